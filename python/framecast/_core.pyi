@@ -1,0 +1,219 @@
+"""The compiled core: line protocol to frames, and frame fan-out. See rust/src/lib.rs for its map."""
+
+from typing import TypedDict, final
+
+__all__ = [
+    "BuildInfo",
+    "Event",
+    "Fanout",
+    "FanoutStatistics",
+    "Packet",
+    "PushResult",
+    "Rejection",
+    "StreamParser",
+    "build_info",
+    "describe_points",
+]
+
+class BuildInfo(TypedDict):
+    """What the compiled core was built from and for."""
+
+    commit: str
+    source_hash: str
+    profile: str
+    cpu_features: list[str]
+
+def build_info() -> BuildInfo:
+    """Commit, source hash, profile (``release`` or ``debug``) and CPU features of this build."""
+
+def describe_points(body: bytes, precision: str) -> bytes:
+    """Parse `body` on its own and return what it holds as one JSON object (the shape of tests/data/cases.jsonl).
+
+    ``{"points": [...]}`` when every line was good, else
+    ``{"error": true, "line": n, "column": n, "reason": "...", "message": "...", "rejections": [...], "points_ok": [...]}``
+    with the first bad line's place, every rejection and the points of the good lines.
+    A point is ``{"measurement": s, "tags": [[k, v]], "fields": [[k, type, value]], "time_ns": s | null}``;
+    numbers are decimal strings. `precision` is ``ns``, ``us``, ``ms`` or ``s``; anything else is a ValueError.
+    Releases the GIL.
+    """
+
+@final
+class Rejection:
+    """One refused line of a pushed body. `line` and `column` count from 1, `column` in bytes of that line."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def reason(self) -> str:
+        """One of a small fixed set of words (``missing_value``, ``open_quote``, ...), fit to be a metric's label."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to do, for a person; text of the sender in it is escaped and cut."""
+
+@final
+class Packet:
+    """The rows of one push that belong to one measurement, ready to publish."""
+
+    @property
+    def measurement(self) -> str:
+        """The true name, as the sender wrote it."""
+
+    @property
+    def payload(self) -> bytes:
+        """The frame as JSON: ``{"schema":…,"data":…}`` when the schema is new or grew, else ``{"data":…}``."""
+
+    @property
+    def schema(self) -> bytes | None:
+        """The whole schema as JSON when it is new or grew, else None."""
+
+    @property
+    def rows(self) -> int: ...
+
+@final
+class PushResult:
+    """What became of one pushed body."""
+
+    @property
+    def accepted(self) -> int:
+        """Lines that became rows."""
+
+    @property
+    def rejected(self) -> int:
+        """Lines that were refused; `rejections` holds the first of them."""
+
+    @property
+    def rejections(self) -> list[Rejection]: ...
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many lines were refused for each reason (all of them, not only those in `rejections`)."""
+
+    @property
+    def packets(self) -> list[Packet]:
+        """In the order in which their measurements first appear; a measurement's packets in row order."""
+
+@final
+class StreamParser:
+    """Turns the pushed bodies of one stream into frames; lives as long as the stream.
+
+    Keeps, per measurement, an append-only column list (the schema is sent once and again only when it grew) and
+    bounded caches. Not for two threads at once: a push must return before the next begins (RuntimeError).
+    """
+
+    def __new__(
+        cls,
+        *,
+        max_measurements: int,
+        max_columns: int,
+        max_packet_bytes: int,
+        max_rejections: int,
+    ) -> StreamParser:
+        """Take the limits.
+
+        A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
+        are kept. A packet that would exceed `max_packet_bytes` is split by rows. `rejections` lists at most
+        `max_rejections` lines.
+        """
+
+    def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:
+        """Parse one body. Points without a timestamp get `received_ns` (ns since 1970). Releases the GIL.
+
+        Never raises for what is in the body: bad lines are in the result. ValueError for an unknown precision.
+        """
+
+    def measurements(self) -> list[str]:
+        """The measurements seen so far, in order of first appearance."""
+
+@final
+class Event:
+    """Something the writer thread has to say about one connection."""
+
+    @property
+    def connection(self) -> int: ...
+    @property
+    def kind(self) -> str:
+        """``overflow`` (its queue passed the limit; the socket was shut down), ``broken`` (the peer is gone; the
+        socket was shut down) or ``released`` (the writer will never touch the descriptor again)."""
+
+@final
+class FanoutStatistics:
+    """A frozen look at the fan-out."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def subscriptions(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def queued_bytes(self) -> int: ...
+    @property
+    def deliveries(self) -> int:
+        """Publications put into queues since the start."""
+
+    @property
+    def sent_bytes(self) -> int: ...
+    @property
+    def send_calls(self) -> int: ...
+    @property
+    def overflows(self) -> int: ...
+
+@final
+class Fanout:
+    """Every outbound byte of the connections it was given: one byte-bounded FIFO each, one writer thread for all.
+
+    No method blocks or waits for a peer. From `add` until the ``released`` event nobody else may write to, or close,
+    the descriptor. All methods may be called from any thread; order is kept per connection among calls of one thread.
+    """
+
+    def __new__(cls) -> Fanout:
+        """Start the writer thread. OSError when the system gives no thread or descriptor."""
+
+    @property
+    def event_fd(self) -> int:
+        """Readable when `take_events` has something; stays the same for the life of the object."""
+
+    def take_events(self) -> list[Event]:
+        """Everything that happened since the last call, in order, and make `event_fd` unreadable."""
+
+    def add(self, fd: int, max_queue_bytes: int) -> int:
+        """Take over writing to the non-blocking stream socket `fd`; return the connection's handle (never reused)."""
+
+    def send(self, connection: int, data: bytes) -> bool:
+        """Queue raw bytes. False when the connection is finished, gone, or this put its queue over the limit."""
+
+    def send_message(self, connection: int, payload: bytes) -> bool:
+        """Queue `payload` as one WebSocket text message. False as for `send`."""
+
+    def subscribe(self, connection: int, channel: str, spelling: str) -> None:
+        """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
+
+        Does nothing for a connection that is finished or gone. Subscribing again changes the spelling.
+        """
+
+    def unsubscribe(self, connection: int, channel: str) -> None:
+        """Stop delivering; what is queued already stays queued. Unknown ones are ignored."""
+
+    def publish(self, channel: str, data: bytes, offset: int) -> int:
+        """Queue one Centrifuge publication push for every subscriber; return how many there were.
+
+        `data` must be JSON text without raw newlines; it is embedded as it is. `offset` 0 is left out of the push.
+        Encoded once per spelling, whatever the number of subscribers.
+        """
+
+    def finish(self, connection: int) -> None:
+        """Take no more for this connection, leave all channels, write out what is queued, then ``released``."""
+
+    def remove(self, connection: int) -> None:
+        """Leave all channels, drop what is queued, then ``released``. Also ends a `finish` that takes too long."""
+
+    def queued_bytes(self, connection: int) -> int:
+        """Bytes waiting in this connection's queue; 0 when it is gone."""
+
+    def statistics(self) -> FanoutStatistics:
+        """Counters since the start and the present sizes."""
+
+    def close(self) -> None:
+        """Stop the writer thread after one last pass; every connection is released. Idempotent."""

@@ -1,0 +1,17 @@
+//! The Python face of the crate, and the only room that sees pyo3: conversions and GIL release, no logic.
+//!
+//! What is public here is documented in `python/framecast/_core.pyi`.
+
+mod build_info;
+
+use pyo3::prelude::*;
+
+/// The compiled module `framecast._core`.
+///
+/// # Errors
+/// When a class cannot be registered, which only a broken interpreter does.
+#[pymodule]
+pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
+    Ok(())
+}
