@@ -30,7 +30,7 @@ def describe_points(body: bytes, precision: str) -> bytes:
     """Parse `body` on its own and return what it holds as one JSON object (the shape of tests/data/cases.jsonl).
 
     ``{"points": [...]}`` when every line was good, else
-    ``{"error": true, "line": n, "column": n, "reason": "...", "message": "...", "rejections": [...], "points_ok": [...]}``
+    ``{"error": true, "line": n, "column": n, "reason": s, "message": s, "rejections": [...], "points_ok": [...]}``
     with the first bad line's place, every rejection and the points of the good lines.
     A point is ``{"measurement": s, "tags": [[k, v]], "fields": [[k, type, value]], "time_ns": s | null}``;
     numbers are decimal strings. `precision` is ``ns``, ``us``, ``ms`` or ``s``; anything else is a ValueError.

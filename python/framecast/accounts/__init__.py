@@ -1,0 +1,1 @@
+"""Who is asking: identities, and the gate that every request passes."""

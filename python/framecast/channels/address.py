@@ -1,0 +1,96 @@
+"""A channel's address: ``scope/namespace/path`` within an org, and the spellings a client may give it.
+
+Rules from Grafana Live: 1 to 160 bytes without the org prefix, split at the first two slashes, no part empty;
+letters, digits and ``_ - .`` in scope and namespace, ``/`` and ``=`` besides in the path. Grafana's own pattern lets
+``[ \\ ] ^`` and a backtick through by accident; we do not (docs/compatibility.md).
+"""
+
+import re
+from dataclasses import dataclass
+
+from framecast.errors import Refusal
+
+MAX_ADDRESS_BYTES = 160
+PERMISSION_DENIED = 103
+
+_PART = re.compile(r"[A-Za-z0-9_.\-]+")
+_PATH = re.compile(r"[A-Za-z0-9_.\-=]+(/[A-Za-z0-9_.\-=]+)*/?")
+_ORG_PREFIX = re.compile(r"(?:[0-9]{1,18}|default|org-[0-9]{1,18}|stacks-[0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One channel of one org. Two spellings of a channel have equal addresses."""
+
+    org_id: int
+    scope: str
+    namespace: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scope}/{self.namespace}/{self.path}"
+
+    @property
+    def key(self) -> str:
+        """The name under which hub, broker and core know the channel: orgs never share one."""
+        return f"{self.org_id}/{self}"
+
+
+def is_namespace(text: str) -> bool:
+    """Whether `text` can be a namespace, and so a stream's id."""
+    return _PART.fullmatch(text) is not None and len(text) < MAX_ADDRESS_BYTES
+
+
+def parse_address(text: str, org_id: int) -> Address:
+    """Read ``scope/namespace/path`` without an org prefix. Refusal 400 when it is none."""
+    if len(text.encode(errors="replace")) > MAX_ADDRESS_BYTES:
+        raise Refusal(400, f"invalid channel ID: longer than {MAX_ADDRESS_BYTES} bytes")
+    parts = text.split("/", 2)
+    if len(parts) != 3:
+        raise Refusal(400, "invalid channel ID: not of the form scope/namespace/path")
+    scope, namespace, path = parts
+    if not (_PART.fullmatch(scope) and _PART.fullmatch(namespace) and _PATH.fullmatch(path)):
+        raise Refusal(400, "invalid channel ID: letters, digits and _ - . (in the path also = and inner /) only")
+    return Address(org_id, scope, namespace, path)
+
+
+def parse_channel(text: str, org_id: int) -> Address:
+    """Read a channel as a client of org `org_id` spells it, with the org prefix or without.
+
+    ``1/stream/a/b``, ``default/stream/a/b`` (org 1), ``org-7/…`` and the bare ``stream/a/b`` are accepted; another
+    org's prefix is Refusal 103, as in Grafana Live. Anything else that is no address: Refusal 400.
+    """
+    prefix, _, rest = text.partition("/")
+    if rest and _ORG_PREFIX.fullmatch(prefix):
+        if _org_of(prefix) != org_id:
+            raise Refusal(PERMISSION_DENIED, "permission denied")
+        text = rest
+    return parse_address(text, org_id)
+
+
+def _org_of(prefix: str) -> int | None:
+    """The org a prefix names. Grafana's namespaces: org 1 is ``default``; a cloud stack holds one org."""
+    if prefix == "default" or prefix.startswith("stacks-"):
+        return 1
+    return int(prefix.removeprefix("org-"))
+
+
+def escape_path(name: str) -> str:
+    """Make any text a path, reversibly: every byte a path cannot hold becomes ``=XX`` (``app gauge`` → ``app=20gauge``).
+
+    Letters, digits, ``_ - .`` and single inner slashes stay.
+    """
+    raw = name.encode("utf-8", "surrogateescape")
+    out = []
+    for index, byte in enumerate(raw):
+        char = chr(byte)
+        inner = 0 < index < len(raw) - 1 and raw[index - 1] != 0x2F and raw[index + 1] != 0x2F
+        keep = byte < 0x80 and (char.isalnum() or char in "_-.") or (char == "/" and inner)
+        out.append(char if keep else f"={byte:02X}")
+    return "".join(out)
+
+
+def unescape_path(path: str) -> str:
+    """Undo `escape_path`."""
+    raw = re.sub(rb"=([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), path.encode())
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,32 @@
+"""The two things that can be wrong without being our bug: what we refuse, and what the peer broke.
+
+Any other exception that reaches a supervision boundary is a bug of ours: it is logged once and ends that
+connection, channel or plugin only.
+"""
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of ours
+    """One request or command that is answered with "no"; the connection goes on.
+
+    `code` is an HTTP status (400-599), which is also what Grafana Live's clients get on the wire, or one of the
+    Centrifuge protocol's reply codes (100-113, protocol/codes.py). `message` says what, where, why and what to do.
+    """
+
+    def __init__(self, code: int, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.temporary = temporary
+
+
+class PeerError(Exception):
+    """The peer broke its protocol: the connection ends with WebSocket close code `code` and `reason`."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names the key, its value, its source and what is allowed."""

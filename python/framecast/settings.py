@@ -1,0 +1,269 @@
+"""Every limit, size and deadline of the server: one frozen tree, built once at start and passed down.
+
+Defaults < TOML file < environment (``FRAMECAST_LIVE_MAX_CONNECTIONS``) < flags (``--set live.max_connections=-1``).
+Sections and keys are named as in Grafana's ini where they mean the same. A key nobody knows or a value that does
+not fit is refused with the key, the value, where it came from and what is allowed.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from framecast.errors import ConfigurationError
+
+KIB = 1024
+MIB = 1024 * 1024
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+UnlimitedOrCount = Annotated[int, Meta(ge=-1)]
+
+
+class Server(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the server listens, what it keeps, how it ends."""
+
+    listen: tuple[str, ...] = ("127.0.0.1:8300",)
+    """HOST:PORT pairs; port 0 takes a free one."""
+
+    data: str = "data"
+    """The directory of what must last. A lock in it keeps a second server off."""
+
+    dev: bool = False
+    """No token needed, loopback only. For trying out and for development."""
+
+    shutdown_grace_seconds: Seconds = 10.0
+    """How long running requests and closing handshakes may take after SIGTERM."""
+
+    head_bytes: Positive = 16 * KIB
+    """Request line and headers of one request, together (hypercorn and nginx: 8 KiB to 64 KiB)."""
+
+    head_seconds: Seconds = 10.0
+    """Time for a request head to arrive whole, from its first byte (the first head: from the accept)."""
+
+    keep_alive_seconds: Seconds = 75.0
+    """How long a connection may wait for its next request (Telegraf's flush interval is 10 s by default)."""
+
+    max_open_connections: Positive = 15_000
+    """TCP connections of all kinds together; further ones wait in the kernel's queue."""
+
+
+class Live(Struct, frozen=True, forbid_unknown_fields=True):
+    """The subscribers' WebSocket, ``/api/live/ws``. Keys as in Grafana's ``[live]``."""
+
+    max_connections: UnlimitedOrCount = 100
+    """Subscribers at once; -1 is unlimited, 0 switches Live off."""
+
+    message_size_limit: Positive = MIB
+    """Bytes of one message from a client; more closes the connection with 1009."""
+
+    queue_bytes: Positive = 4 * MIB
+    """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed)."""
+
+    channels_per_client: Positive = 128
+    """Subscriptions of one connection (the Centrifuge default); the next one gets error 106."""
+
+    max_channels: Positive = 100_000
+    """Channels with a subscriber, all together, existing or not."""
+
+    connect_seconds: Seconds = 15.0
+    """From the upgrade until the `connect` command; then close 3502."""
+
+    ping_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
+    """Between the server's pings; whole seconds, because the protocol announces them so."""
+
+    pong_seconds: Seconds = 10.0
+    """For the client to answer a ping; then close 3012."""
+
+    close_seconds: Seconds = 5.0
+    """For the closing handshake and what is still queued before the socket is closed."""
+
+
+class Push(Struct, frozen=True, forbid_unknown_fields=True):
+    """Pushed metrics, ``/api/live/push/{stream}``, over HTTP and WebSocket."""
+
+    body_bytes: Positive = 32 * MIB
+    """One request body or WebSocket message, after decompression."""
+
+    body_seconds: Seconds = 60.0
+    """For one request body to arrive whole; sixty times more than Telegraf's own patience."""
+
+    max_sockets: Positive = 10_000
+    """Push WebSockets at once."""
+
+    ping_seconds: Seconds = 20.0
+    """Between pings on a push socket; Telegraf closes after 30 s of silence."""
+
+    silence_seconds: Seconds = 90.0
+    """A push socket from which not one byte came for this long is closed."""
+
+    thread_body_bytes: Positive = 64 * KIB
+    """Bodies from this size on are parsed in a worker thread."""
+
+    parser_threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    """Worker threads for parsing and inflating."""
+
+    report_lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Rejected lines that one report lists at most."""
+
+    waiting_bytes: Positive = 256 * MIB
+    """Bodies held at once by all senders together; past it a push is answered 503."""
+
+
+class Streams(Struct, frozen=True, forbid_unknown_fields=True):
+    """Managed streams, ``stream/{id}/{measurement}``."""
+
+    max_streams: Positive = 1_000
+    """Streams at once; a push that would begin another is refused."""
+
+    max_measurements: Positive = 1_000
+    """Measurements (channels) of one stream."""
+
+    max_columns: Positive = 1_024
+    """Columns of one measurement; a line that would bring one more is refused."""
+
+    packet_bytes: Positive = MIB
+    """A packet that would be larger is split by rows, so that it fits subscribers' queues."""
+
+    output_bytes: Positive = 64 * MIB
+    """Frame JSON that one push may become; sparse lines on a wide measurement grow much on the way."""
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """Structured logs on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "human", "json"] = "auto"
+    """`auto` is human on a terminal and JSON otherwise."""
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole tree."""
+
+    server: Server = Server()
+    live: Live = Live()
+    push: Push = Push()
+    streams: Streams = Streams()
+    log: Log = Log()
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "server": Server,
+    "live": Live,
+    "push": Push,
+    "streams": Streams,
+    "log": Log,
+}
+ENVIRONMENT_PREFIX = "FRAMECAST_"
+
+Layer = dict[tuple[str, str], tuple[Any, str]]
+"""(section, key) → (value, where it came from)."""
+
+
+def load_settings(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+    flags: Mapping[tuple[str, str], Any] | None = None,
+) -> Settings:
+    """Build the tree from all layers.
+
+    `overrides` are ``section.key=value`` texts of ``--set``; `flags` the values of flags with a name of their own
+    (``--listen``), which win over everything. ConfigurationError for anything that does not fit.
+    """
+    merged: Layer = {}
+    if file is not None:
+        merged.update(_from_toml(file))
+    merged.update(_from_environment(os.environ if environment is None else environment))
+    merged.update(_from_overrides(overrides))
+    merged.update({place: (value, "the command line") for place, value in (flags or {}).items()})
+    return Settings(**{name: _build_section(name, merged) for name in SECTIONS})
+
+
+def _build_section(section: str, merged: Layer) -> Any:
+    values = {}
+    for (where, key), (value, source) in merged.items():
+        if where == section:
+            values[key] = _convert(section, key, value, source)
+    return SECTIONS[section](**values)
+
+
+def _convert(section: str, key: str, value: Any, source: str) -> Any:
+    fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
+    if key not in fields:
+        raise ConfigurationError(
+            f"unknown key {section}.{key} (from {source}); [{section}] knows: {', '.join(sorted(fields))}"
+        )
+    expected = fields[key].type
+    if isinstance(value, str) and _is_list(expected):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, expected, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        reason = str(error).replace("`", "").split(" - at ")[0]
+        reason = reason[:1].lower() + reason[1:] + _allowed(expected)
+        raise ConfigurationError(f"{section}.{key} = {value!r} (from {source}) cannot be used: {reason}") from None
+
+
+def _allowed(expected: Any) -> str:
+    if get_origin(expected) is Literal:
+        return "; allowed: " + ", ".join(get_args(expected))
+    return "; allowed: true, false" if expected is bool else ""
+
+
+def _is_list(expected: Any) -> bool:
+    return get_origin(expected) in {tuple, list}
+
+
+def _known_section(section: str, key: str, source: str) -> None:
+    if section not in SECTIONS:
+        raise ConfigurationError(
+            f"unknown section [{section}] for {key!r} (from {source}); known: {', '.join(sorted(SECTIONS))}"
+        )
+
+
+def _from_toml(file: Path) -> Layer:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from None
+    layer: Layer = {}
+    for section, table in document.items():
+        _known_section(section, "", str(file))
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{section} = {table!r} (from {file}) stands outside any [section]")
+        layer.update({(section, key): (value, str(file)) for key, value in table.items()})
+    return layer
+
+
+def _from_environment(environment: Mapping[str, str]) -> Layer:
+    layer: Layer = {}
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        source = f"environment {name}"
+        _known_section(section, key, source)
+        layer[section, key] = (value, source)
+    return layer
+
+
+def _from_overrides(overrides: Iterable[str]) -> Layer:
+    layer: Layer = {}
+    for text in overrides:
+        found = re.fullmatch(r"([^.=\s]+)\.([^=\s]+)=(.*)", text, re.DOTALL)
+        if found is None:
+            raise ConfigurationError(f"--set {text!r} is not of the form section.key=value")
+        section, key, value = found.groups()
+        source = f"--set {text}"
+        _known_section(section, key, source)
+        layer[section, key] = (value, source)
+    return layer
