@@ -2,7 +2,7 @@
 
 Rules from Grafana Live: 1 to 160 bytes without the org prefix, split at the first two slashes, no part empty;
 letters, digits and ``_ - .`` in scope and namespace, ``/`` and ``=`` besides in the path. Grafana's own pattern lets
-``[ \\ ] ^`` and a backtick through by accident; we do not (docs/compatibility.md).
+some punctuation through by accident; we do not (docs/compatibility.md).
 """
 
 import re
@@ -73,24 +73,3 @@ def _org_of(prefix: str) -> int | None:
     if prefix == "default" or prefix.startswith("stacks-"):
         return 1
     return int(prefix.removeprefix("org-"))
-
-
-def escape_path(name: str) -> str:
-    """Make any text a path, reversibly: every byte a path cannot hold becomes ``=XX`` (``app gauge`` → ``app=20gauge``).
-
-    Letters, digits, ``_ - .`` and single inner slashes stay.
-    """
-    raw = name.encode("utf-8", "surrogateescape")
-    out = []
-    for index, byte in enumerate(raw):
-        char = chr(byte)
-        inner = 0 < index < len(raw) - 1 and raw[index - 1] != 0x2F and raw[index + 1] != 0x2F
-        keep = byte < 0x80 and (char.isalnum() or char in "_-.") or (char == "/" and inner)
-        out.append(char if keep else f"={byte:02X}")
-    return "".join(out)
-
-
-def unescape_path(path: str) -> str:
-    """Undo `escape_path`."""
-    raw = re.sub(rb"=([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), path.encode())
-    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,59 @@
+# Everything a developer runs. CI calls these and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS := ../shared/data
+NODE := tests/end_to_end/node
+
+.PHONY: build run test test-rust test-python check format bench fuzz clean
+
+build: $(VENV)/ready
+	$(BIN)/maturin develop --release --quiet --extras test,check
+
+$(VENV)/ready:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip 'maturin>=1.9,<2'
+	touch $@
+
+run: build
+	$(BIN)/framecast serve --dev
+
+test: test-rust test-python
+
+test-rust:
+	cargo test --quiet
+
+test-python: build $(NODE)/node_modules/.ready
+	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
+	$(BIN)/python -m pytest
+
+# The JavaScript clients and Grafana's own panel code, which the end-to-end tests drive.
+$(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
+	cd $(NODE) && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+check: build
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --features python -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest framecast._core
+
+format:
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: build
+	$(BIN)/python -m bench
+
+# Each target for a minute on the nightly toolchain; the seed corpus is replayed by `cargo test` on stable.
+fuzz:
+	cargo install --quiet --root .tools cargo-fuzz
+	cd rust && for target in $$(../.tools/bin/cargo-fuzz list); do \
+	  PATH="$(CURDIR)/.tools/bin:$$PATH" cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+clean:
+	rm -rf target $(VENV) $(NODE)/node_modules

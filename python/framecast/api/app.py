@@ -1,0 +1,78 @@
+"""The table of routes, and the gate in front of them."""
+
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from framecast.accounts.gate import Gate
+from framecast.api.live import late_upgrade, list_channels
+from framecast.api.operations import health, metrics
+from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
+from framecast.errors import Refusal
+from framecast.streams.table import StreamTable
+
+OPEN_PATHS = frozenset({"/api/health"})
+
+WELCOME = """Framecast: metrics in, live data frames out.
+
+  POST /api/live/push/{stream}   Influx line protocol (WebSocket: GET on the same path)
+  GET  /api/live/ws              subscribers, Centrifuge protocol v2
+  GET  /api/live/list            the channels there are
+  GET  /api/health  /metrics
+"""
+
+PushRoute = Callable[[Request], Awaitable[Response]]
+
+
+async def welcome(request: Request) -> Response:
+    """GET /: what there is."""
+    return PlainTextResponse(WELCOME)
+
+
+def build_app(streams: StreamTable, gate: Gate, registry: CollectorRegistry, push: PushRoute) -> ASGIApp:
+    """Build the app over what it shows. `push` serves pushes that come late on a kept-alive connection."""
+    app = Starlette(
+        routes=[
+            Route("/", welcome),
+            Route("/api/health", health),
+            Route("/metrics", metrics),
+            Route("/api/live/list", list_channels),
+            Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
+            WebSocketRoute("/{path:path}", late_upgrade),
+        ],
+        exception_handlers={
+            Refusal: answer_refusal,
+            HTTPException: answer_http_exception,
+            Exception: answer_bug,
+        },
+    )
+    app.state.streams = streams
+    app.state.registry = registry
+    return GateMiddleware(app, gate)
+
+
+class GateMiddleware:
+    """Lets nobody past without an identity, whatever the route; the identity travels in the request's state."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 401."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            connection = HTTPConnection(scope)
+            authorization = connection.headers.get("authorization")
+            try:
+                identity = self._gate(authorization.encode("latin-1") if authorization else None)
+            except Refusal as refusal:
+                await problem(refusal.code, refusal.message)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["identity"] = identity
+        await self._app(scope, receive, send)

@@ -1,0 +1,34 @@
+"""``/api/live``: the list of channels, and the answer to an upgrade that came too late."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from framecast.accounts.identity import Identity
+from framecast.api.problems import problem
+from framecast.streams.table import StreamTable
+
+UPGRADE_REQUIRED = (
+    "a WebSocket has to be the first request of its connection or follow pushes only; open a new connection for it"
+)
+
+
+async def list_channels(request: Request) -> Response:
+    """GET /api/live/list: the managed channels with their rate and schema, sorted (grafana-live §1.6)."""
+    streams: StreamTable = request.app.state.streams
+    identity: Identity = request.state.identity
+    rows = [
+        {
+            "channel": row.channel,
+            "minute_rate": row.minute_rate,
+            "data": {"schema": msgspec.Raw(row.schema)},
+        }
+        for row in streams.list_channels(identity.org_id)
+    ]
+    return Response(msgspec.json.encode({"channels": rows}), media_type="application/json")
+
+
+async def late_upgrade(websocket: WebSocket) -> None:
+    """An upgrade that reached the app came behind another request on a kept-alive connection: 426."""
+    await websocket.send_denial_response(problem(426, UPGRADE_REQUIRED, {"Upgrade": "websocket"}))

@@ -1,0 +1,1 @@
+"""Brokers: they know channels/broker.py; nobody but server.py knows them."""

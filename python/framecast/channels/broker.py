@@ -1,0 +1,62 @@
+"""The broker's role: give every publication of a channel its place in one order, and hand it to every node.
+
+Shaped for several nodes from the first day: continuity is ``previous == mine``, never ``offset == mine + 1`` (a
+failover may jump), publishing takes batches, and no engine's idiom shows here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message on its way to a channel; it has no place in the channel's order yet."""
+
+    channel: str
+    """Address.key."""
+
+    data: bytes
+    """JSON without raw newlines, embedded as it is in what subscribers receive."""
+
+    schema: bytes | None = None
+    """The channel's whole frame schema where this message makes it new or larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message with its place: it follows `previous` in the stream `epoch` of its channel."""
+
+    channel: str
+    data: bytes
+    schema: bytes | None
+    epoch: str
+    offset: int
+    previous: int
+
+
+Deliver = Callable[[Publication], None]
+"""Takes one publication in the channel's order; never blocks, never raises."""
+
+
+class Broker(Protocol):
+    """What a broker promises; tests/brokers/test_contract.py holds every implementation to it."""
+
+    async def run(self, deliver: Deliver, *, task_status: trio.TaskStatus[None]) -> None:
+        """Deliver publications until cancelled; `started` once publishing is possible.
+
+        Each channel's publications are delivered in one order, the same on every node, each exactly once while the
+        node is connected, with ``previous`` naming the one before.
+        """
+
+    async def publish(self, drafts: Sequence[Draft]) -> Sequence[int]:
+        """Give each draft its offset, in the order given, and hand it over; return the offsets.
+
+        When it returns, the publications are acknowledged: they will be delivered. Refusal 503 when the broker cannot
+        take them now; then none was taken. Never waits for a subscriber.
+        """
+
+    def forget(self, channel: str) -> None:
+        """The channel's stream is over; a later publication begins a new one (a new epoch)."""

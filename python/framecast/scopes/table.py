@@ -1,0 +1,36 @@
+"""The one list of scopes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from framecast.accounts.identity import Identity
+from framecast.channels.address import Address
+from framecast.errors import Refusal
+
+
+class Scope(Protocol):
+    """The rules of all channels that begin with one word."""
+
+    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> None:
+        """Allow the subscription, or raise Refusal. `data` is the JSON the client sent along."""
+
+    def snapshot(self, address: Address) -> bytes | None:
+        """The JSON that a subscribe reply carries. Synchronous: no publication falls between it and the attachment."""
+
+    async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
+        """Take a client's publication, or raise Refusal."""
+
+
+class ScopeTable:
+    """Finds the scope of an address."""
+
+    def __init__(self, scopes: Mapping[str, Scope]) -> None:
+        self._scopes = dict(scopes)
+
+    def find(self, address: Address) -> Scope:
+        """The scope's rules. Refusal 404, which clients take as final, when there is no such scope."""
+        scope = self._scopes.get(address.scope)
+        if scope is None:
+            known = ", ".join(sorted(self._scopes))
+            raise Refusal(404, f"Not Found: no scope {address.scope!r} on this server (known: {known})")
+        return scope

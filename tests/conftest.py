@@ -1,0 +1,51 @@
+"""What every test stands on: the core must be the tree's, the corpora must be there where they are demanded."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = ROOT.parent / "shared" / "data"
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2_000)
+hypothesis.settings.load_profile(os.environ.get("FRAMECAST_HYPOTHESIS", "default"))
+
+
+def source_hash() -> str:
+    """The hash that rust/build.rs records: FNV-1a over name, NUL, content, NUL of each source file."""
+    crate = ROOT / "rust"
+    files = [crate / "Cargo.toml", crate / "build.rs", *(crate / "src").rglob("*.rs")]
+    state = 0xCBF29CE484222325
+    for name, file in sorted((file.relative_to(crate).as_posix(), file) for file in files):
+        for byte in name.encode() + b"\0" + file.read_bytes() + b"\0":
+            state = (state ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{state:016x}"
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to run against a core that was built from other sources, or without corpora that were demanded."""
+    from framecast._core import build_info  # noqa: PLC0415 - a missing core must end the session, not the import
+
+    info = build_info()
+    if info["source_hash"] != source_hash():
+        pytest.exit("framecast._core was built from other sources than this tree's: run `make build`", returncode=1)
+    if os.environ.get("FRAMECAST_REQUIRE_CORPUS") and not CORPUS.is_dir():
+        pytest.exit(f"{CORPUS} is not there, but FRAMECAST_REQUIRE_CORPUS is set", returncode=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the corpus tests out where the corpora are not; `make test` says so."""
+    if CORPUS.is_dir():
+        return
+    left_out = [item for item in items if item.get_closest_marker("corpus")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("corpus")]
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of the large captures; only for tests marked `corpus`."""
+    return CORPUS
