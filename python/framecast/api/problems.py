@@ -22,13 +22,13 @@ def problem(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 async def answer_refusal(request: Request, error: Exception) -> Response:
     """A Refusal raised by a route."""
-    refusal = cast(Refusal, error)  # registered for this class only
+    refusal = cast("Refusal", error)  # registered for this class only
     return problem(refusal.code, refusal.message)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
     """What the router itself refuses: unknown paths and methods."""
-    refused = cast(HTTPException, error)  # registered for this class only
+    refused = cast("HTTPException", error)  # registered for this class only
     if refused.status_code == 404:
         return problem(404, f"Not Found: {request.method} {request.url.path[:200]!r} is no path of this server")
     return problem(refused.status_code, refused.detail, dict(refused.headers or {}))

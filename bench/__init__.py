@@ -1,0 +1,1 @@
+"""Framecast's measurements: each folder one question, `record/` the answers by machine and date."""

@@ -1,0 +1,6 @@
+"""Run every measurement, one after the other: `python -m bench`. Give it a quiet machine."""
+
+import runpy
+
+for name in ("bench.ingest", "bench.fanout"):
+    runpy.run_module(name, run_name="__main__")

@@ -1,0 +1,1 @@
+"""How fast pushes over HTTP become frames."""

@@ -1,0 +1,1 @@
+"""What must last: the data directory and, later, the records in it."""
