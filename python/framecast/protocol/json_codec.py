@@ -1,0 +1,66 @@
+"""The protocol's JSON form: one object per line, any number of lines per WebSocket message, both ways."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from framecast.errors import PeerError
+from framecast.protocol.codes import CloseCode
+from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, Reply, read_command
+
+NEWLINE = b"\n"
+_LINE_BREAKS = b"\r\n"
+
+_decoder = msgspec.json.Decoder(Envelope)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(message: str | bytes | bytearray) -> Iterator[Command | Pong | PeerError]:
+    """Read the commands of one message, in order and one at a time; never raises.
+
+    Where the message breaks the protocol the last item is PeerError 3501, so that the commands before it are carried
+    out first, as centrifuge does. One newline at the end is allowed; an empty message or line is not. Text or binary
+    makes no difference.
+    """
+    data = message.encode("utf-8", "surrogatepass") if isinstance(message, str) else bytes(message)
+    start = 0
+    while True:
+        end = data.find(NEWLINE, start)
+        line = data[start:] if end < 0 else data[start:end]
+        try:
+            yield _decode_line(line)
+        except PeerError as broken:
+            yield broken
+            return
+        if end < 0 or end + 1 == len(data):
+            return
+        start = end + 1
+
+
+def _decode_line(line: bytes) -> Command | Pong:
+    try:
+        # msgspec checks the encoding only of the strings it keeps; payloads go on to other clients as they are.
+        str(line, "utf-8")
+        envelope = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise CloseCode.BAD_REQUEST.error() from None
+    return read_command(envelope)
+
+
+def is_lone_pong(message: str | bytes) -> bool:
+    """Whether `message` is nothing but one pong as every SDK writes it; says no rather than look closely."""
+    return message in {"{}", b"{}", "{}\n", b"{}\n"}
+
+
+def encode(*messages: Reply | Push | Ping) -> bytes:
+    """Write replies and pushes as one WebSocket message.
+
+    Payloads are embedded as they are, except that line breaks are taken out: in JSON they can only stand between
+    tokens (inside strings they are escaped), and clients split the message at them.
+    """
+    return NEWLINE.join(_encode_line(message) for message in messages)
+
+
+def _encode_line(message: Reply | Push | Ping) -> bytes:
+    line = _encoder.encode(message)
+    return line.translate(None, _LINE_BREAKS) if NEWLINE in line or b"\r" in line else line
