@@ -40,6 +40,22 @@ pub fn write_protocol_string(raw: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// At most so many bytes does [`write_protocol_string`] write.
+#[must_use]
+pub fn protocol_string_bytes(raw: &[u8]) -> usize {
+    let escapes: usize = raw
+        .iter()
+        .map(|&byte| {
+            if byte < 0x20 {
+                5
+            } else {
+                usize::from(byte == b'\\')
+            }
+        })
+        .sum();
+    raw.len() + escapes + 2
+}
+
 fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
@@ -75,6 +91,7 @@ mod tests {
         let raw = b"a\\\"b\\\\c\\n\n\\";
         let mut out = Vec::new();
         write_protocol_string(raw, &mut out);
+        assert!(out.len() <= protocol_string_bytes(raw));
         assert_eq!(String::from_utf8(out).unwrap(), r#""a\"b\\c\\n\n\\""#);
     }
 }

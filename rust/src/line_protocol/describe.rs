@@ -90,7 +90,7 @@ fn write_point(measurement: Name, tags: &[Tag], fields: &[Field], time_ns: Optio
 fn write_value(value: &Value, out: &mut Vec<u8>) {
     let text = match value {
         Value::Bool(value) => format!(",\"bool\",{value}"),
-        Value::Text(raw, _) => {
+        Value::Text { raw, .. } => {
             out.extend_from_slice(b",\"string\",");
             return json::write_protocol_string(raw, out);
         }

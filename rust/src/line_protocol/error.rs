@@ -62,6 +62,18 @@ reasons! {
     OutputLimit = "output_limit",
 }
 
+impl Reason {
+    /// Whether reading stopped in the middle of the line: true for a mistake in it, false for a limit of the stream,
+    /// which is found when the whole line has been read.
+    #[must_use]
+    pub const fn is_grammatical(self) -> bool {
+        !matches!(
+            self,
+            Self::MeasurementLimit | Self::ColumnLimit | Self::NameLimit | Self::OutputLimit
+        )
+    }
+}
+
 /// Where in a body: physical lines and bytes of that line, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {

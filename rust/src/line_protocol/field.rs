@@ -2,7 +2,6 @@
 
 use super::name::Name;
 use super::number::Number;
-use super::string::StringShape;
 
 /// A field in the order of the line.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +19,11 @@ pub enum Value<'a> {
     Number(Number<'a>),
     /// One of the spellings of true or false.
     Bool(bool),
-    /// The inside of the quotes as written, and what it is made of.
-    Text(&'a [u8], StringShape),
+    /// A string.
+    Text {
+        /// The inside of the quotes as written; UTF-8.
+        raw: &'a [u8],
+        /// Whether that is the inside of a JSON string as it stands.
+        plain: bool,
+    },
 }

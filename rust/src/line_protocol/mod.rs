@@ -20,7 +20,6 @@ pub use field::{Field, Value};
 pub use name::{Name, Tag};
 pub use number::{Number, NumberKind};
 pub use scanner::Scanner;
-pub use string::StringShape;
 pub use time::Precision;
 
 /// The most bytes that one part of a line may have as written: a name, a tag value, the inside of a string.

@@ -3,7 +3,7 @@
 //! Who drives it calls, for each line, `next_line`, then `read_series` (or `peek_series` and `take_series` when it
 //! knows the text already), `read_fields` and `read_time`; after a fault `skip_line` instead of the rest.
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::MAX_PART_BYTES;
 use super::byte_class::{BACKSLASH, BLANK, COMMA, CONTROL, EQUALS, HIGH, LINE_END, class};
@@ -11,7 +11,7 @@ use super::error::{Fault, Place, Reason};
 use super::field::{Field, Value};
 use super::name::{Name, NameKind, Tag};
 use super::number::{Number, parse_bool};
-use super::string::{StringShape, find_closing_quote};
+use super::string::{find_closing_quote, is_plain, is_utf8};
 use super::time::Precision;
 
 /// A position in a body.
@@ -278,11 +278,11 @@ impl<'a> Scanner<'a> {
         };
         let raw = &self.body[start..start + length];
         let inside = self.place(start);
-        let shape = StringShape::of(raw);
+        let plain = is_plain(raw);
         self.at = start + length + 1;
-        if let Some(last) = memrchr(b'\n', if shape.plain { &[] } else { raw }) {
+        if let Some(last) = memrchr(b'\n', if plain { &[] } else { raw }) {
             let end = self.at;
-            self.begin_line(start + last + 1, shape.newlines);
+            self.begin_line(start + last + 1, memchr_iter(b'\n', raw).count());
             self.at = end;
             self.opened = Some(opened);
         }
@@ -297,10 +297,10 @@ impl<'a> Scanner<'a> {
         if raw.len() > MAX_PART_BYTES {
             return refuse(Reason::TooLong);
         }
-        if !shape.utf8 {
+        if !is_utf8(raw) {
             return refuse(Reason::BadUtf8);
         }
-        Ok(Value::Text(raw, shape))
+        Ok(Value::Text { raw, plain })
     }
 
     #[inline]

@@ -1,31 +1,15 @@
 //! The inside of a quoted string: where it ends and what it needs to become JSON.
 
-use memchr::{memchr_iter, memchr2};
+use memchr::memchr2;
 
-/// What the inside of a string is made of, so that the common ones are copied without looking again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StringShape {
-    /// No backslash and no byte below 0x20: JSON as it stands.
-    pub plain: bool,
-    /// Raw LFs inside.
-    pub newlines: usize,
-    /// Whether it is UTF-8.
-    pub utf8: bool,
+/// Whether the inside of a string is JSON as it stands: no backslash, no byte below 0x20.
+pub(super) fn is_plain(raw: &[u8]) -> bool {
+    // No early way out: a loop without one is vectorised.
+    raw.iter().filter(|&&byte| byte < 0x20 || byte == b'\\').count() == 0
 }
 
-impl StringShape {
-    /// Look at the inside of a string as written.
-    #[must_use]
-    pub fn of(raw: &[u8]) -> Self {
-        // No early way out: a loop without one is vectorised.
-        let odd = raw.iter().filter(|&&byte| byte < 0x20 || byte == b'\\').count();
-        let plain = odd == 0;
-        Self {
-            plain,
-            newlines: if plain { 0 } else { memchr_iter(b'\n', raw).count() },
-            utf8: raw.is_ascii() || std::str::from_utf8(raw).is_ok(),
-        }
-    }
+pub(super) fn is_utf8(raw: &[u8]) -> bool {
+    raw.is_ascii() || std::str::from_utf8(raw).is_ok()
 }
 
 /// How many bytes come before the closing quote; None when there is none.
@@ -55,16 +39,9 @@ mod tests {
     }
 
     #[test]
-    fn shapes_tell_what_is_inside() {
-        assert!(!StringShape::of(b"a\\b").plain);
-        assert_eq!(
-            StringShape::of(b"a\n\n"),
-            StringShape {
-                plain: false,
-                newlines: 2,
-                utf8: true
-            }
-        );
-        assert!(!StringShape::of(b"\xff").utf8);
+    fn plain_is_what_json_spells_alike() {
+        assert!(is_plain("täglich, =".as_bytes()));
+        assert!(!is_plain(b"a\\b") && !is_plain(b"a\nb") && !is_plain(b"\0"));
+        assert!(is_utf8("ä".as_bytes()) && !is_utf8(b"\xff"));
     }
 }
