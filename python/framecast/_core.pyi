@@ -91,8 +91,18 @@ class PushResult:
         """How many lines were refused for each reason (all of them, not only those in `rejections`)."""
 
     @property
+    def mismatched(self) -> int:
+        """Cells of accepted lines whose value did not fit their column's type.
+
+        They are null, or in a string column the value's text. The first value of a field settles its column's type.
+        """
+
+    @property
     def packets(self) -> list[Packet]:
-        """In the order in which their measurements first appear; a measurement's packets in row order."""
+        """In the order in which their measurements first appear; a measurement's packets in row order.
+
+        Rows are in time order, equal times in the order of the body, also across the packets of a measurement.
+        """
 
 @final
 class StreamParser:
@@ -108,13 +118,17 @@ class StreamParser:
         max_measurements: int,
         max_columns: int,
         max_packet_bytes: int,
+        max_push_output_bytes: int,
         max_rejections: int,
     ) -> StreamParser:
         """Take the limits.
 
         A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
-        are kept. A packet that would exceed `max_packet_bytes` is split by rows. `rejections` lists at most
-        `max_rejections` lines.
+        are kept; `labels` and `time` do not count as columns. A packet that would exceed `max_packet_bytes` is split
+        by rows; one row alone may exceed it. A line that would bring the frames of its push past
+        `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a null
+        for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a column
+        and packet) are not. `rejections` lists at most `max_rejections` lines.
         """
 
     def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:

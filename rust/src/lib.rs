@@ -6,5 +6,8 @@
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
+pub mod frame;
+mod json;
+pub mod line_protocol;
 #[cfg(feature = "python")]
 pub mod python;

@@ -1,0 +1,209 @@
+//! Rows of one measurement to packets: sorted, cut by size, written column by column.
+
+use std::sync::Arc;
+
+use super::column::{Cell, NULL, write_cell};
+use super::measurement::Measurement;
+use super::rows::{Batch, Row};
+
+/// A frame, ready to publish.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The measurement's name as meant.
+    pub measurement: Arc<str>,
+    /// The frame as JSON, without a raw newline.
+    pub payload: Vec<u8>,
+    /// The schema as JSON, when it is new or grew; `payload` holds it too.
+    pub schema: Option<Vec<u8>>,
+    /// How many rows it has.
+    pub rows: usize,
+}
+
+/// What an absent value takes: `null,`.
+pub(super) const NULL_BYTES: usize = NULL.len() + 1;
+/// What time and its remainder take at most: `-9223372036854,` and `999999,`.
+pub(super) const TIME_BYTES: usize = 15 + 7;
+/// What a column without rows takes: `[],` and, where there are remainders, `null,`.
+const COLUMN_BYTES: usize = 3 + NULL_BYTES;
+/// What a frame without columns takes: `{"schema":,"data":{"values":[],"nanos":[]}}`.
+const FRAME_BYTES: usize = 48;
+const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
+
+/// Turn a batch into packets, and count the cells that did not fit their columns.
+///
+/// No packet passes `max_packet_bytes` unless it has one row. Beyond the packets it needs memory for one packet's
+/// rows and cells.
+pub(super) fn write_packets(
+    measurement: &mut Measurement,
+    mut batch: Batch<'_>,
+    max_packet_bytes: usize,
+    packets: &mut Vec<Packet>,
+) -> usize {
+    if !batch.rows.is_sorted_by_key(|row| row.time_ns) {
+        batch.rows.sort_by_key(|row| row.time_ns);
+    }
+    let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
+    let columns = measurement.columns.len();
+    let mut mismatched = 0;
+    let mut rest = &batch.rows[..];
+    while !rest.is_empty() {
+        let schema = measurement.take_schema();
+        let frame = frame_bytes(columns) + schema.as_ref().map_or(0, Vec::len);
+        let (count, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, max_packet_bytes);
+        let (rows, behind) = rest.split_at(count);
+        rest = behind;
+        let mut payload = Vec::with_capacity(bytes);
+        payload.push(b'{');
+        if let Some(schema) = &schema {
+            payload.extend_from_slice(b"\"schema\":");
+            payload.extend_from_slice(schema);
+            payload.push(b',');
+        }
+        payload.extend_from_slice(b"\"data\":{\"values\":[");
+        write_labels_and_times(rows, &mut payload);
+        mismatched += write_columns(measurement, rows, &batch.cells, &mut payload);
+        payload.push(b']');
+        write_nanos(rows, columns, &mut payload);
+        payload.extend_from_slice(b"}}");
+        debug_assert!(payload.len() <= bytes);
+        packets.push(Packet {
+            measurement: Arc::clone(&name),
+            payload,
+            schema,
+            rows: count,
+        });
+    }
+    mismatched
+}
+
+/// What a frame takes at most beyond its rows and its schema.
+pub(super) fn frame_bytes(columns: usize) -> usize {
+    FRAME_BYTES + COLUMN_BYTES * (columns + 2)
+}
+
+/// How many of the rows, one at least, fit one packet, and what they take at most.
+fn fit_rows(rows: &[Row], frame: usize, nulls: usize, max_packet_bytes: usize) -> (usize, usize) {
+    let mut bytes = frame;
+    for (count, row) in rows.iter().enumerate() {
+        let next = bytes + nulls + row.bytes;
+        if count > 0 && next > max_packet_bytes {
+            return (count, bytes);
+        }
+        bytes = next;
+    }
+    (rows.len(), bytes)
+}
+
+fn write_labels_and_times(rows: &[Row], out: &mut Vec<u8>) {
+    write_list(out, rows, |row, out| out.extend_from_slice(&row.labels));
+    out.push(b',');
+    write_list(out, rows, |row, out| {
+        write_integer(row.time_ns.div_euclid(NANOSECONDS_PER_MILLISECOND), out);
+    });
+}
+
+/// Every column's values. The cells are dealt to their columns first (a counting sort), so that the columns are
+/// written one after the other, whatever the order of the fields was and however sparse they are.
+fn write_columns(measurement: &Measurement, rows: &[Row], cells: &[Cell], out: &mut Vec<u8>) -> usize {
+    let columns = &measurement.columns;
+    // ends[c] counts the cells of column c, then is where they begin, and after the dealing where they end.
+    let mut ends = vec![0_usize; columns.len()];
+    for cell in rows.iter().flat_map(|row| &cells[row.start..row.end]) {
+        ends[cell.column] += 1;
+    }
+    let mut total = 0;
+    for end in &mut ends {
+        total += std::mem::replace(end, total);
+    }
+    let mut dealt = vec![(0_usize, 0_usize); total];
+    for (number, row) in rows.iter().enumerate() {
+        for at in row.start..row.end {
+            let end = &mut ends[cells[at].column];
+            dealt[*end] = (number, at);
+            *end += 1;
+        }
+    }
+    let mut mismatched = 0;
+    let mut start = 0;
+    for (column, end) in columns.iter().zip(ends) {
+        out.extend_from_slice(b",[");
+        let mut written = 0;
+        for &(row, at) in &dealt[start..end] {
+            write_nulls(row - written, out);
+            mismatched += usize::from(!write_cell(&cells[at].value, column.family, out));
+            out.push(b',');
+            written = row + 1;
+        }
+        write_nulls(rows.len() - written, out);
+        close_list(out);
+        start = end;
+    }
+    mismatched
+}
+
+fn write_nulls(count: usize, out: &mut Vec<u8>) {
+    for _ in 0..count {
+        out.extend_from_slice(b"null,");
+    }
+}
+
+/// What the milliseconds leave over, if anything: one entry per column, null for all but the time.
+fn write_nanos(rows: &[Row], columns: usize, out: &mut Vec<u8>) {
+    let remainder = |row: &Row| row.time_ns.rem_euclid(NANOSECONDS_PER_MILLISECOND);
+    if rows.iter().all(|row| remainder(row) == 0) {
+        return;
+    }
+    out.extend_from_slice(b",\"nanos\":[null,");
+    write_list(out, rows, |row, out| write_integer(remainder(row), out));
+    for _ in 0..columns {
+        out.extend_from_slice(b",null");
+    }
+    out.push(b']');
+}
+
+fn write_list(out: &mut Vec<u8>, rows: &[Row], mut write: impl FnMut(&Row, &mut Vec<u8>)) {
+    out.push(b'[');
+    for row in rows {
+        write(row, out);
+        out.push(b',');
+    }
+    close_list(out);
+}
+
+/// End a list each of whose items, of which there is one at least, has a comma behind it.
+fn close_list(out: &mut Vec<u8>) {
+    out.pop();
+    out.push(b']');
+}
+
+fn write_integer(value: i64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_written() {
+        for value in [0, 7, -7, 10, 1_700_000_000_123, i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            write_integer(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+    }
+}

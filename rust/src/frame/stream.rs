@@ -1,0 +1,216 @@
+//! What a stream keeps from push to push.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::column::{Cell, Family, cell_bytes};
+use super::key_hash::KeyHashes;
+use super::measurement::Measurement;
+use super::packet::{NULL_BYTES, TIME_BYTES};
+use super::push::{self, Push, PushOutcome, keep_last_of_each_key};
+use super::rows::Row;
+use super::series::{Series, SeriesCache, render_labels};
+use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
+
+/// Bytes of measurement names and field keys that a stream remembers for ever.
+const MAX_NAME_BYTES: usize = 8 << 20;
+
+/// The limits of one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Measurements in the stream's life.
+    pub max_measurements: usize,
+    /// Columns of a measurement, `labels` and `time` not counted.
+    pub max_columns: usize,
+    /// Bytes of a packet with more than one row.
+    pub max_packet_bytes: usize,
+    /// Bytes of all frames of one push together, as counted before the cut into packets.
+    pub max_push_output_bytes: usize,
+    /// Refused lines of a push that are described one by one.
+    pub max_rejections: usize,
+}
+
+impl Limits {
+    /// Which limit a line would break that leaves the stream as described, and by what.
+    fn refusal<'a>(
+        &self,
+        columns: usize,
+        name_bytes: usize,
+        output_bytes: usize,
+        unknown: &[Field<'a>],
+    ) -> Option<(Reason, &'a [u8])> {
+        let room = self.max_columns.saturating_sub(columns);
+        let subject = |at: usize| unknown.get(at).map_or(&[][..], |field: &Field<'a>| field.key.raw);
+        if unknown.len() > room {
+            Some((Reason::ColumnLimit, subject(room)))
+        } else if name_bytes > MAX_NAME_BYTES {
+            Some((Reason::NameLimit, subject(0)))
+        } else if output_bytes > self.max_push_output_bytes {
+            Some((Reason::OutputLimit, &[]))
+        } else {
+            None
+        }
+    }
+}
+
+/// The pushed bodies of one stream go in, its frames come out.
+pub struct Stream {
+    pub(super) limits: Limits,
+    pub(super) measurements: Vec<Measurement>,
+    numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
+    series: SeriesCache,
+    hashes: KeyHashes,
+    name_bytes: usize,
+    /// Lines read so far, to tell one from the next.
+    lines: u64,
+}
+
+impl Stream {
+    /// A stream that has seen nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let hashes = KeyHashes::default();
+        Self {
+            limits,
+            measurements: Vec::new(),
+            numbers: HashMap::with_hasher(hashes.clone()),
+            series: SeriesCache::default(),
+            hashes,
+            name_bytes: 0,
+            lines: 0,
+        }
+    }
+
+    /// Parse one body; points without a timestamp get `received_ns`.
+    pub fn push(&mut self, body: &[u8], received_ns: i64, precision: Precision) -> PushOutcome {
+        push::run(self, body, received_ns, precision)
+    }
+
+    /// The names of the measurements in order of first appearance.
+    pub fn measurements(&self) -> impl Iterator<Item = String> + '_ {
+        self.measurements
+            .iter()
+            .map(|measurement| String::from_utf8_lossy(&measurement.name).into_owned())
+    }
+
+    /// Take the line that `scanner` stands before. On a fault nothing of it is kept.
+    pub(super) fn take_line<'a>(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        push: &mut Push<'a>,
+        received_ns: i64,
+        precision: Precision,
+    ) -> Result<(), Fault<'a>> {
+        let spelling = scanner.peek_series();
+        let known = self.series.find(spelling).cloned();
+        let name = if known.is_some() {
+            scanner.take_series(spelling);
+            Name::default()
+        } else {
+            scanner.read_series(&mut push.tags)?
+        };
+        scanner.read_fields(&mut push.fields)?;
+        let time_ns = scanner.read_time(precision)?.unwrap_or(received_ns);
+        if let Some(series) = known {
+            return self.take_row(scanner, push, &series, time_ns);
+        }
+        let labels = render_labels(&push.tags);
+        let found = self.numbers.get(&*name.text()).copied();
+        let series = Series {
+            measurement: found.unwrap_or(self.measurements.len()),
+            labels,
+        };
+        if found.is_none() {
+            self.add_measurement(scanner, name)?;
+        }
+        let taken = self.take_row(scanner, push, &series, time_ns);
+        match (&taken, found) {
+            (Ok(()), _) => self.series.insert(spelling, series),
+            (Err(_), None) => self.remove_last_measurement(),
+            (Err(_), Some(_)) => {}
+        }
+        taken
+    }
+
+    fn add_measurement<'a>(&mut self, scanner: &Scanner<'a>, name: Name<'a>) -> Result<(), Fault<'a>> {
+        if self.measurements.len() >= self.limits.max_measurements {
+            return Err(scanner.refuse(Reason::MeasurementLimit, name.raw));
+        }
+        let text = name.text();
+        if self.name_bytes + text.len() > MAX_NAME_BYTES {
+            return Err(scanner.refuse(Reason::NameLimit, name.raw));
+        }
+        self.name_bytes += text.len();
+        self.numbers.insert(text.as_ref().into(), self.measurements.len());
+        self.measurements
+            .push(Measurement::new(&text, self.hashes.clone()));
+        Ok(())
+    }
+
+    fn remove_last_measurement(&mut self) {
+        if let Some(measurement) = self.measurements.pop() {
+            self.name_bytes -= measurement.name.len();
+            self.numbers.remove(&measurement.name);
+        }
+    }
+
+    /// Put the fields that were read into the push's rows, if the limits allow.
+    fn take_row<'a>(
+        &mut self,
+        scanner: &Scanner<'a>,
+        push: &mut Push<'a>,
+        series: &Series,
+        time_ns: i64,
+    ) -> Result<(), Fault<'a>> {
+        self.lines += 1;
+        let measurement = &mut self.measurements[series.measurement];
+        let batch_number = push.batch_number(series.measurement);
+        let batch = &mut push.batches[batch_number].1;
+        let start = batch.cells.len();
+        push.unknown.clear();
+        measurement.place(self.lines, &push.fields, &mut batch.cells, &mut push.unknown);
+        keep_last_of_each_key(&mut push.unknown);
+        let mut row = Row {
+            time_ns,
+            labels: Arc::clone(&series.labels),
+            start,
+            end: start,
+            bytes: 0,
+        };
+        row.bytes = row.labels.len() + 1 + TIME_BYTES;
+        for cell in &batch.cells[start..] {
+            row.bytes +=
+                cell_bytes(&cell.value, measurement.columns[cell.column].family).saturating_sub(NULL_BYTES);
+        }
+        for field in &push.unknown {
+            row.bytes += cell_bytes(&field.value, Family::of(&field.value)).saturating_sub(NULL_BYTES);
+        }
+        let columns = measurement.columns.len();
+        let new_names: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
+        let grown = batch.grown(measurement, &push.unknown, &row);
+        let output_bytes = push.output_bytes - batch.output_bytes + grown;
+        let refusal = self
+            .limits
+            .refusal(columns, self.name_bytes + new_names, output_bytes, &push.unknown);
+        if let Some((reason, subject)) = refusal {
+            batch.cells.truncate(start);
+            push.forget_empty_batch();
+            return Err(scanner.refuse(reason, subject));
+        }
+        self.name_bytes += new_names;
+        push.output_bytes = output_bytes;
+        batch.output_bytes = grown;
+        batch.grew |= !push.unknown.is_empty();
+        for field in push.unknown.drain(..) {
+            let column = measurement.add_column(&field.key.text(), Family::of(&field.value));
+            batch.cells.push(Cell {
+                value: field.value,
+                column,
+            });
+        }
+        row.end = batch.cells.len();
+        batch.row_bytes += row.bytes;
+        batch.rows.push(row);
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Line protocol: bytes to points that borrow from them. Knows nothing of frames, streams or Python.
+//!
+//! [`Scanner`] walks a body line by line: measurement and tags ([`Name`]s), fields (numbers stay text), time. What a
+//! line does wrong is a [`Fault`] with one of the [`Reason`]s, and costs that line only. Every input, however
+//! hostile, is read in time and memory proportional to its length. The dialect is `docs/line-protocol.md`.
+
+mod byte_class;
+mod describe;
+mod error;
+mod field;
+mod name;
+mod number;
+mod scanner;
+mod string;
+mod time;
+
+pub use describe::describe_points;
+pub use error::{Excerpt, Fault, Place, Reason};
+pub use field::{Field, Value};
+pub use name::{Name, Tag};
+pub use number::{Number, NumberKind};
+pub use scanner::Scanner;
+pub use time::Precision;
+
+/// The most bytes that one part of a line may have as written: a name, a tag value, the inside of a string.
+///
+/// The strictest of the parsers of the field draw their line here; no metric has a use for more.
+pub const MAX_PART_BYTES: usize = 65_536;

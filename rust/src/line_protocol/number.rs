@@ -1,0 +1,236 @@
+//! Numbers stay text: this module says which texts are numbers, and which of them are JSON as they stand.
+
+use super::error::Reason;
+
+/// What a bare (unquoted) field value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberKind {
+    /// A 64-bit signed integer, written with the suffix `i`.
+    Int,
+    /// A 64-bit unsigned integer, written with the suffix `u`.
+    Uint,
+    /// A finite 64-bit float.
+    Float,
+}
+
+/// A number as written (without its suffix), known to be in range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number<'a> {
+    /// The text; ASCII.
+    pub text: &'a [u8],
+    /// Its type.
+    pub kind: NumberKind,
+    /// Whether the text is `-?(0|[1-9][0-9]*)(\.[0-9]+)?`: JSON, and equal, as it stands.
+    pub plain: bool,
+}
+
+/// Digits that every `i64` and `u64` of that length has room for.
+const SAFE_DIGITS: usize = 18;
+/// Digits before the point that every finite float has room for.
+const SAFE_FLOAT_BYTES: usize = 300;
+
+impl<'a> Number<'a> {
+    /// Judge a bare value.
+    pub(super) fn parse(text: &'a [u8]) -> Result<Self, Reason> {
+        match text {
+            [digits @ .., b'i'] => Self::integer(digits, NumberKind::Int),
+            [digits @ .., b'u'] => Self::integer(digits, NumberKind::Uint),
+            _ => Self::float(text),
+        }
+    }
+
+    fn integer(text: &'a [u8], kind: NumberKind) -> Result<Self, Reason> {
+        let digits = match text {
+            [b'-', digits @ ..] if kind == NumberKind::Int => digits,
+            _ => text,
+        };
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Reason::BadValue);
+        }
+        let plain = digits[0] != b'0' || digits.len() == 1;
+        let number = Self { text, kind, plain };
+        let fits = digits.len() <= SAFE_DIGITS
+            || match kind {
+                NumberKind::Uint => number.as_u64().is_some(),
+                _ => number.as_i64().is_some(),
+            };
+        if fits {
+            Ok(number)
+        } else {
+            Err(Reason::NumberRange)
+        }
+    }
+
+    fn float(text: &'a [u8]) -> Result<Self, Reason> {
+        let (whole, point, fraction, exponent) = split_float(text).ok_or(Reason::BadValue)?;
+        let plain = exponent == 0
+            && (fraction > 0 || !point)
+            && whole > 0
+            && (whole == 1 || text[text.len() - whole - usize::from(point) - fraction] != b'0');
+        let number = Self {
+            text,
+            kind: NumberKind::Float,
+            plain,
+        };
+        if exponent == 0 && text.len() <= SAFE_FLOAT_BYTES || number.as_f64().is_finite() {
+            Ok(number)
+        } else {
+            Err(Reason::NumberRange)
+        }
+    }
+
+    /// The value of an [`NumberKind::Int`].
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        std::str::from_utf8(self.text).ok()?.parse().ok()
+    }
+
+    /// The value of an [`NumberKind::Uint`].
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        std::str::from_utf8(self.text).ok()?.parse().ok()
+    }
+
+    /// The value as the nearest float; not finite when there is none.
+    #[must_use]
+    pub fn as_f64(&self) -> f64 {
+        std::str::from_utf8(self.text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(f64::INFINITY)
+    }
+
+    /// The value as JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        if self.plain {
+            return out.extend_from_slice(self.text);
+        }
+        let text = match self.kind {
+            NumberKind::Int => self.as_i64().map(|value| value.to_string()),
+            NumberKind::Uint => self.as_u64().map(|value| value.to_string()),
+            NumberKind::Float => Some(shortest_float(self.as_f64())),
+        };
+        out.extend_from_slice(text.as_deref().unwrap_or("null").as_bytes());
+    }
+
+    /// At most so many bytes does [`Self::write_json`] write.
+    #[must_use]
+    pub fn json_bytes(&self) -> usize {
+        // The longest reprinted float is like -2.2250738585072014e-308, the longest integer has 20 digits.
+        if self.plain { self.text.len() } else { 24 }
+    }
+}
+
+/// The parts of `-?[0-9]*(\.[0-9]*)?([eE][+-]?[0-9]+)?`: digits before the point, the point, digits after it, bytes of
+/// the exponent. None when it is not that or has no digit at all in front.
+fn split_float(text: &[u8]) -> Option<(usize, bool, usize, usize)> {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = leading_digits(unsigned);
+    let mut rest = &unsigned[whole..];
+    let point = rest.first() == Some(&b'.');
+    let mut fraction = 0;
+    if point {
+        fraction = leading_digits(&rest[1..]);
+        rest = &rest[1 + fraction..];
+    }
+    if whole + fraction == 0 {
+        return None;
+    }
+    let exponent = rest.len();
+    match rest {
+        [] => Some((whole, point, fraction, 0)),
+        [b'e' | b'E', b'+' | b'-', digits @ ..] | [b'e' | b'E', digits @ ..]
+            if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) =>
+        {
+            Some((whole, point, fraction, exponent))
+        }
+        _ => None,
+    }
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+/// The shortest JSON text that reads back as this finite float; no point without need.
+#[must_use]
+pub fn shortest_float(value: f64) -> String {
+    let mut text = format!("{value:?}");
+    if text.ends_with(".0") {
+        text.truncate(text.len() - 2);
+    }
+    text
+}
+
+/// The seven spellings of true and of false that all parsers of the field agree on.
+pub(super) fn parse_bool(text: &[u8]) -> Option<bool> {
+    match text {
+        b"t" | b"T" | b"true" | b"True" | b"TRUE" => Some(true),
+        b"f" | b"F" | b"false" | b"False" | b"FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Result<String, Reason> {
+        let number = Number::parse(text.as_bytes())?;
+        let mut out = Vec::new();
+        number.write_json(&mut out);
+        assert!(out.len() <= number.json_bytes());
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn plain_text_passes_and_the_rest_is_reprinted() {
+        for (text, want) in [
+            ("0", "0"),
+            ("-0", "-0"),
+            ("1.50", "1.50"),
+            ("-0i", "-0"),
+            ("12u", "12"),
+            (".5", "0.5"),
+            ("-.5", "-0.5"),
+            ("1.", "1"),
+            ("007", "7"),
+            ("-007i", "-7"),
+            ("1e3", "1000"),
+            ("1E+3", "1000"),
+            ("1e-400", "0"),
+            ("00.5", "0.5"),
+            ("-0.5", "-0.5"),
+            ("10.5", "10.5"),
+            ("1e300", "1e300"),
+            ("9223372036854775807i", "9223372036854775807"),
+            ("-9223372036854775808i", "-9223372036854775808"),
+            ("18446744073709551615u", "18446744073709551615"),
+            ("00000000000000000000001i", "1"),
+            ("-2.2250738585072014e-308", "-2.2250738585072014e-308"),
+        ] {
+            assert_eq!(json(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_from_what_does_not_fit() {
+        for text in [
+            "", "-", ".", "-.", "+1", "+1i", "1_0", "0x10", "NaN", "Inf", "1e", "1e+", "--1", "1.1.1", "i",
+            "-i", "u", "-1u", "1.5i", "1ii", "1e5i", "1I", "e5", ".e5", "1 ", "nan", "infinity",
+        ] {
+            assert_eq!(json(text), Err(Reason::BadValue), "{text}");
+        }
+        for text in [
+            "9223372036854775808i",
+            "-9223372036854775809i",
+            "18446744073709551616u",
+            "1e309",
+            "-1e309",
+            "1e99999999999",
+            &"9".repeat(400),
+        ] {
+            assert_eq!(json(text), Err(Reason::NumberRange), "{text}");
+        }
+    }
+}

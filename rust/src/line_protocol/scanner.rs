@@ -1,0 +1,380 @@
+//! Walks a body: one cursor, one pass, nothing looked at twice except to say what is wrong.
+//!
+//! Who drives it calls, for each line, `next_line`, then `read_series` (or `peek_series` and `take_series` when it
+//! knows the text already), `read_fields` and `read_time`; after a fault `skip_line` instead of the rest.
+
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
+
+use super::MAX_PART_BYTES;
+use super::byte_class::{BACKSLASH, BLANK, COMMA, CONTROL, EQUALS, HIGH, LINE_END, class};
+use super::error::{Fault, Place, Reason};
+use super::field::{Field, Value};
+use super::name::{Name, NameKind, Tag};
+use super::number::{Number, parse_bool};
+use super::string::{find_closing_quote, is_plain, is_utf8};
+use super::time::Precision;
+
+/// A position in a body.
+pub struct Scanner<'a> {
+    body: &'a [u8],
+    at: usize,
+    /// The number of the physical line that `at` is in, and where that line begins.
+    line: usize,
+    line_start: usize,
+    /// Where the present line of the protocol begins.
+    begin: Place,
+    /// Where the last string with a newline in it was opened, on the present line of the protocol.
+    opened: Option<Place>,
+}
+
+type Scanned<'a, T> = Result<T, Fault<'a>>;
+
+impl<'a> Scanner<'a> {
+    /// A scanner at the beginning of `body`.
+    #[must_use]
+    pub fn new(body: &'a [u8]) -> Self {
+        Self {
+            body,
+            at: 0,
+            line: 1,
+            line_start: 0,
+            begin: Place { line: 1, column: 1 },
+            opened: None,
+        }
+    }
+
+    /// Pass over blank lines and comments to the next line that must hold a point; false at the end of the body.
+    pub fn next_line(&mut self) -> bool {
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                None => return false,
+                Some(b'#') => self.skip_line(),
+                Some(b'\n' | b'\r') if self.end_line() => {}
+                Some(_) => {
+                    self.begin = self.place(self.at);
+                    self.opened = None;
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Where the present line begins.
+    #[must_use]
+    pub fn begin(&self) -> Place {
+        self.begin
+    }
+
+    /// A fault of the present line as a whole: one that its reader finds, not the grammar.
+    #[must_use]
+    pub fn refuse(&self, reason: Reason, subject: &'a [u8]) -> Fault<'a> {
+        Fault {
+            place: self.begin,
+            reason,
+            subject,
+            opened: None,
+        }
+    }
+
+    /// What would be the text of measurement and tags if these are in order: everything before the first blank that
+    /// no backslash goes before. It is only good for comparing with what `read_series` accepted once.
+    #[must_use]
+    pub fn peek_series(&self) -> &'a [u8] {
+        let rest = &self.body[self.at..];
+        let mut from = 0;
+        while let Some(found) = memchr2(b' ', b'\n', &rest[from..]) {
+            let end = from + found;
+            if rest[end] == b'\n' || end == 0 || rest[end - 1] != b'\\' {
+                return &rest[..end];
+            }
+            from = end + 1;
+        }
+        rest
+    }
+
+    /// Pass over what `peek_series` returned, known to be good.
+    pub fn take_series(&mut self, text: &'a [u8]) {
+        self.at += text.len();
+        self.skip_blanks();
+    }
+
+    /// Read measurement and tags and pass over the blanks behind them.
+    ///
+    /// # Errors
+    /// The first fault; `skip_line` must come next.
+    pub fn read_series(&mut self, tags: &mut Vec<Tag<'a>>) -> Scanned<'a, Name<'a>> {
+        tags.clear();
+        let measurement = self.read_name(NameKind::Measurement)?;
+        if measurement.raw.is_empty() {
+            return Err(self.missing(self.at, Reason::MissingMeasurement, self.rest_of_line()));
+        }
+        while self.peek() == Some(b',') {
+            self.at += 1;
+            tags.push(self.read_tag()?);
+        }
+        match self.peek() {
+            Some(b' ') => self.skip_blanks(),
+            Some(b'=') => return Err(self.fault(self.at, Reason::UnescapedEquals, self.rest_of_line())),
+            _ => return Err(self.missing(self.at, Reason::MissingField, &[])),
+        }
+        Ok(measurement)
+    }
+
+    /// Read the fields into `fields`, which is emptied first.
+    ///
+    /// # Errors
+    /// The first fault; `skip_line` must come next.
+    pub fn read_fields(&mut self, fields: &mut Vec<Field<'a>>) -> Scanned<'a, ()> {
+        fields.clear();
+        loop {
+            let key = self.read_name(NameKind::Key)?;
+            if key.raw.is_empty() {
+                return Err(self.missing(self.at, Reason::MissingField, &[]));
+            }
+            if self.peek() != Some(b'=') {
+                return Err(self.missing(self.at, Reason::MissingValue, key.raw));
+            }
+            self.at += 1;
+            let value = match self.peek() {
+                Some(b'"') => self.read_string()?,
+                _ => self.read_bare_value(key)?,
+            };
+            fields.push(Field { key, value });
+            if self.peek() != Some(b',') {
+                return Ok(());
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Read the timestamp, if there is one, as nanoseconds, and pass over the end of the line.
+    ///
+    /// # Errors
+    /// The first fault; `skip_line` must come next.
+    pub fn read_time(&mut self, precision: Precision) -> Scanned<'a, Option<i64>> {
+        let behind_value = self.at;
+        self.skip_blanks();
+        let start = self.at;
+        while matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            self.at += 1;
+        }
+        let mut time = None;
+        if self.at > start && start > behind_value {
+            if self
+                .peek()
+                .is_some_and(|byte| class(byte) & (BLANK | LINE_END) == 0)
+            {
+                return Err(self.fault(start, Reason::BadTime, self.word_at(start)));
+            }
+            let text = &self.body[start..self.at];
+            time = Some(
+                precision
+                    .parse(text)
+                    .map_err(|reason| self.fault(start, reason, text))?,
+            );
+            self.skip_blanks();
+        } else {
+            self.at = start;
+        }
+        if self.end_line() {
+            return Ok(time);
+        }
+        let opened = self.opened;
+        Err(Fault {
+            opened,
+            ..self.missing(self.at, Reason::UnexpectedText, self.rest_of_line())
+        })
+    }
+
+    /// Give the present line up: go to the beginning of the next physical line.
+    pub fn skip_line(&mut self) {
+        match memchr(b'\n', &self.body[self.at..]) {
+            Some(found) => self.begin_line(self.at + found + 1, 1),
+            None => self.at = self.body.len(),
+        }
+    }
+
+    fn read_tag(&mut self) -> Scanned<'a, Tag<'a>> {
+        let start = self.at;
+        let key = self.read_name(NameKind::Key)?;
+        if key.raw.is_empty() {
+            return Err(self.missing(start, Reason::MissingTagKey, self.rest_of_line()));
+        }
+        if self.peek() != Some(b'=') {
+            return Err(self.missing(start, Reason::MissingTagValue, key.raw));
+        }
+        self.at += 1;
+        let value = self.read_name(NameKind::Key)?;
+        if value.raw.is_empty() {
+            return Err(self.missing(self.at, Reason::MissingTagValue, key.raw));
+        }
+        Ok(Tag { key, value })
+    }
+
+    /// Read up to the separator, line end or control byte that ends a name; the name may be empty.
+    fn read_name(&mut self, kind: NameKind) -> Scanned<'a, Name<'a>> {
+        let start = self.at;
+        let ends = match kind {
+            NameKind::Measurement => CONTROL | COMMA | BLANK,
+            NameKind::Key => CONTROL | COMMA | BLANK | EQUALS,
+        };
+        let mut seen = 0;
+        let mut escaped = false;
+        while let Some(byte) = self.peek() {
+            let classes = class(byte);
+            if classes & (ends | BACKSLASH) != 0 {
+                if classes & BACKSLASH == 0 {
+                    break;
+                }
+                if self.body.get(self.at + 1).is_some_and(|&next| kind.escapes(next)) {
+                    escaped = true;
+                    self.at += 1;
+                }
+            }
+            seen |= classes;
+            self.at += 1;
+        }
+        let raw = &self.body[start..self.at];
+        if raw.len() > MAX_PART_BYTES {
+            return Err(self.fault(start, Reason::TooLong, raw));
+        }
+        if seen & HIGH != 0 && std::str::from_utf8(raw).is_err() {
+            return Err(self.fault(start, Reason::BadUtf8, raw));
+        }
+        Ok(Name { raw, kind, escaped })
+    }
+
+    fn read_bare_value(&mut self, key: Name<'a>) -> Scanned<'a, Value<'a>> {
+        let start = self.at;
+        while self
+            .peek()
+            .is_some_and(|byte| class(byte) & (COMMA | BLANK | LINE_END) == 0)
+        {
+            self.at += 1;
+        }
+        let text = &self.body[start..self.at];
+        match text.first() {
+            None => Err(self.fault(start, Reason::MissingValue, key.raw)),
+            Some(b'-' | b'.' | b'0'..=b'9') => match Number::parse(text) {
+                Ok(number) => Ok(Value::Number(number)),
+                Err(reason) => Err(self.fault(start, reason, text)),
+            },
+            Some(_) => match parse_bool(text) {
+                Some(value) => Ok(Value::Bool(value)),
+                None => Err(self.fault(start, Reason::BadValue, text)),
+            },
+        }
+    }
+
+    fn read_string(&mut self) -> Scanned<'a, Value<'a>> {
+        let opened = self.place(self.at);
+        let start = self.at + 1;
+        let Some(length) = find_closing_quote(&self.body[start..]) else {
+            let fault = self.fault(self.at, Reason::OpenQuote, &[]);
+            // Everything behind it is inside the string.
+            self.at = self.body.len();
+            return Err(fault);
+        };
+        let raw = &self.body[start..start + length];
+        let inside = self.place(start);
+        let plain = is_plain(raw);
+        self.at = start + length + 1;
+        if let Some(last) = memrchr(b'\n', if plain { &[] } else { raw }) {
+            let end = self.at;
+            self.begin_line(start + last + 1, memchr_iter(b'\n', raw).count());
+            self.at = end;
+            self.opened = Some(opened);
+        }
+        let refuse = |reason| {
+            Err(Fault {
+                place: inside,
+                reason,
+                subject: raw,
+                opened: None,
+            })
+        };
+        if raw.len() > MAX_PART_BYTES {
+            return refuse(Reason::TooLong);
+        }
+        if !is_utf8(raw) {
+            return refuse(Reason::BadUtf8);
+        }
+        Ok(Value::Text { raw, plain })
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.body.get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.peek() == Some(b' ') {
+            self.at += 1;
+        }
+    }
+
+    /// Pass over LF, CR LF, or a CR that ends the body; false when nothing of the kind is here. The end of the body
+    /// is an end of line too.
+    fn end_line(&mut self) -> bool {
+        match (self.peek(), self.body.get(self.at + 1)) {
+            (None, _) => {}
+            (Some(b'\n'), _) => self.begin_line(self.at + 1, 1),
+            (Some(b'\r'), Some(b'\n')) => self.begin_line(self.at + 2, 1),
+            (Some(b'\r'), None) => self.at += 1,
+            _ => return false,
+        }
+        true
+    }
+
+    fn begin_line(&mut self, start: usize, newlines: usize) {
+        self.at = start;
+        self.line += newlines;
+        self.line_start = start;
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        Place {
+            line: self.line,
+            column: offset - self.line_start + 1,
+        }
+    }
+
+    fn fault(&self, offset: usize, reason: Reason, subject: &'a [u8]) -> Fault<'a> {
+        Fault {
+            place: self.place(offset),
+            reason,
+            subject,
+            opened: None,
+        }
+    }
+
+    /// Something is not where the reading stopped: because of a control byte, if one is there.
+    fn missing(&self, offset: usize, reason: Reason, subject: &'a [u8]) -> Fault<'a> {
+        match (self.peek(), self.body.get(self.at + 1)) {
+            (None | Some(b'\n'), _) | (Some(b'\r'), None | Some(b'\n')) => {
+                self.fault(offset, reason, subject)
+            }
+            (Some(byte), _) if class(byte) & CONTROL != 0 => {
+                self.fault(offset, Reason::ControlByte, self.rest_of_line())
+            }
+            _ => self.fault(offset, reason, subject),
+        }
+    }
+
+    /// What a message may quote: from here to the end of the line, cut.
+    fn rest_of_line(&self) -> &'a [u8] {
+        let rest = &self.body[self.at..];
+        let rest = &rest[..rest.len().min(MAX_PART_BYTES)];
+        &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
+    }
+
+    /// The text from `start` to the next blank or line end, cut.
+    fn word_at(&self, start: usize) -> &'a [u8] {
+        let rest = &self.body[start..self.body.len().min(self.at + MAX_PART_BYTES)];
+        let end = rest
+            .iter()
+            .position(|&byte| class(byte) & (BLANK | LINE_END) != 0);
+        &rest[..end.unwrap_or(rest.len())]
+    }
+}

@@ -1,0 +1,84 @@
+//! Timestamps: integers of the push's precision to nanoseconds since 1970.
+
+use super::error::Reason;
+
+/// The unit of a body's timestamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// `ns`, the protocol's own.
+    Nanoseconds,
+    /// `us`
+    Microseconds,
+    /// `ms`
+    Milliseconds,
+    /// `s`
+    Seconds,
+}
+
+impl Precision {
+    /// The precision that goes by this word.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        match word {
+            "ns" => Some(Self::Nanoseconds),
+            "us" => Some(Self::Microseconds),
+            "ms" => Some(Self::Milliseconds),
+            "s" => Some(Self::Seconds),
+            _ => None,
+        }
+    }
+
+    const fn nanoseconds(self) -> i64 {
+        match self {
+            Self::Nanoseconds => 1,
+            Self::Microseconds => 1_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Seconds => 1_000_000_000,
+        }
+    }
+
+    /// Nanoseconds of a timestamp of minus signs and digits.
+    pub(super) fn parse(self, text: &[u8]) -> Result<i64, Reason> {
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Reason::BadTime);
+        }
+        let negative = digits.len() < text.len();
+        let mut value = 0_i64;
+        for digit in digits.iter().map(|byte| i64::from(byte - b'0')) {
+            // Counted downwards when negative: the least i64 has no positive twin.
+            let next = value.checked_mul(10).and_then(|tens| {
+                if negative {
+                    tens.checked_sub(digit)
+                } else {
+                    tens.checked_add(digit)
+                }
+            });
+            value = next.ok_or(Reason::TimeRange)?;
+        }
+        value.checked_mul(self.nanoseconds()).ok_or(Reason::TimeRange)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_range_and_nothing_beyond() {
+        let ns = |text: &str| Precision::Nanoseconds.parse(text.as_bytes());
+        assert_eq!(ns("9223372036854775807"), Ok(i64::MAX));
+        assert_eq!(ns("-9223372036854775808"), Ok(i64::MIN));
+        assert_eq!(ns("9223372036854775808"), Err(Reason::TimeRange));
+        assert_eq!(ns("-9223372036854775809"), Err(Reason::TimeRange));
+        assert_eq!(ns("-"), Err(Reason::BadTime));
+        assert_eq!(ns("--1"), Err(Reason::BadTime));
+        assert_eq!(ns("1-"), Err(Reason::BadTime));
+        assert_eq!(ns("-0"), Ok(0));
+        assert_eq!(
+            Precision::Seconds.parse(b"9223372036"),
+            Ok(9_223_372_036_000_000_000)
+        );
+        assert_eq!(Precision::Seconds.parse(b"9223372037"), Err(Reason::TimeRange));
+    }
+}

@@ -1,0 +1,169 @@
+//! Line protocol and frames for Python: `StreamParser` and what it returns, and `describe_points`.
+
+use std::sync::{Mutex, MutexGuard};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::frame::{self, Limits, PushOutcome, Stream};
+use crate::line_protocol::{self, Precision};
+
+/// Add this room's part of the module.
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<StreamParser>()?;
+    module.add_class::<PushResult>()?;
+    module.add_class::<Packet>()?;
+    module.add_class::<Rejection>()?;
+    module.add_function(wrap_pyfunction!(describe_points, module)?)
+}
+
+fn parse_precision(word: &str) -> PyResult<Precision> {
+    Precision::find(word)
+        .ok_or_else(|| PyValueError::new_err(format!("precision must be ns, us, ms or s, not {word:?}")))
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // what pyo3 extracts it owns
+fn describe_points<'py>(
+    py: Python<'py>,
+    body: PyBackedBytes,
+    precision: &str,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let precision = parse_precision(precision)?;
+    let text = py.detach(|| line_protocol::describe_points(&body, precision));
+    Ok(PyBytes::new(py, &text))
+}
+
+#[pyclass(frozen, module = "framecast._core")]
+struct StreamParser {
+    stream: Mutex<Stream>,
+}
+
+#[pymethods]
+impl StreamParser {
+    #[new]
+    #[pyo3(signature = (*, max_measurements, max_columns, max_packet_bytes, max_push_output_bytes, max_rejections))]
+    fn new(
+        max_measurements: usize,
+        max_columns: usize,
+        max_packet_bytes: usize,
+        max_push_output_bytes: usize,
+        max_rejections: usize,
+    ) -> Self {
+        let limits = Limits {
+            max_measurements,
+            max_columns,
+            max_packet_bytes,
+            max_push_output_bytes,
+            max_rejections,
+        };
+        Self {
+            stream: Mutex::new(Stream::new(limits)),
+        }
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // what pyo3 extracts it owns
+    fn push(
+        &self,
+        py: Python<'_>,
+        body: PyBackedBytes,
+        received_ns: i64,
+        precision: &str,
+    ) -> PyResult<PushResult> {
+        let precision = parse_precision(precision)?;
+        let mut guard = self.enter()?;
+        let stream = &mut *guard;
+        let outcome = py.detach(|| stream.push(&body, received_ns, precision));
+        drop(guard);
+        PushResult::new(py, outcome)
+    }
+
+    fn measurements(&self) -> PyResult<Vec<String>> {
+        Ok(self.enter()?.measurements().collect())
+    }
+}
+
+impl StreamParser {
+    /// Never waits: a parser that is busy is being misused.
+    fn enter(&self) -> PyResult<MutexGuard<'_, Stream>> {
+        self.stream
+            .try_lock()
+            .map_err(|_| PyRuntimeError::new_err("another thread is using this StreamParser, or broke it"))
+    }
+}
+
+#[pyclass(frozen, get_all, module = "framecast._core")]
+struct PushResult {
+    accepted: usize,
+    rejected: usize,
+    rejections: Vec<Py<Rejection>>,
+    reasons: Py<PyDict>,
+    mismatched: usize,
+    packets: Vec<Py<Packet>>,
+}
+
+impl PushResult {
+    fn new(py: Python<'_>, outcome: PushOutcome) -> PyResult<Self> {
+        let reasons = PyDict::new(py);
+        for (reason, count) in outcome.reasons {
+            reasons.set_item(reason.word(), count)?;
+        }
+        let rejections = outcome
+            .rejections
+            .into_iter()
+            .map(|rejection| Py::new(py, Rejection::from(rejection)));
+        let packets = outcome
+            .packets
+            .into_iter()
+            .map(|packet| Py::new(py, Packet::new(py, packet)));
+        Ok(Self {
+            accepted: outcome.accepted,
+            rejected: outcome.rejected,
+            rejections: rejections.collect::<PyResult<_>>()?,
+            reasons: reasons.unbind(),
+            mismatched: outcome.mismatched,
+            packets: packets.collect::<PyResult<_>>()?,
+        })
+    }
+}
+
+#[pyclass(frozen, get_all, module = "framecast._core")]
+struct Packet {
+    measurement: String,
+    payload: Py<PyBytes>,
+    schema: Option<Py<PyBytes>>,
+    rows: usize,
+}
+
+impl Packet {
+    /// The one copy that the payload ever sees; the Rust buffer is freed at once.
+    fn new(py: Python<'_>, packet: frame::Packet) -> Self {
+        Self {
+            measurement: packet.measurement.as_ref().to_owned(),
+            payload: PyBytes::new(py, &packet.payload).unbind(),
+            schema: packet.schema.map(|schema| PyBytes::new(py, &schema).unbind()),
+            rows: packet.rows,
+        }
+    }
+}
+
+#[pyclass(frozen, get_all, module = "framecast._core")]
+struct Rejection {
+    line: usize,
+    column: usize,
+    reason: &'static str,
+    message: String,
+}
+
+impl From<frame::Rejection> for Rejection {
+    fn from(rejection: frame::Rejection) -> Self {
+        Self {
+            line: rejection.place.line,
+            column: rejection.place.column,
+            reason: rejection.reason.word(),
+            message: rejection.message,
+        }
+    }
+}
