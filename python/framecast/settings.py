@@ -5,6 +5,7 @@ Sections and keys are named as in Grafana's ini where they mean the same. A key 
 not fit is refused with the key, the value, where it came from and what is allowed.
 """
 
+import difflib
 import os
 import re
 import tomllib
@@ -52,12 +53,27 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     max_open_connections: Positive = 15_000
     """TCP connections of all kinds together; further ones wait in the kernel's queue."""
 
+    send_seconds: Seconds = 30.0
+    """For a peer to take one answer; a slower one is cut off."""
+
+    linger_seconds: Seconds = 2.0
+    """How long a refused connection is read on, so that its peer can read the answer."""
+
+    linger_bytes: Positive = 16 * MIB
+    """How much of a refused request is read and thrown away meanwhile."""
+
+    accept_retry_seconds: Seconds = 0.5
+    """Between tries to accept while the system has no descriptor or memory left."""
+
 
 class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """The subscribers' WebSocket, ``/api/live/ws``. Keys as in Grafana's ``[live]``."""
 
     max_connections: UnlimitedOrCount = 100
     """Subscribers at once; -1 is unlimited, 0 switches Live off."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Web pages of other origins that may connect: globs over scheme://host:port; `*` alone lets all in."""
 
     message_size_limit: Positive = MIB
     """Bytes of one message from a client; more closes the connection with 1009."""
@@ -114,6 +130,18 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     waiting_bytes: Positive = 256 * MIB
     """Bodies held at once by all senders together; past it a push is answered 503."""
 
+    gzip_members: Positive = 1_000
+    """Members of one gzip body (block-wise compressors write one per 64 KiB); more is an attack."""
+
+    close_seconds: Seconds = 5.0
+    """For a push socket's closing handshake; what arrives meanwhile is still pushed."""
+
+    complaint_seconds: Seconds = 60.0
+    """One log line about bad pushes per stream in this time."""
+
+    complaint_streams: Positive = 1_000
+    """Streams whose last complaint is remembered; beyond, the oldest is forgotten."""
+
 
 class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     """Managed streams, ``stream/{id}/{measurement}``."""
@@ -160,6 +188,8 @@ SECTIONS: dict[str, type[Struct]] = {
     "log": Log,
 }
 ENVIRONMENT_PREFIX = "FRAMECAST_"
+CLIENT_VARIABLES = frozenset({"FRAMECAST_TOKEN"})
+"""Read by `framecast push` and `framecast watch`; a server on the same machine must not trip over them."""
 
 Layer = dict[tuple[str, str], tuple[Any, str]]
 """(section, key) → (value, where it came from)."""
@@ -198,7 +228,8 @@ def _convert(section: str, key: str, value: Any, source: str) -> Any:
     fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
     if key not in fields:
         raise ConfigurationError(
-            f"unknown key {section}.{key} (from {source}); [{section}] knows: {', '.join(sorted(fields))}"
+            f"unknown key {section}.{key} (from {source}); {_suggest(key, fields)}"
+            f"[{section}] knows: {', '.join(sorted(fields))}"
         )
     expected = fields[key].type
     if isinstance(value, str) and _is_list(expected):
@@ -221,11 +252,17 @@ def _is_list(expected: Any) -> bool:
     return get_origin(expected) in {tuple, list}
 
 
-def _known_section(section: str, key: str, source: str) -> None:
+def _known_section(section: str, source: str) -> None:
     if section not in SECTIONS:
         raise ConfigurationError(
-            f"unknown section [{section}] for {key!r} (from {source}); known: {', '.join(sorted(SECTIONS))}"
+            f"unknown section [{section}] (from {source}); {_suggest(section, SECTIONS)}"
+            f"known: {', '.join(sorted(SECTIONS))}"
         )
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def _from_toml(file: Path) -> Layer:
@@ -237,7 +274,7 @@ def _from_toml(file: Path) -> Layer:
         raise ConfigurationError(f"{file} is not TOML: {error}") from None
     layer: Layer = {}
     for section, table in document.items():
-        _known_section(section, "", str(file))
+        _known_section(section, str(file))
         if not isinstance(table, dict):
             raise ConfigurationError(f"{section} = {table!r} (from {file}) stands outside any [section]")
         layer.update({(section, key): (value, str(file)) for key, value in table.items()})
@@ -247,11 +284,11 @@ def _from_toml(file: Path) -> Layer:
 def _from_environment(environment: Mapping[str, str]) -> Layer:
     layer: Layer = {}
     for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in CLIENT_VARIABLES:
             continue
         section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
         source = f"environment {name}"
-        _known_section(section, key, source)
+        _known_section(section, source)
         layer[section, key] = (value, source)
     return layer
 
@@ -264,6 +301,6 @@ def _from_overrides(overrides: Iterable[str]) -> Layer:
             raise ConfigurationError(f"--set {text!r} is not of the form section.key=value")
         section, key, value = found.groups()
         source = f"--set {text}"
-        _known_section(section, key, source)
+        _known_section(section, source)
         layer[section, key] = (value, source)
     return layer

@@ -1,0 +1,90 @@
+"""Layers win in their order, and every mistake is told with its key, value, source and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from framecast.errors import ConfigurationError
+from framecast.settings import Settings, load_settings
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "framecast.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_nothing_given_gives_the_defaults() -> None:
+    assert load_settings(environment={}) == Settings()
+
+
+def test_each_layer_wins_over_the_one_before(tmp_path: Path) -> None:
+    file = write(tmp_path, "[live]\nmax_connections = 1\nqueue_bytes = 2\npong_seconds = 3\nclose_seconds = 4\n")
+    settings = load_settings(
+        file=file,
+        environment={"FRAMECAST_LIVE_QUEUE_BYTES": "20", "FRAMECAST_LIVE_PONG_SECONDS": "30", "HOME": "/x"},
+        overrides=["live.pong_seconds=300", "live.close_seconds=400"],
+        flags={("live", "close_seconds"): 4000.0},
+    )
+    live = settings.live
+    assert (live.max_connections, live.queue_bytes, live.pong_seconds, live.close_seconds) == (1, 20, 300.0, 4000.0)
+
+
+@pytest.mark.parametrize("text", ["a:1, b:2", "a:1,b:2,"])
+def test_a_list_may_be_given_as_text(text: str) -> None:
+    assert load_settings(environment={"FRAMECAST_SERVER_LISTEN": text}).server.listen == ("a:1", "b:2")
+
+
+def test_variables_of_the_client_commands_are_not_settings() -> None:
+    environment = {"FRAMECAST_TOKEN": "secret"}
+    assert load_settings(environment=environment) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("live.max_connections", "--set 'live.max_connections' is not of the form section.key=value"),
+        ("live.max_conections=1", r"unknown key live.max_conections (from --set live.max_conections=1)"),
+        ("live.max_conections=1", "did you mean max_connections?"),
+        ("life.max_connections=1", "unknown section [life]"),
+        ("life.max_connections=1", "did you mean live?"),
+        ("live.max_connections=-2", "live.max_connections = '-2' (from --set live.max_connections=-2) cannot be used"),
+        ("live.max_connections=-2", ">= -1"),
+        ("live.max_connections=many", "expected int"),
+        ("live.pong_seconds=nan", "cannot be used"),
+        ("live.pong_seconds=0", "> 0"),
+        ("server.dev=maybe", "allowed: true, false"),
+        ("log.level=loud", "allowed: debug, info, warning, error"),
+    ],
+)
+def test_a_mistake_is_told(override: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={}, overrides=[override])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("live = 3\n", "outside any [section]"),
+        ("[live\n", "is not TOML"),
+        ("[nothing]\n", "unknown section [nothing]"),
+        ("[live]\nqueue_bytes = 8.5\n", "expected int, got float"),
+        ("[server]\nlisten = [1]\n", "server.listen = [1]"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file=write(tmp_path, text), environment={})
+    assert message in str(caught.value)
+    assert "framecast.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot read .*nix\.toml: No such file"):
+        load_settings(file=tmp_path / "nix.toml", environment={})
+
+
+def test_an_unknown_variable_is_told_with_its_name() -> None:
+    with pytest.raises(ConfigurationError, match="environment FRAMECAST_LIVE_NOPE"):
+        load_settings(environment={"FRAMECAST_LIVE_NOPE": "1"})
