@@ -62,6 +62,11 @@ class Packet:
         """The true name, as the sender wrote it."""
 
     @property
+    def path(self) -> str:
+        """The name as the last part of a channel: letters, digits, ``_ - .`` and single inner slashes stay, every
+        other byte is ``=XX`` (``app gauge`` is ``app=20gauge``)."""
+
+    @property
     def payload(self) -> bytes:
         """The frame as JSON: ``{"schema":…,"data":…}`` when the schema is new or grew, else ``{"data":…}``."""
 
@@ -117,6 +122,7 @@ class StreamParser:
         *,
         max_measurements: int,
         max_columns: int,
+        max_path_bytes: int,
         max_packet_bytes: int,
         max_push_output_bytes: int,
         max_rejections: int,
@@ -124,7 +130,8 @@ class StreamParser:
         """Take the limits.
 
         A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
-        are kept; `labels` and `time` do not count as columns. A packet that would exceed `max_packet_bytes` is split
+        are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would be longer than
+        `max_path_bytes`. A packet that would exceed `max_packet_bytes` is split
         by rows; one row alone may exceed it. A line that would bring the frames of its push past
         `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a null
         for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a column

@@ -1,6 +1,7 @@
 //! A measurement of a stream: its sticky columns, and the schema that tells subscribers of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::column::{Cell, Column, Family};
 use super::key_hash::KeyHashes;
@@ -11,6 +12,8 @@ use crate::line_protocol::Field;
 pub(super) struct Measurement {
     /// As meant; UTF-8.
     pub(super) name: Box<[u8]>,
+    /// The name as the last part of its channel.
+    pub(super) path: Arc<str>,
     pub(super) columns: Vec<Column>,
     /// From a field key as meant to its column.
     numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
@@ -21,9 +24,10 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    pub(super) fn new(name: &[u8], hashes: KeyHashes) -> Self {
+    pub(super) fn new(name: &[u8], path: &str, hashes: KeyHashes) -> Self {
         Self {
             name: name.into(),
+            path: path.into(),
             columns: Vec::new(),
             numbers: HashMap::with_hasher(hashes),
             schema_bytes: 2 * name.len() + 192,

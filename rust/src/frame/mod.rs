@@ -9,6 +9,7 @@ mod column;
 mod key_hash;
 mod measurement;
 mod packet;
+mod path;
 mod push;
 mod rows;
 mod series;

@@ -11,6 +11,8 @@ use super::rows::{Batch, Row};
 pub struct Packet {
     /// The measurement's name as meant.
     pub measurement: Arc<str>,
+    /// The name as the last part of its channel.
+    pub path: Arc<str>,
     /// The frame as JSON, without a raw newline.
     pub payload: Vec<u8>,
     /// The schema as JSON, when it is new or grew; `payload` holds it too.
@@ -68,6 +70,7 @@ pub(super) fn write_packets(
         debug_assert!(payload.len() <= bytes);
         packets.push(Packet {
             measurement: Arc::clone(&name),
+            path: Arc::clone(&measurement.path),
             payload,
             schema,
             rows: count,

@@ -7,6 +7,7 @@ use super::column::{Cell, Family, cell_bytes};
 use super::key_hash::KeyHashes;
 use super::measurement::Measurement;
 use super::packet::{NULL_BYTES, TIME_BYTES};
+use super::path;
 use super::push::{self, Push, PushOutcome, keep_last_of_each_key};
 use super::rows::Row;
 use super::series::{Series, SeriesCache, render_labels};
@@ -22,6 +23,8 @@ pub struct Limits {
     pub max_measurements: usize,
     /// Columns of a measurement, `labels` and `time` not counted.
     pub max_columns: usize,
+    /// Bytes of a measurement's name once it is escaped into a channel's path.
+    pub max_path_bytes: usize,
     /// Bytes of a packet with more than one row.
     pub max_packet_bytes: usize,
     /// Bytes of all frames of one push together, as counted before the cut into packets.
@@ -140,10 +143,14 @@ impl Stream {
         if self.name_bytes + text.len() > MAX_NAME_BYTES {
             return Err(scanner.refuse(Reason::NameLimit, name.raw));
         }
+        let path = path::escape(&text);
+        if path.len() > self.limits.max_path_bytes {
+            return Err(scanner.refuse(Reason::PathLimit, name.raw));
+        }
         self.name_bytes += text.len();
         self.numbers.insert(text.as_ref().into(), self.measurements.len());
         self.measurements
-            .push(Measurement::new(&text, self.hashes.clone()));
+            .push(Measurement::new(&text, &path, self.hashes.clone()));
         Ok(())
     }
 

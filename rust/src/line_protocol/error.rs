@@ -54,6 +54,8 @@ reasons! {
     TooLong = "too_long",
     /// One measurement more than the stream may have.
     MeasurementLimit = "measurement_limit",
+    /// The measurement's name makes a channel that is too long.
+    PathLimit = "path_limit",
     /// One column more than the measurement may have.
     ColumnLimit = "column_limit",
     /// The names that the stream must remember are too long together.
@@ -69,7 +71,11 @@ impl Reason {
     pub const fn is_grammatical(self) -> bool {
         !matches!(
             self,
-            Self::MeasurementLimit | Self::ColumnLimit | Self::NameLimit | Self::OutputLimit
+            Self::MeasurementLimit
+                | Self::PathLimit
+                | Self::ColumnLimit
+                | Self::NameLimit
+                | Self::OutputLimit
         )
     }
 }
@@ -154,6 +160,7 @@ impl Fault<'_> {
                 )
             }
             Reason::MeasurementLimit => write!(to, "measurement {it} is one more than this stream may have"),
+            Reason::PathLimit => write!(to, "measurement {it} is too long for the name of a channel"),
             Reason::ColumnLimit => write!(to, "field {it} is one more than its measurement may have"),
             Reason::NameLimit => write!(
                 to,

@@ -44,10 +44,11 @@ struct StreamParser {
 #[pymethods]
 impl StreamParser {
     #[new]
-    #[pyo3(signature = (*, max_measurements, max_columns, max_packet_bytes, max_push_output_bytes, max_rejections))]
+    #[pyo3(signature = (*, max_measurements, max_columns, max_path_bytes, max_packet_bytes, max_push_output_bytes, max_rejections))]
     fn new(
         max_measurements: usize,
         max_columns: usize,
+        max_path_bytes: usize,
         max_packet_bytes: usize,
         max_push_output_bytes: usize,
         max_rejections: usize,
@@ -55,6 +56,7 @@ impl StreamParser {
         let limits = Limits {
             max_measurements,
             max_columns,
+            max_path_bytes,
             max_packet_bytes,
             max_push_output_bytes,
             max_rejections,
@@ -132,6 +134,7 @@ impl PushResult {
 #[pyclass(frozen, get_all, module = "framecast._core")]
 struct Packet {
     measurement: String,
+    path: String,
     payload: Py<PyBytes>,
     schema: Option<Py<PyBytes>>,
     rows: usize,
@@ -142,6 +145,7 @@ impl Packet {
     fn new(py: Python<'_>, packet: frame::Packet) -> Self {
         Self {
             measurement: packet.measurement.as_ref().to_owned(),
+            path: packet.path.as_ref().to_owned(),
             payload: PyBytes::new(py, &packet.payload).unbind(),
             schema: packet.schema.map(|schema| PyBytes::new(py, &schema).unbind()),
             rows: packet.rows,
