@@ -1,0 +1,79 @@
+"""One HTTP answer, independent of who sends it, and the closing that lets a refused peer read it."""
+
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+import trio
+
+from framecast.errors import Refusal
+
+Headers = tuple[tuple[str, str], ...]
+
+RETRY_SECONDS = "5"
+"""What 429 and 503 suggest; Telegraf's influxdb_v2 output reads whole seconds only."""
+
+_OF_STATUS: dict[int, Headers] = {
+    401: (("WWW-Authenticate", "Bearer"),),
+    415: (("Accept-Encoding", "gzip, identity"),),
+    426: (("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")),
+    429: (("Retry-After", RETRY_SECONDS),),
+    503: (("Retry-After", RETRY_SECONDS),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and body; Content-Length, Date and Connection are added when it is sent."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+def json_answer(status: int, document: object, headers: Headers = ()) -> Answer:
+    """Answer with `document` as JSON."""
+    return Answer(status, (("Content-Type", "application/json"), *headers), msgspec.json.encode(document))
+
+
+def refusal_answer(refusal: Refusal, headers: Headers = ()) -> Answer:
+    """Answer ``{"message": ...}`` with the refusal's status and the headers HTTP asks for with it."""
+    status = refusal.code if 400 <= refusal.code <= 599 else 400
+    return json_answer(status, {"message": refusal.message}, (*_OF_STATUS.get(status, ()), *headers))
+
+
+def phrase_of(status: int) -> str:
+    """The reason phrase of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def http_date() -> str:
+    """Now, as HTTP writes it."""
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+
+
+def encode_last_answer(answer: Answer) -> bytes:
+    """The bytes of an answer after which the connection closes."""
+    fixed = (("Date", http_date()), ("Content-Length", str(len(answer.body))), ("Connection", "close"))
+    lines = [f"{name}: {value}" for name, value in (*answer.headers, *fixed)]
+    head = "\r\n".join([f"HTTP/1.1 {answer.status} {phrase_of(answer.status)}", *lines, "", ""])
+    return head.encode("latin-1") + answer.body
+
+
+async def linger(stream: trio.abc.Stream, *, seconds: float, max_bytes: int) -> None:
+    """Say that we send no more, then read and drop what still comes until the peer closes or a limit is met.
+
+    Closing with unread bytes would make the kernel send a reset, and the peer could lose our answer.
+    """
+    with trio.move_on_after(seconds):
+        try:
+            if isinstance(stream, trio.abc.HalfCloseableStream):
+                await stream.send_eof()
+            while max_bytes > 0 and (data := await stream.receive_some(65_536)):
+                max_bytes -= len(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return

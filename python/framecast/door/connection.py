@@ -1,0 +1,124 @@
+"""One accepted connection: request head by request head to the room that serves it.
+
+The rooms are given from outside; the door knows no paths. A WebSocket room and the application take a connection
+over for good, an exchange room answers one request and the loop goes on with the next, in order.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from framecast.door.answer import Answer, encode_last_answer, linger, refusal_answer
+from framecast.door.exchange import Disconnected, Exchange
+from framecast.door.head import HeadReader, Received, RequestHead
+from framecast.door.replay import ReplayedStream
+from framecast.door.upgrade import check_upgrade
+from framecast.errors import Refusal
+from framecast.settings import Server
+
+log = structlog.get_logger(__name__)
+
+TakeOver = Callable[[trio.abc.Stream], Awaitable[None]]
+"""Serves a stream to its end. It may not raise Refusal: the request is accepted by then."""
+
+ExchangeRoom = Callable[[Exchange], Awaitable[Answer]]
+"""Answers one request; may raise Refusal and Disconnected."""
+
+_UPGRADE_LINE = re.compile(rb"(?<=\r\n)(?:upgrade|http2-settings):[^\r]*\r\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where requests go. Each callable is asked synchronously and may raise Refusal."""
+
+    check: Callable[[RequestHead], None]
+    """What holds for every first request: the names and origins it may come under."""
+
+    admit_websocket: Callable[[RequestHead], TakeOver]
+    """The room for a valid WebSocket request; Refusal 404 when there is none at its path."""
+
+    find_exchange: Callable[[RequestHead], ExchangeRoom | None]
+    """The room that answers this request itself; None leaves it to the application."""
+
+    app: TakeOver
+    """The application: gets the connection with the request's bytes still to be read."""
+
+
+async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
+    """Serve one connection to its end. The caller closes the stream."""
+    reader = HeadReader(stream, limits)
+    try:
+        while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
+            pass
+    except Refusal as refusal:
+        log.debug("request refused", status=refusal.code, reason=refusal.message)
+        await _send_last(stream, refusal_answer(refusal), limits)
+    except Disconnected:
+        log.debug("peer left")
+    else:
+        await take_over(stream)
+
+
+async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms, limits: Server) -> TakeOver | None:
+    """Serve the next request. None when a further one may follow; else what the connection is left to."""
+    received = await reader.next_request()
+    if received is None:
+        return _leave
+    head = received.head
+    rooms.check(head)
+    if head.wants_websocket:
+        check_upgrade(head, reader.take_rest())
+        return rooms.admit_websocket(head)
+    room = rooms.find_exchange(head)
+    if room is None:
+        return _replay(rooms.app, head, reader.take_rest(), limits)
+    return await _serve_exchange(stream, received, reader, room, limits)
+
+
+async def _serve_exchange(
+    stream: trio.abc.Stream, received: Received, reader: HeadReader, room: ExchangeRoom, limits: Server
+) -> TakeOver | None:
+    exchange = Exchange(stream, received, reader.take_rest(), send_seconds=limits.send_seconds)
+    try:
+        answer = await room(exchange)
+    except Refusal as refusal:
+        answer = refusal_answer(refusal)
+    if await exchange.answer(answer):
+        reader.give_back(exchange.take_rest())
+        return None
+
+    async def close(stream: trio.abc.Stream) -> None:
+        await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
+
+    return close
+
+
+async def _leave(stream: trio.abc.Stream) -> None:
+    """The peer has gone or had nothing more to say."""
+
+
+def _replay(app: TakeOver, head: RequestHead, rest: bytes, limits: Server) -> TakeOver:
+    """Leave the connection to the application, the request first.
+
+    An offer to change to HTTP/2 in clear text is taken out: a server may ignore it (RFC 9110 §7.8), and then there
+    is one protocol less that a connection can turn into behind the door.
+    """
+    raw = _UPGRADE_LINE.sub(b"", head.raw)
+
+    async def take_over(stream: trio.abc.Stream) -> None:
+        await app(ReplayedStream(stream, raw + rest, send_seconds=limits.send_seconds))
+
+    return take_over
+
+
+async def _send_last(stream: trio.abc.Stream, answer: Answer, limits: Server) -> None:
+    """Answer a request that was refused before it was read, in a way that the peer can read."""
+    try:
+        with trio.fail_after(limits.send_seconds):
+            await stream.send_all(encode_last_answer(answer))
+    except (trio.BrokenResourceError, trio.TooSlowError):
+        return
+    await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)

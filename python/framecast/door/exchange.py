@@ -1,0 +1,107 @@
+"""One HTTP request and its answer on a connection that this server's own rooms serve."""
+
+import h11
+import trio
+
+from framecast.door.answer import Answer, http_date, phrase_of
+from framecast.door.head import Received, RequestHead
+from framecast.errors import Refusal
+
+_READ_BYTES = 65_536
+
+
+class Disconnected(Exception):  # noqa: N818 - what peers do, no failure of ours
+    """The peer left in the middle of a request; there is nobody to answer."""
+
+
+class Exchange:
+    """A request whose body is iterated piece by piece. Owned by the connection's task; lives for one request.
+
+    Iterating raises Refusal 400 for a body that breaks HTTP's framing and Disconnected when the peer leaves. It has
+    no time limit of its own: whoever reads the body chooses one.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, received: Received, rest: bytes, *, send_seconds: float) -> None:
+        self.head: RequestHead = received.head
+        self._stream = stream
+        self._protocol = received.protocol
+        self._send_seconds = send_seconds
+        self._ended = False
+        if rest:
+            self._protocol.receive_data(rest)
+
+    def __aiter__(self) -> "Exchange":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while (piece := self._next_piece()) is None:
+            await self._receive()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def answer(self, answer: Answer) -> bool:
+        """Send `answer`; return whether the connection can take a further request. Disconnected if nobody takes it.
+
+        What was already received of a body nobody read is dropped; a body still on its way ends the connection.
+        """
+        protocol = self._protocol
+        keep = self._drop_received()
+        headers = [*answer.headers, ("Date", http_date())]
+        if answer.status != 204:
+            headers.append(("Content-Length", str(len(answer.body))))
+        if not keep:
+            headers.append(("Connection", "close"))
+        response = h11.Response(status_code=answer.status, headers=headers, reason=phrase_of(answer.status))
+        parts = [protocol.send(response)]
+        if answer.body:
+            parts.append(protocol.send(h11.Data(data=answer.body)))
+        parts.append(protocol.send(h11.EndOfMessage()))
+        await self._send(b"".join(part for part in parts if part))
+        return keep and protocol.our_state is h11.DONE
+
+    def take_rest(self) -> bytes:
+        """What was received beyond this request."""
+        return bytes(self._protocol.trailing_data[0])
+
+    def _next_piece(self) -> bytes | None:
+        """The next piece of the body, b"" at its end, None when more must be received first."""
+        while True:
+            try:
+                event = self._protocol.next_event()
+            except h11.RemoteProtocolError as error:
+                if self._ended:
+                    raise Disconnected from None
+                raise Refusal(400, f"bad request body: {error}") from None
+            if isinstance(event, h11.Data):
+                if event.data:
+                    return bytes(event.data)
+            else:
+                return None if event is h11.NEED_DATA else b""
+
+    async def _receive(self) -> None:
+        if self._protocol.they_are_waiting_for_100_continue:
+            go_on = self._protocol.send(h11.InformationalResponse(status_code=100, headers=[], reason="Continue"))
+            await self._send(go_on or b"")
+        try:
+            data = await self._stream.receive_some(_READ_BYTES)
+        except trio.BrokenResourceError:
+            data = b""
+        self._ended = not data
+        self._protocol.receive_data(bytes(data))
+
+    def _drop_received(self) -> bool:
+        """Drop the received rest of the body; return whether the request has ended and the next one may follow."""
+        try:
+            while self._next_piece():
+                pass
+        except (Refusal, Disconnected):
+            return False
+        return self._protocol.their_state is h11.DONE
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            with trio.fail_after(self._send_seconds):
+                await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            raise Disconnected from None

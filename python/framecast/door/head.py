@@ -1,0 +1,226 @@
+"""Reads one HTTP/1 request head, bounded in bytes and time, and refuses every doubtful one before a room sees it.
+
+Two parsers that read one request differently are how requests are smuggled, and several rooms read what comes
+through this door. So the rules are those of RFC 9112 without its leniencies: CRLF only, no folded lines, one Host,
+one length. h11 does the parsing; what is stricter than h11 is checked here first.
+"""
+
+import re
+from dataclasses import dataclass
+
+import h11
+import trio
+
+from framecast.errors import Refusal
+from framecast.settings import Server
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_HEAD = re.compile(
+    rb"(?P<method>" + _TOKEN + rb"++) (?P<target>[\x21-\x7e]++) HTTP/(?P<version>[0-9]\.[0-9])\r\n"
+    rb"(?:" + _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
+)
+_REQUEST_LINE = re.compile(_TOKEN + rb"+ [\x21-\x7e]+ HTTP/[0-9]\.[0-9]")
+_HEADER_LINE = re.compile(_TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*")
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|host):[ \t]*+([^\r]*)", re.IGNORECASE)
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%\-]+)(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_READ_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """One request without its body. `path` and `query` are as the peer wrote them, still percent-encoded."""
+
+    method: str
+    target: str
+    path: str
+    query: str
+    version: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Names in lower case, in the order they came."""
+    raw: bytes
+    """The head's bytes, with the empty line."""
+
+    def find(self, name: bytes) -> bytes | None:
+        """The value of a header (`name` in lower case), several joined as HTTP joins lists; None without one."""
+        values = [value for key, value in self.headers if key == name]
+        return b", ".join(values) if values else None
+
+    def has_token(self, name: bytes, token: bytes) -> bool:
+        """Whether the list of a header holds `token` (lower case)."""
+        return token in [part.strip().lower() for part in (self.find(name) or b"").split(b",")]
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether it asks for a WebSocket, rightly or not."""
+        return self.has_token(b"upgrade", b"websocket")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request head and the h11 connection that has read it and waits for its body."""
+
+    head: RequestHead
+    protocol: h11.Connection
+
+
+class HeadReader:
+    """Takes the request heads of one connection off its stream, one at a time. Owned by the connection's task."""
+
+    def __init__(self, stream: trio.abc.ReceiveStream, limits: Server) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._buffer = bytearray()
+        self._first = True
+
+    async def next_request(self) -> Received | None:
+        """Read the next head. None when the peer left or had nothing to say in time; Refusal when it is no good."""
+        limits = self._limits
+        wait = limits.head_seconds if self._first else limits.keep_alive_seconds
+        self._first = False
+        with trio.CancelScope(deadline=trio.current_time() + wait) as scope:
+            raw = await self._read_raw(scope)
+        if scope.cancelled_caught:
+            if self._buffer:
+                raise Refusal(408, f"the request head did not arrive within {limits.head_seconds:g} s")
+            return None
+        return None if raw is None else parse_head(raw, max_bytes=limits.head_bytes)
+
+    def take_rest(self) -> bytes:
+        """Hand over what was read beyond the head."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
+
+    def give_back(self, data: bytes) -> None:
+        """Put back what a room read beyond its request: it is the beginning of the next one."""
+        self._buffer[:0] = data
+
+    async def _read_raw(self, scope: trio.CancelScope) -> bytes | None:
+        """The bytes of one head; they leave the buffer, the rest stays in it. None when the peer left."""
+        buffer, limit = self._buffer, self._limits.head_bytes
+        searched, begun, forgiven = 0, False, False
+        while True:
+            if not forgiven and buffer.startswith(b"\r\n"):
+                del buffer[:2]  # RFC 9112 §2.2: one empty line before a request is forgiven
+                forgiven, searched = True, 0
+            end = buffer.find(b"\r\n\r\n", max(0, searched - 3), limit)
+            if end >= 0:
+                raw = bytes(buffer[: end + 4])
+                del buffer[: end + 4]
+                return raw
+            if buffer:
+                _refuse_early(buffer, limit, searched)
+                if not begun:
+                    scope.deadline = min(scope.deadline, trio.current_time() + self._limits.head_seconds)
+                    begun = True
+            searched = len(buffer)
+            try:
+                data = await self._stream.receive_some(_READ_BYTES)
+            except trio.BrokenResourceError:
+                return None
+            if not data:
+                return None
+            buffer += data
+
+
+def parse_head(raw: bytes, *, max_bytes: int) -> Received:
+    """Read the bytes of one whole head. Refusal 400, 501 or 505 says what is wrong with it."""
+    found = _HEAD.fullmatch(raw)
+    if found is None:
+        raise Refusal(400, _what_is_wrong(raw))
+    if found["version"] not in {b"1.1", b"1.0"}:
+        raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0 here")
+    host = _check_framing(raw, found["version"])
+    method = found["method"].decode("ascii")
+    if method == "CONNECT":
+        raise Refusal(501, "this server is no proxy: CONNECT is not served")
+    path, query = _split_target(found["target"], host)
+    protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=max(max_bytes, len(raw)))
+    protocol.receive_data(raw)
+    try:
+        event = protocol.next_event()
+    except h11.RemoteProtocolError as error:
+        raise Refusal(400, f"bad request: {error}") from None
+    if not isinstance(event, h11.Request):
+        raise Refusal(400, "bad request")
+    head = RequestHead(
+        method=method,
+        target=found["target"].decode("ascii"),
+        path=path,
+        query=query,
+        version=found["version"].decode("ascii"),
+        headers=tuple(event.headers),
+        raw=raw,
+    )
+    return Received(head, protocol)
+
+
+def _check_framing(raw: bytes, version: bytes) -> bytes | None:
+    """Refuse a request whose Host or body length could be read in two ways; return its Host."""
+    hosts: list[bytes] = []
+    lengths: list[bytes] = []
+    encodings: list[bytes] = []
+    for name, value in _FRAMING.findall(raw):
+        kind = name[0] | 0x20
+        (hosts if kind == 0x68 else lengths if kind == 0x63 else encodings).append(value.rstrip(b" \t"))
+    if len(hosts) > 1:
+        raise Refusal(400, "more than one Host header")
+    if not hosts and version == b"1.1":
+        raise Refusal(400, "no Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise Refusal(400, "the Host header is no host name with an optional port")
+    if encodings and lengths:
+        raise Refusal(400, "both Content-Length and Transfer-Encoding")
+    if len(lengths) > 1 or (lengths and not _LENGTH.fullmatch(lengths[0])):
+        raise Refusal(400, "Content-Length is not one number")
+    if encodings and (len(encodings) > 1 or encodings[0].lower() != b"chunked" or version == b"1.0"):
+        raise Refusal(400, "Transfer-Encoding may only be chunked, once, in HTTP/1.1")
+    return hosts[0] if hosts else None
+
+
+def _split_target(target: bytes, host: bytes | None) -> tuple[str, str]:
+    if target[:1] != b"/" and target != b"*":
+        found = _ABSOLUTE.fullmatch(target)
+        if found is None:
+            raise Refusal(400, "the request target is neither a path nor an http URL")
+        if found[1].lower() != (host or b"").lower():
+            raise Refusal(400, "the request target names another host than the Host header")
+        target = found[2] if found[2][:1] == b"/" else b"/" + found[2]
+    if b"#" in target:
+        raise Refusal(400, "a request target holds no fragment (#)")
+    path, _, query = target.decode("ascii").partition("?")
+    return path, query
+
+
+def _refuse_early(buffer: bytearray, limit: int, searched: int) -> None:
+    """Refuse what can no longer become a head, instead of waiting for the rest of it."""
+    if buffer[0] == 0x16:
+        raise Refusal(400, "this port speaks plain HTTP, and TLS came in: use http:// and ws://")
+    if not re.match(_TOKEN, buffer):
+        if buffer == b"\r":
+            return
+        raise Refusal(400, "this is no HTTP request")
+    if _BARE_LINE_END.search(buffer, max(0, searched - 1)):
+        raise Refusal(400, _what_is_wrong(bytes(buffer)))
+    if len(buffer) >= limit:
+        if b"\r\n" not in buffer:
+            raise Refusal(414, f"the request line is longer than {limit} bytes")
+        raise Refusal(431, f"the request head is longer than {limit} bytes")
+
+
+def _what_is_wrong(raw: bytes) -> str:
+    """Why a head is refused, for the person at the other end; nothing of it is repeated."""
+    if _BARE_LINE_END.search(raw):
+        return "lines must end with CR LF, and neither may stand alone"
+    request_line, *lines = raw.split(b"\r\n")
+    if not _REQUEST_LINE.fullmatch(request_line):
+        return "the request line is not of the form: METHOD /path HTTP/1.1"
+    for number, line in enumerate(lines, 1):
+        if line[:1] in {b" ", b"\t"}:
+            return f"header line {number} is folded or begins with a blank"
+        if line and not _HEADER_LINE.fullmatch(line):
+            return f"header line {number} is not of the form: Name: value (or holds control characters)"
+    return "bad request head"

@@ -1,0 +1,128 @@
+"""The application behind the door, over real sockets: what hypercorn does and what it may not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import httpx
+import structlog
+import trio
+
+from framecast.door.asgi import AppRoom, Receive, Scope, Send
+from framecast.door.connection import Rooms, TakeOver, serve_connection
+from framecast.door.head import RequestHead
+from framecast.door.listen import open_listeners, serve
+from framecast.errors import Refusal
+from framecast.settings import Server
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        body += message["body"]
+        if not message.get("more_body"):
+            break
+    text = f"{scope['method']} {scope['path']} {len(body)}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+def no_websocket(head: RequestHead) -> TakeOver:
+    raise Refusal(404, "none")
+
+
+@asynccontextmanager
+async def house(limits: Server, body_seconds: float = 30, served: Any = app) -> AsyncIterator[tuple[str, AppRoom]]:
+    room = AppRoom(served, limits, body_seconds=body_seconds)
+    rooms = Rooms(lambda head: None, no_websocket, lambda head: None, room.serve)
+    async with trio.open_nursery() as connections:
+        listeners = await open_listeners(["127.0.0.1:0"])
+        start = partial(
+            serve,
+            listeners,
+            lambda stream: serve_connection(stream, rooms, limits),
+            connections=connections,
+            limits=limits,
+        )
+        [place] = await connections.start(start)
+        yield place, room
+        connections.cancel_scope.cancel()
+
+
+async def dial(place: str) -> trio.SocketStream:
+    host, _, port = place.rpartition(":")
+    return await trio.open_tcp_stream(host, int(port))
+
+
+async def test_a_post_reaches_the_application_and_the_connection_is_kept() -> None:
+    with trio.fail_after(20):
+        async with house(Server()) as (place, _), httpx.AsyncClient(base_url=f"http://{place}") as client:
+            for _ in range(3):
+                answer = await client.post("/x", content=b"y" * 500_000)
+                assert (answer.status_code, answer.text) == (200, "POST /x 500000")
+                assert "server" not in answer.headers
+
+
+async def test_a_connection_is_good_for_more_than_a_thousand_requests() -> None:
+    with trio.fail_after(30):
+        async with house(Server()) as (place, _), await dial(place) as stream:
+            got = bytearray()
+            count = 1_100
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.send_all, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+                while got.count(b"GET /x 0") < count and (data := await stream.receive_some()):
+                    got += data
+            assert got.count(b"GET /x 0") == count
+
+
+async def test_a_hostile_upgrade_on_a_kept_connection_ends_only_that_connection() -> None:
+    upgrade = (
+        b"GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    with structlog.testing.capture_logs(), trio.fail_after(20):
+        async with house(Server()) as (place, _), await dial(place) as healthy:
+            for hostile in (
+                upgrade + b"\r\nX",
+                upgrade + b"Content-Length: 3\r\n\r\nabc",
+                upgrade + b"Sec-WebSocket-Protocol: \xff\r\n\r\n",
+                upgrade + b"Sec-WebSocket-Extensions: \xff\r\n\r\n",
+                upgrade + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=abc\r\n\r\n",
+            ):
+                async with await dial(place) as stream:
+                    await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+                    assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+                    await stream.send_all(hostile)
+                    await stream.send_eof()
+                    while await stream.receive_some():
+                        pass
+            await healthy.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await healthy.receive_some()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_that_drips_ends_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    left = trio.Event()
+
+    async def patient(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+        left.set()
+
+    async with house(Server(), body_seconds=5, served=patient) as (place, _), await dial(place) as stream:
+        await stream.send_all(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
+        await left.wait()
+        assert 5 <= trio.current_time() < 6
+
+
+async def test_terminate_closes_idle_connections() -> None:
+    with trio.fail_after(10):
+        async with house(Server()) as (place, room), await dial(place) as stream:
+            await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            await room.terminate()
+            while await stream.receive_some():
+                pass

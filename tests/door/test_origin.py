@@ -1,0 +1,85 @@
+"""Whose pages may talk to the server, and under which names."""
+
+import pytest
+
+from framecast.door.head import parse_head
+from framecast.door.origin import check_host, check_origin, is_allowed_origin, is_loopback_host
+from framecast.errors import Refusal
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8300", "localhost.", "127.0.0.1", "127.9.8.7:1", "[::1]", "[::1]:8300", "127.0.0.1:"],
+)
+def test_loopback_names_are_known(host: str) -> None:
+    assert is_loopback_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ":80",
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+        "[::2]",
+        "::1",
+        "2130706433",
+        "127.1",
+        "0.0.0.0",
+        "localhost@evil",
+        "[::1",
+        "[::ffff:10.0.0.1]",
+    ],
+)
+def test_other_names_are_not(host: str) -> None:
+    assert not is_loopback_host(host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed", "expected"),
+    [
+        (None, "a:1", (), True),
+        ("https://evil.example", "a:1", ("*",), True),
+        ("https://evil.example", "a:1", ("*", "x"), True),
+        ("http://A:1", "a:1", (), True),
+        ("http://a", "a:1", (), False),
+        ("http://a:1.evil", "a:1", (), False),
+        ("http://evil@a:1", "a:1", (), False),
+        ("null", "a:1", (), False),
+        ("https://evil.example", "a:1", (), False),
+        ("https://sub.good.example", "a:1", ("https://*.good.example",), True),
+        ("HTTPS://SUB.GOOD.EXAMPLE", "a:1", ("https://*.good.example",), True),
+        ("https://good.example.evil", "a:1", ("https://*.good.example",), False),
+        ("http://a:1, http://evil", "a:1", (), False),
+        ("http://a:1", None, (), False),
+    ],
+)
+def test_the_origin_rule(origin: str | None, host: str | None, allowed: tuple[str, ...], expected: bool) -> None:
+    assert is_allowed_origin(origin, host, allowed) is expected
+
+
+def test_a_foreign_page_may_neither_post_nor_open_a_socket_but_may_get() -> None:
+    for start, more, refused in [
+        (b"POST", b"", True),
+        (b"GET", b"Upgrade: websocket\r\n", True),
+        (b"GET", b"", False),
+    ]:
+        raw = start + b" / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n" + more + b"\r\n"
+        head = parse_head(raw, max_bytes=999).head
+        check_host(head)
+        if refused:
+            with pytest.raises(Refusal, match="Origin"):
+                check_origin(head, ())
+        else:
+            check_origin(head, ())
+        check_origin(head, ("https://evil.*",))
+
+
+def test_a_rebound_name_is_refused_with_the_reason() -> None:
+    head = parse_head(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", max_bytes=999).head
+    with pytest.raises(Refusal, match="localhost") as refusal:
+        check_host(head)
+    assert refusal.value.code == 403

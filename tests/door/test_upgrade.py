@@ -1,0 +1,79 @@
+"""The WebSocket that rooms get from the door, against a real client."""
+
+from typing import Any
+
+import trio
+import trio_websocket
+from trio.testing import memory_stream_pair
+
+from framecast.door.connection import Rooms, TakeOver, serve_connection
+from framecast.door.head import RequestHead, parse_head
+from framecast.door.replay import ReplayedStream
+from framecast.door.upgrade import accept_websocket, encode_switch, offered_subprotocols
+from framecast.settings import Server
+
+PREFIX = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+
+def test_the_switch_is_that_of_the_rfc() -> None:
+    head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in encode_switch(head)
+
+
+def test_offered_subprotocols_are_read_without_what_is_no_token() -> None:
+    raw = PREFIX + b"Sec-WebSocket-Protocol: a, \xff, b c,, d\r\nSec-WebSocket-Protocol: e\r\n\r\n"
+    assert offered_subprotocols(parse_head(raw, max_bytes=999).head) == ["a", "d", "e"]
+
+
+async def test_a_client_gets_its_subprotocol_no_extension_and_its_messages_through() -> None:
+    ours, theirs = memory_stream_pair()
+
+    def admit(head: RequestHead) -> TakeOver:
+        async def echo(stream: trio.abc.Stream) -> None:
+            async with trio.open_nursery() as nursery:
+                connection = await accept_websocket(
+                    nursery,
+                    stream,
+                    head,
+                    subprotocol=offered_subprotocols(head)[0],
+                    max_message_bytes=100_000,
+                    handshake_seconds=5,
+                )
+                await connection.send_message(await connection.get_message())
+                await connection.aclose(1001)
+
+        return echo
+
+    async def nobody(stream: trio.abc.Stream) -> None:
+        raise AssertionError
+
+    rooms = Rooms(lambda head: None, admit, lambda head: None, nobody)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_connection, ours, rooms, Server())
+            hostile = [
+                (b"Sec-WebSocket-Extensions", b"permessage-deflate; client_max_window_bits=abc"),
+                (b"X-Odd", b"\xff"),
+            ]
+            transport: Any = theirs
+            client = await trio_websocket.wrap_client_stream(
+                nursery, transport, "a", "/ws", subprotocols=["centrifuge-json"], extra_headers=hostile
+            )
+            assert client.subprotocol == "centrifuge-json"
+            assert b"sec-websocket-extensions" not in dict(client.handshake_headers)
+            await client.send_message("x" * 50_000)
+            assert await client.get_message() == "x" * 50_000
+
+
+async def test_a_replayed_stream_gives_back_in_pieces_and_offers_only_what_the_stream_has() -> None:
+    ours, theirs = memory_stream_pair()
+    await theirs.send_all(b"after")
+    stream = ReplayedStream(ours, b"before")
+    assert [await stream.receive_some(4), await stream.receive_some(4), await stream.receive_some()] == [
+        b"befo",
+        b"re",
+        b"after",
+    ]
+    assert not hasattr(stream, "do_handshake")
+    await stream.send_eof()
+    assert await theirs.receive_some() == b""
