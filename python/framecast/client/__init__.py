@@ -1,0 +1,1 @@
+"""One subscriber: what it may do when (session), and its connection to the world (connection)."""

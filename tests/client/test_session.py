@@ -1,0 +1,404 @@
+"""Who may do what when: transcripts whole, each rule alone, and random conversations against a naive model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from client.world import TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
+from framecast.client.session import (
+    LEGAL_MOVES,
+    Connect,
+    Publish,
+    Refuse,
+    Session,
+    State,
+    Subscribe,
+    Unsubscribe,
+)
+from framecast.errors import PeerError, Refusal
+from framecast.protocol import json_codec
+from framecast.protocol.messages import METHODS
+from framecast.settings import Live
+
+SETTINGS = Live(channels_per_client=3)
+
+
+class Desk:
+    """Carries out what a session asks for, without waiting for anything."""
+
+    def __init__(self, settings: Live = SETTINGS) -> None:
+        self.session = Session("c1", 1, settings=settings, version=VERSION)
+        self.hub = MemoryHub({1: self._take})
+        self.scopes = MemoryScopes(self.hub)
+        self.said: list[Any] = []
+
+    def _take(self, message: bytes) -> bool:
+        self.said.extend(read_line(line) for line in message.split(b"\n"))
+        return True
+
+    def hear(self, frame: str | bytes) -> list[Any]:
+        """One message in, everything said since out. PeerError as the session's."""
+        for item in json_codec.decode(frame):
+            action = self.session.receive(item)
+            if action is None:
+                continue
+            try:
+                self._take(self._carry_out(action))
+            except Refusal as refusal:
+                self._take(self.session.refused(action, refusal))
+        said, self.said = self.said, []
+        return said
+
+    def _carry_out(self, action: object) -> bytes:
+        match action:
+            case Connect():
+                return self.session.connected(action)
+            case Subscribe():
+                snapshot = self.scopes.find(action.address).snapshot(action.address)
+                self.hub.subscribe(1, action.address, action.channel)
+                return self.session.subscribed(action, snapshot)
+            case Unsubscribe():
+                if action.address:
+                    self.hub.unsubscribe(1, action.address)
+                return self.session.unsubscribed(action)
+            case Publish():
+                if not self.scopes.find(action.address).publishable:
+                    raise Refusal(403, "Forbidden")
+                self.hub.publish(action.address.key, action.data)
+                return self.session.published(action)
+            case Refuse():
+                raise action.refusal
+        raise AssertionError(action)
+
+    def error(self, frame: str) -> tuple[int, bool]:
+        """The error that answers `frame`: code and whether it is temporary."""
+        [reply] = self.hear(frame)
+        assert reply["error"]["message"]
+        return reply["error"]["code"], reply["error"].get("temporary", False)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.hear('{"id":1,"connect":{}}')
+    return desk
+
+
+def expect_close(desk: Desk, frame: str, code: int) -> None:
+    with pytest.raises(PeerError) as caught:
+        desk.hear(frame)
+    assert caught.value.code == code
+
+
+def subscribe(channel: str, **extra: object) -> str:
+    return json.dumps({"id": 2, "subscribe": {"channel": channel, **extra}})
+
+
+def play(file: Path, *, singly: bool, ending: str) -> None:
+    """Hold a transcript against a session, its messages whole or one command at a time."""
+    desk = Desk()
+    said: list[Any] = []
+    for who, what in read_transcript(file):
+        if who == ">":
+            try:
+                for frame in what.split("\n") if singly else [what]:
+                    said += desk.hear(frame + ending)
+            except PeerError as broken:
+                said += [*desk.said, f"{broken.code} {broken.reason}"]
+        elif who == "*":
+            key, _, data = what.partition(" ")
+            desk.hub.publish(key, data.encode())
+            said += desk.said
+            desk.said = []
+        elif who == "<":
+            assert said.pop(0) == read_line(what)
+        else:
+            assert said.pop(0) == what
+    assert said == []
+
+
+@pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.stem)
+def test_transcripts_hold_whole_and_command_by_command(file: Path) -> None:
+    assert any(who == "<" for who, _ in read_transcript(file))
+    play(file, singly=False, ending="")
+    play(file, singly=True, ending="")
+    play(file, singly=True, ending="\n")
+
+
+def test_every_state_that_hears_has_a_verdict_for_every_method() -> None:
+    assert {state: set(moves) for state, moves in LEGAL_MOVES.items()} == {
+        State.NEW: set(METHODS),
+        State.CONNECTED: set(METHODS),
+    }
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "connect"])
+def test_nothing_comes_before_connect(method: str) -> None:
+    expect_close(Desk(), json.dumps({"id": 1, method: {"channel": "stream/a/b", "data": 1}}), 3501)
+
+
+def test_a_pong_before_connect_ends_it() -> None:
+    expect_close(Desk(), "{}", 3501)
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ('{"id":2,"connect":{}}', 3501),
+        ('{"id":2,"ping":{}}', 3501),
+        ("{}", 3501),
+        ('{"subscribe":{"channel":"stream/a/b"}}', 3501),
+        ('{"send":{"data":1}}', 3508),
+        ('{"id":2,"send":{"data":1}}', 3508),
+        ('{"id":2,"refresh":{"token":"t"}}', 3501),
+        ('{"id":2,"refresh":{}}', 3501),
+        (subscribe("stream/a/b", delta="other"), 3501),
+    ],
+)
+def test_what_ends_a_connected_session(desk: Desk, frame: str, code: int) -> None:
+    expect_close(desk, frame, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "code"),
+    [
+        ("presence", {"channel": "stream/a/b"}, 108),
+        ("presence_stats", {"channel": "stream/a/b"}, 108),
+        ("history", {"channel": "stream/a/b", "limit": 1}, 108),
+        ("rpc", {"method": "grafana.query"}, 104),
+        ("rpc", {}, 104),
+        ("subscribe", {"channel": "stream/a/" + "b" * 247}, 107),
+        ("subscribe", {"channel": "stream/a/" + "b" * 246}, 400),
+        ("subscribe", {"channel": "stream/a"}, 400),
+        ("subscribe", {"channel": "é" * 128}, 107),
+        ("subscribe", {"channel": "2/stream/a/b"}, 103),
+        ("subscribe", {"channel": "ds/a/b"}, 404),
+        ("subscribe", {"channel": "stream/a/b", "type": 1}, 108),
+        ("subscribe", {"channel": "stream/a/b", "type": 4}, 108),
+        ("subscribe", {"channel": "stream/a/b", "tf": {"key": "k"}}, 107),
+        ("publish", {"channel": "grafana/broadcast/b"}, 107),
+        ("publish", {"channel": "grafana/" + "b" * 250, "data": 1}, 107),
+        ("publish", {"channel": "stream/a/b", "data": 1}, 403),
+        ("sub_refresh", {"channel": "stream/a/b", "token": "t"}, 103),
+        ("sub_refresh", {"channel": "no address", "token": "t"}, 103),
+    ],
+)
+def test_what_is_refused_for_good(desk: Desk, method: str, body: dict[str, object], code: int) -> None:
+    assert desk.error(json.dumps({"id": 2, method: body})) == (code, False)
+
+
+def test_connect_tells_the_client_what_it_needs(desk: Desk) -> None:
+    [reply] = Desk(Live(ping_seconds=7)).hear('{"id":4294967295,"connect":{"token":"t","data":{},"subs":{"a":{}}}}')
+    connect = {"client": "CLIENT", "version": VERSION, "ping": 7, "pong": True}
+    assert reply == {"id": 4294967295, "connect": connect}
+
+
+def test_a_channel_is_one_whatever_its_spelling(desk: Desk) -> None:
+    assert desk.hear(subscribe("stream/a/b")) == [{"id": 2, "subscribe": {}}]
+    for spelling in ("stream/a/b", "1/stream/a/b", "default/stream/a/b", "org-1/stream/a/b"):
+        assert desk.error(subscribe(spelling)) == (105, False)
+    assert list(desk.session.subscriptions.values()) == ["stream/a/b"]
+
+
+def test_only_its_own_spelling_ends_a_subscription(desk: Desk) -> None:
+    desk.hear(subscribe("1/stream/a/b"))
+    assert desk.hear('{"id":3,"unsubscribe":{"channel":"stream/a/b"}}') == [{"id": 3, "unsubscribe": {}}]
+    assert desk.session.subscriptions
+    assert desk.hear('{"id":4,"unsubscribe":{"channel":"1/stream/a/b"}}') == [{"id": 4, "unsubscribe": {}}]
+    assert not desk.session.subscriptions
+    assert not desk.hub.subscribers
+
+
+@pytest.mark.parametrize("channel", ["never/seen/before", "no address", "x" * 300, "7/other/org/path"])
+def test_unsubscribing_anything_succeeds(desk: Desk, channel: str) -> None:
+    frame = json.dumps({"id": 3, "unsubscribe": {"channel": channel}})
+    assert desk.hear(frame) == [{"id": 3, "unsubscribe": {}}]
+
+
+def test_the_limit_counts_standing_subscriptions(desk: Desk) -> None:
+    for name in "abc":
+        desk.hear(subscribe(f"stream/a/{name}"))
+    assert desk.error(subscribe("stream/a/d")) == (106, False)
+    desk.hear('{"id":9,"unsubscribe":{"channel":"stream/a/b"}}')
+    assert desk.hear(subscribe("stream/a/d")) == [{"id": 2, "subscribe": {}}]
+
+
+def test_what_cannot_be_given_is_left_out_of_the_reply(desk: Desk) -> None:
+    wishes = {"recover": True, "epoch": "e", "offset": 2**53 - 1, "positioned": True, "flag": 2**40 + 3}
+    assert desk.hear(subscribe("stream/a/b", delta="fossil", type=0, tf=None, **wishes)) == [{"id": 2, "subscribe": {}}]
+
+
+def test_a_refreshed_subscription_ends_the_session(desk: Desk) -> None:
+    desk.hear(subscribe("stream/a/b"))
+    expect_close(desk, '{"id":3,"sub_refresh":{"channel":"stream/a/b","token":"t"}}', 3501)
+
+
+def test_null_is_published_as_null(desk: Desk) -> None:
+    desk.hear(subscribe("grafana/broadcast/b"))
+    said = desk.hear('{"id":3,"publish":{"channel":"grafana/broadcast/b","data":null}}')
+    push = {"push": {"channel": "grafana/broadcast/b", "pub": {"data": None}}}
+    assert said == [push, {"id": 3, "publish": {}}]
+
+
+def test_one_pong_answers_one_ping(desk: Desk) -> None:
+    assert desk.session.ping(10.0) == b"{}"
+    assert desk.session.ping(12.0) == b"{}"
+    assert desk.session.pong_deadline == 20.0
+    assert desk.hear("{}") == []
+    assert desk.session.pong_deadline == 22.0
+    assert desk.hear("{}") == []
+    assert not desk.session.awaits_pong
+    expect_close(desk, "{}", 3501)
+
+
+def test_a_refused_session_hears_nothing_more() -> None:
+    session = Session("c1", 1, settings=SETTINGS, version=VERSION)
+    [command] = json_codec.decode('{"id":1,"connect":{}}')
+    action = session.receive(command)
+    assert isinstance(action, Connect)
+    reply = json.loads(session.refused(action, Refusal(110, "expired")))
+    assert reply == {"id": 1, "error": {"code": 110, "message": "expired"}}
+    assert [session.receive(item) for item in json_codec.decode('{}\n{"id":2,"connect":{}}\nbroken')] == [None] * 3
+
+
+@pytest.mark.parametrize(("code", "temporary"), [(100, True), (111, True), (113, True), (403, False), (500, False)])
+def test_only_what_may_pass_is_called_temporary(code: int, temporary: bool) -> None:
+    session = Session("c1", 1, settings=SETTINGS, version=VERSION)
+    error = json.loads(session.refused(Connect(1), Refusal(code, "")))["error"]
+    assert error.get("temporary", False) is temporary
+    assert error["message"]
+
+
+CHANNELS = [
+    "stream/a/b",
+    "1/stream/a/b",
+    "default/stream/a/c",
+    "stream/a/c",
+    "stream/a/d",
+    "grafana/b/c",
+    "ds/x/y",
+    "bad",
+]
+
+
+def bare(channel: str) -> str:
+    return channel.removeprefix("1/").removeprefix("default/")
+
+
+class Conversation(RuleBasedStateMachine):
+    """Random commands; the model is a dictionary of subscriptions and a count of pings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin()
+
+    @initialize(greeted=st.booleans())
+    def start(self, greeted: bool) -> None:
+        if greeted:
+            self.connect(7)
+
+    @precondition(lambda self: self.over)
+    @rule(greeted=st.booleans())
+    def come_back(self, greeted: bool) -> None:
+        self.begin()
+        if greeted:
+            self.connect(7)
+
+    def begin(self) -> None:
+        self.desk = Desk()
+        self.connected = False
+        self.over = False
+        self.held: dict[str, str] = {}
+        self.pings = 0
+
+    def hear(self, body: dict[str, object], *, fatal: int | None = None) -> Any:
+        if not self.connected and "connect" not in body:
+            fatal = 3501
+        if fatal:
+            expect_close(self.desk, json.dumps(body), fatal)
+            self.over = True
+            return None
+        replies = [line for line in self.desk.hear(json.dumps(body)) if "push" not in line]
+        return replies[0] if replies else None
+
+    @precondition(lambda self: not self.over)
+    @rule(number=st.integers(1, 2**32 - 1))
+    def connect(self, number: int) -> None:
+        reply = self.hear({"id": number, "connect": {}}, fatal=3501 if self.connected else None)
+        assert reply is None or reply["id"] == number
+        self.connected = True
+
+    @precondition(lambda self: not self.over)
+    @rule(channel=st.sampled_from(CHANNELS))
+    def subscribe(self, channel: str) -> None:
+        reply = self.hear({"id": 2, "subscribe": {"channel": channel}})
+        if reply is None:
+            return
+        name = bare(channel)
+        if name == "bad":
+            expected = 400
+        elif name in self.held:
+            expected = 105
+        elif len(self.held) == 3:
+            expected = 106
+        elif name == "ds/x/y":
+            expected = 404
+        else:
+            expected = 0
+            self.held[name] = channel
+        assert reply.get("error", {"code": 0})["code"] == expected
+
+    @precondition(lambda self: not self.over)
+    @rule(channel=st.sampled_from(CHANNELS))
+    def unsubscribe(self, channel: str) -> None:
+        reply = self.hear({"id": 3, "unsubscribe": {"channel": channel}})
+        assert reply in (None, {"id": 3, "unsubscribe": {}})
+        if self.held.get(bare(channel)) == channel:
+            del self.held[bare(channel)]
+
+    @precondition(lambda self: not self.over)
+    @rule(channel=st.sampled_from(CHANNELS), data=st.sampled_from([None, 1, [{"a": "é"}]]))
+    def publish(self, channel: str, data: object) -> None:
+        reply = self.hear({"id": 4, "publish": {"channel": channel, "data": data}})
+        if reply is not None:
+            expected = {"grafana/b/c": 0, "ds/x/y": 404, "bad": 400}.get(channel, 403)
+            assert reply.get("error", {"code": 0})["code"] == expected
+
+    @precondition(lambda self: not self.over)
+    @rule(method=st.sampled_from(["presence", "presence_stats", "history", "rpc"]))
+    def ask_for_what_is_not_there(self, method: str) -> None:
+        reply = self.hear({"id": 5, method: {"channel": "stream/a/b"}})
+        assert reply is None or reply["error"]["code"] == (104 if method == "rpc" else 108)
+
+    @precondition(lambda self: self.connected and not self.over)
+    @rule()
+    def ping(self) -> None:
+        assert self.desk.session.ping(float(self.pings)) == b"{}"
+        self.pings += 1
+
+    @precondition(lambda self: not self.over)
+    @rule()
+    def pong(self) -> None:
+        self.hear({}, fatal=None if self.pings else 3501)
+        self.pings -= 1
+
+    @precondition(lambda self: not self.over)
+    @rule(noise=st.binary().filter(lambda noise: not noise.strip().startswith(b"{")))
+    def say_anything(self, noise: bytes) -> None:
+        with pytest.raises(PeerError):
+            self.desk.hear(noise)
+        self.over = True
+
+    @invariant()
+    def the_session_and_the_hub_hold_what_the_model_holds(self) -> None:
+        if not self.over:
+            assert {str(a): spelling for a, spelling in self.desk.session.subscriptions.items()} == self.held
+            assert sorted(self.desk.hub.subscribers.values()) == sorted(self.held.values())
+            assert self.desk.session.awaits_pong == (self.pings > 0)
+
+
+TestConversation = Conversation.TestCase
