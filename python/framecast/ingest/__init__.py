@@ -1,0 +1,1 @@
+"""Pushed metrics: HTTP requests and WebSocket messages to the streams. It knows nothing of subscribers."""

@@ -1,0 +1,72 @@
+"""Reads one request's body, bounded in bytes and time, whichever way it comes."""
+
+from collections.abc import AsyncIterator
+
+import trio
+
+from framecast.errors import Refusal
+from framecast.ingest.held import Held
+from framecast.ingest.inflate import Inflation
+from framecast.settings import Push
+
+_GZIP = frozenset({"gzip", "x-gzip"})
+
+
+class BodyReader:
+    """Reads bodies of all requests; they share the threads for inflating."""
+
+    def __init__(self, limits: Push) -> None:
+        self._limits = limits
+        self._threads = trio.CapacityLimiter(limits.parser_threads)
+
+    async def read(self, chunks: AsyncIterator[bytes], encoding: str, declared: int | None, held: Held) -> bytes:
+        """Read `chunks` to their end and undo the content encoding; what it keeps is counted in `held`.
+
+        `declared` is the Content-Length, if any. Refusal 408, 413, 415, 400 or 503; what `chunks` raises goes through.
+        """
+        encoding = encoding.strip().lower()
+        if encoding not in _GZIP and encoding not in {"", "identity"}:
+            raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity")
+        limits = self._limits
+        if declared is not None and declared > limits.body_bytes:
+            raise Refusal(413, _too_large(limits.body_bytes))
+        raw: bytes | None = None
+        with trio.move_on_after(limits.body_seconds):
+            raw = await _gather(chunks, limits.body_bytes, held)
+        if raw is None:
+            raise Refusal(408, f"the body did not arrive within {limits.body_seconds:g} s (push.body_seconds)")
+        if encoding in _GZIP and raw:
+            return await self._inflate(raw, held)
+        return raw
+
+    async def _inflate(self, raw: bytes, held: Held) -> bytes:
+        """Small bodies at once; what turns out to be large goes on in a thread, so that nobody waits for it."""
+        limits = self._limits
+        inflation = Inflation(raw, max_bytes=limits.body_bytes, max_members=limits.gzip_members)
+        small = len(raw) <= limits.thread_body_bytes
+        if not (small and inflation.step(limits.thread_body_bytes)):
+            await trio.to_thread.run_sync(inflation.step, limits.body_bytes + 1, limiter=self._threads)
+        body = inflation.take()
+        held.resize(len(body))
+        return body
+
+
+async def _gather(chunks: AsyncIterator[bytes], max_bytes: int, held: Held) -> bytes:
+    parts = bytearray()
+    first = b""
+    async for chunk in chunks:
+        held.grow(len(chunk))
+        if len(parts) + len(first) + len(chunk) > max_bytes:
+            raise Refusal(413, _too_large(max_bytes))
+        if not first and not parts:
+            first = chunk
+            continue
+        if first:
+            parts += first
+            first = b""
+        parts += chunk
+    return first or bytes(parts)
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"the body is larger than {max_bytes} bytes (push.body_bytes)"

@@ -1,0 +1,129 @@
+"""``POST /api/live/push/{stream}``: one request, one batch.
+
+A batch with bad lines is still answered with 204, because the good lines are stored and Telegraf's HTTP output
+resends a refused batch for ever; the headers ``Framecast-Accepted`` and ``Framecast-Rejected`` always say how many.
+``?report=1`` answers 200 with a report of the refused lines. ``?strict=1`` answers 400 with the same report when a
+line was refused; **the good lines are stored in that case too**. Parameters nobody knows are ignored.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from framecast import metrics
+from framecast.door.answer import Answer, json_answer, refusal_answer
+from framecast.door.connection import ExchangeRoom
+from framecast.door.exchange import Exchange
+from framecast.door.head import RequestHead
+from framecast.errors import Refusal
+from framecast.ingest.body import BodyReader
+from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+
+if TYPE_CHECKING:
+    from framecast._core import PushResult
+
+METHODS = ("POST", "PUT", "PATCH")
+_ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
+_YES = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What of a request decides about a push, however it came."""
+
+    method: str
+    stream: str
+    """Percent-encoded, as in the path."""
+    query: str
+    authorization: bytes | None = None
+    encoding: str = ""
+    declared_bytes: int | None = None
+
+
+class HttpPush:
+    """Answers push requests. One for the server."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._bodies = BodyReader(intake.limits)
+
+    def find_room(self, head: RequestHead) -> ExchangeRoom | None:
+        """The room of a push over HTTP; None for anything else, other methods on the push path included."""
+        if head.method not in METHODS or find_stream_id(head.path) is None:
+            return None
+        return self.serve
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer a push that came through the door. Disconnected when the peer left."""
+        head = exchange.head
+        stream = find_stream_id(head.path) or ""
+        return await self.answer(_describe(head.method, stream, head.query, head.headers), exchange)
+
+    async def push_from_app(
+        self,
+        method: str,
+        stream: str,
+        headers: Iterable[tuple[bytes, bytes]],
+        query: str,
+        chunks: AsyncGenerator[bytes, None],
+    ) -> Answer:
+        """Answer a push that reached the application on a kept-alive connection: same limits, same answers.
+
+        `stream` is percent-encoded, header names are in lower case. `chunks` is closed here; what it raises goes
+        through.
+        """
+        async with aclosing(chunks):
+            return await self.answer(_describe(method, stream, query, headers), chunks)
+
+    async def answer(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
+        """Read the body, push it, and answer; every refusal is an answer too."""
+        try:
+            answer = await self._push(request, chunks)
+        except Refusal as refusal:
+            answer = refusal_answer(refusal, _ALLOW if refusal.code == 405 else ())
+        metrics.push_requests.labels(str(answer.status)).inc()
+        return answer
+
+    async def _push(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
+        if request.method not in METHODS:
+            raise Refusal(405, "push with POST, or open a WebSocket on this path")
+        identity = self._intake.admit(request.authorization)
+        stream_id = decode_stream_id(request.stream)
+        query = dict(parse_qsl(request.query)) if request.query else {}
+        check_frame_format(query.get(FRAME_FORMAT, ""))
+        with self._intake.budget.hold() as held:
+            body = await self._bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            result = await self._intake.push(identity, stream_id, body)
+        strict = result.rejected > 0 and query.get("strict", "").lower() in _YES
+        return _describe_result(result, strict=strict, report=query.get("report", "").lower() in _YES)
+
+
+def _describe(method: str, stream: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
+    authorization, encodings, declared = None, [], None
+    for name, value in headers:
+        if name == b"authorization":
+            authorization = value
+        elif name == b"content-encoding":
+            encodings.append(value.decode("latin-1"))
+        elif name == b"content-length" and value.isdigit():
+            declared = int(value[:18])
+    return PushRequest(method, stream, query, authorization, ",".join(encodings), declared)
+
+
+def _describe_result(result: "PushResult", *, strict: bool, report: bool) -> Answer:
+    counts = (("Framecast-Accepted", str(result.accepted)), ("Framecast-Rejected", str(result.rejected)))
+    if not (strict or report):
+        return Answer(204, counts)
+    document: dict[str, object] = {
+        "accepted": result.accepted,
+        "rejected": result.rejected,
+        "rejections": [
+            {"line": one.line, "column": one.column, "reason": one.reason, "message": one.message}
+            for one in result.rejections
+        ],
+    }
+    if strict:
+        document = {"message": f"{result.rejected} lines were refused, {result.accepted} were stored", **document}
+    return json_answer(400 if strict else 200, document, counts)

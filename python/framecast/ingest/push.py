@@ -1,0 +1,107 @@
+"""A pushed body on its way to its stream: who may, into which stream, what is counted and what is logged.
+
+Both ways in, HTTP and WebSocket, end here; the streams themselves are behind `StreamSink`.
+"""
+
+import time
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote_to_bytes
+
+import structlog
+
+from framecast import metrics
+from framecast.accounts.gate import Gate
+from framecast.accounts.identity import Identity
+from framecast.channels.address import is_namespace
+from framecast.errors import Refusal
+from framecast.ingest.complaint import Complaints
+from framecast.ingest.held import ByteBudget
+from framecast.settings import Push
+
+if TYPE_CHECKING:
+    from framecast._core import PushResult
+
+log = structlog.get_logger(__name__)
+
+PUSH_PATH = "/api/live/push/"
+FRAME_FORMAT = "gf_live_frame_format"
+FRAME_FORMATS = ("labels_column",)
+
+
+class StreamSink(Protocol):
+    """Where bodies go: parsed, published and kept in the order in which `push` is called for a stream."""
+
+    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> "PushResult":
+        """Take one body. Refusal when the stream cannot be (400) or a limit is met (429, 503)."""
+        ...
+
+
+class Intake:
+    """Takes pushed bodies in. One for the server; used by every connection's task."""
+
+    def __init__(self, sink: StreamSink, gate: Gate, limits: Push) -> None:
+        self.limits = limits
+        self.budget = ByteBudget(limits.waiting_bytes)
+        self._sink = sink
+        self._gate = gate
+        self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams)
+
+    def admit(self, authorization: bytes | None) -> Identity:
+        """Say who pushes; Refusal 401."""
+        return self._gate(authorization)
+
+    async def push(self, identity: Identity, stream_id: str, body: bytes) -> "PushResult":
+        """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
+        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns())
+        metrics.push_bytes.inc(len(body))
+        metrics.push_accepted_lines.inc(result.accepted)
+        if result.rejected:
+            for reason, count in result.reasons.items():
+                metrics.push_rejected_lines.labels(reason).inc(count)
+            first = result.rejections[0].message if result.rejections else ""
+            self.complain(identity, stream_id, count=result.rejected, example=first)
+        return result
+
+    def complain(self, identity: Identity, stream_id: str, *, count: int, example: str) -> None:
+        """Log what is wrong with a stream's pushes: at most once per stream and `complaint_seconds`."""
+        suppressed = self._complaints.due((identity.org_id, stream_id), time.monotonic(), count)
+        if suppressed is not None:
+            log.warning(
+                "pushed data refused",
+                org=identity.org_id,
+                stream=printable(stream_id),
+                count=count,
+                unlogged_before=suppressed,
+                example=printable(example),
+            )
+
+
+def find_stream_id(path: str) -> str | None:
+    """The stream id, still percent-encoded, of a push path; None for any other path."""
+    return path.removeprefix(PUSH_PATH) if path.startswith(PUSH_PATH) else None
+
+
+def decode_stream_id(encoded: str) -> str:
+    """Undo percent-encoding. Refusal 400 with a hint when the result cannot be a stream's id."""
+    decoded = unquote_to_bytes(encoded).decode("utf-8", "replace")
+    if not decoded:
+        raise Refusal(400, f"no stream id: push to {PUSH_PATH}<stream id>")
+    if not is_namespace(decoded):
+        raise Refusal(
+            400,
+            f"stream id '{printable(decoded)}' cannot be part of a channel name: use letters, digits, _ - . only, "
+            "and fewer than 160 of them",
+        )
+    return decoded
+
+
+def check_frame_format(value: str) -> None:
+    """Refuse, with 400, a frame format this server has not."""
+    if value and value.lower() not in FRAME_FORMATS:
+        raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Text of a sender, cut and with everything escaped that could act on a terminal or a log."""
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)

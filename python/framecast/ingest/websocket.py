@@ -1,0 +1,206 @@
+"""``GET /api/live/push/{stream}`` as a WebSocket: one message, one batch; the server never answers data.
+
+Driven over wsproto directly, in one task per socket. trio-websocket would drop what arrives while we close, waits for
+pongs that repeat its payload (Telegraf's pongs are empty), and counts a text message's limit in characters.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
+from urllib.parse import parse_qsl
+
+import structlog
+import trio
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+
+from framecast import metrics
+from framecast.accounts.identity import Identity
+from framecast.door.answer import linger
+from framecast.door.connection import TakeOver
+from framecast.door.exchange import Disconnected
+from framecast.door.head import RequestHead
+from framecast.door.upgrade import encode_switch
+from framecast.errors import PeerError, Refusal
+from framecast.ingest.held import Held
+from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+from framecast.settings import Push, Server
+
+log = structlog.get_logger(__name__)
+
+PushMessage = Callable[[bytes], Awaitable[None]]
+
+_READ_BYTES = 65_536
+
+
+class PushSockets:
+    """Every push WebSocket of the server."""
+
+    def __init__(self, intake: Intake, limits: Server) -> None:
+        self._intake = intake
+        self._limits = limits
+        self._sockets: set[PushSocket] = set()
+        self._stopping = False
+
+    def admit(self, head: RequestHead) -> TakeOver:
+        """Return the room for a checked upgrade on a push path. Refusal 400, 401, 404 or 503."""
+        encoded = find_stream_id(head.path)
+        if encoded is None:
+            raise Refusal(404, "no WebSocket is served on this path")
+        identity = self._intake.admit(head.find(b"authorization"))
+        stream_id = decode_stream_id(encoded)
+        check_frame_format(dict(parse_qsl(head.query)).get(FRAME_FORMAT, ""))
+        limit = self._intake.limits.max_sockets
+        if self._stopping:
+            raise Refusal(503, "this server is shutting down", temporary=True)
+        if len(self._sockets) >= limit:
+            raise Refusal(503, f"there are {limit} push WebSockets already (push.max_sockets)", temporary=True)
+        return partial(self._serve, head, identity, stream_id)
+
+    def stop(self) -> None:
+        """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
+        self._stopping = True
+        for socket in self._sockets:
+            socket.stop()
+
+    async def _serve(self, head: RequestHead, identity: Identity, stream_id: str, stream: trio.abc.Stream) -> None:
+        with self._intake.budget.hold() as held:
+            socket = PushSocket(stream, partial(self._push, identity, stream_id), held, self._intake.limits)
+            self._sockets.add(socket)
+            metrics.push_sockets.inc()
+            try:
+                await socket.run(encode_switch(head), self._limits)
+            finally:
+                metrics.push_sockets.dec()
+                self._sockets.discard(socket)
+
+    async def _push(self, identity: Identity, stream_id: str, body: bytes) -> None:
+        try:
+            await self._intake.push(identity, stream_id, body)
+        except Refusal as refusal:
+            metrics.push_messages.labels("refused").inc()
+            self._intake.complain(identity, stream_id, count=1, example=refusal.message)
+        else:
+            metrics.push_messages.labels("pushed").inc()
+
+
+class PushSocket:
+    """One push WebSocket. Its connection's task is the only one that reads, pushes and sends."""
+
+    def __init__(self, stream: trio.abc.Stream, push: PushMessage, held: Held, limits: Push) -> None:
+        self._stream = stream
+        self._push = push
+        self._held = held
+        self._limits = limits
+        self._frames = Connection(ConnectionType.SERVER)
+        self._message = bytearray()
+        self._waiting = trio.CancelScope()
+        self._stopping = False
+        self._close_at = math.inf
+        self._send_seconds = limits.close_seconds
+
+    def stop(self) -> None:
+        """Begin the closing handshake; may be called from another task."""
+        self._stopping = True
+        self._waiting.cancel()
+
+    async def run(self, switch: bytes, server: Server) -> None:
+        """Send `switch`, the handshake's answer, and serve the socket to its end."""
+        self._send_seconds = server.send_seconds
+        try:
+            await self._send(switch)
+            await self._read_messages()
+        except Disconnected:
+            log.debug("push socket gone")
+        except PeerError as error:
+            log.info("push socket closed", code=error.code, reason=error.reason)
+            await self._close(error, server)
+
+    async def _read_messages(self) -> None:
+        """Read until the closing handshake is done, the peer has left or a deadline has passed."""
+        ping_seconds, silence_seconds = self._limits.ping_seconds, self._limits.silence_seconds
+        now = trio.current_time()
+        ping_at, silent_at = now + ping_seconds, now + silence_seconds
+        while now < self._close_at:
+            if self._stopping and self._close_at == math.inf:
+                await self._send(self._frames.send(CloseConnection(1001, "server is shutting down")))
+                self._close_at = now + self._limits.close_seconds
+            elif now >= silent_at:
+                raise PeerError(1008, f"not one byte in {silence_seconds:g} s")
+            elif now >= ping_at and self._close_at == math.inf:
+                await self._send(self._frames.send(Ping()))
+                ping_at = now + ping_seconds
+            data = await self._receive(min(ping_at, silent_at) if self._close_at == math.inf else self._close_at)
+            now = trio.current_time()
+            if data is None:
+                continue
+            if not data:
+                return
+            silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
+            self._frames.receive_data(data)
+            for event in self._frames.events():
+                if await self._handle(event):
+                    return
+
+    async def _receive(self, deadline: float) -> bytes | None:
+        """Return received bytes, b"" when the peer has left, None when it is time to do something else."""
+        with trio.CancelScope(deadline=deadline) as self._waiting:
+            try:
+                return bytes(await self._stream.receive_some(_READ_BYTES))
+            except trio.BrokenResourceError:
+                return b""
+        return None
+
+    async def _handle(self, event: Event) -> bool:
+        """Do what an event asks for; return whether the socket is closed by it."""
+        if isinstance(event, BytesMessage):
+            await self._take(bytes(event.data), finished=event.message_finished)
+        elif isinstance(event, TextMessage):
+            await self._take(event.data.encode(), finished=event.message_finished)
+        elif isinstance(event, Ping):
+            if self._frames.state is ConnectionState.OPEN:
+                await self._send(self._frames.send(event.response()))
+        elif isinstance(event, CloseConnection):
+            if self._frames.state is ConnectionState.OPEN:  # wsproto's way to say that the peer broke the protocol
+                raise PeerError(event.code, event.reason or "protocol error")
+            if self._frames.state is ConnectionState.REMOTE_CLOSING:
+                await self._send(self._frames.send(event.response()))
+            return True
+        return False
+
+    async def _take(self, piece: bytes, *, finished: bool) -> None:
+        """Add a piece to the message; push the message when it is whole."""
+        limit = self._limits.body_bytes
+        if len(self._message) + len(piece) > limit:
+            raise PeerError(1009, f"message larger than {limit} bytes (push.body_bytes)")
+        try:
+            self._held.grow(len(piece))
+        except Refusal as refusal:
+            raise PeerError(1013, refusal.message) from None
+        if finished and not self._message:
+            message = piece
+        else:
+            self._message += piece
+            if not finished:
+                return
+            message = bytes(self._message)
+            self._message = bytearray()
+        if message:
+            await self._push(message)
+        self._held.resize(0)
+
+    async def _close(self, error: PeerError, server: Server) -> None:
+        """Say why, and let the peer read it."""
+        try:
+            if self._frames.state in {ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING}:
+                await self._send(self._frames.send(CloseConnection(error.code, error.reason)))
+        except Disconnected:
+            return
+        await linger(self._stream, seconds=server.linger_seconds, max_bytes=server.linger_bytes)
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            with trio.fail_after(self._send_seconds):
+                await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.TooSlowError):
+            raise Disconnected from None

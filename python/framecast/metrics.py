@@ -1,0 +1,11 @@
+"""The server's own figures for Prometheus. Labels come from small fixed sets: no stream, channel or user names."""
+
+from prometheus_client import Counter, Gauge
+
+push_requests = Counter("framecast_push_requests_total", "Push requests answered over HTTP.", ["status"])
+push_messages = Counter("framecast_push_messages_total", "Messages on push WebSockets.", ["outcome"])
+push_bytes = Counter("framecast_push_bytes_total", "Bytes of pushed bodies and messages, inflated.")
+push_accepted_lines = Counter("framecast_push_accepted_lines_total", "Pushed lines that became rows.")
+push_rejected_lines = Counter("framecast_push_rejected_lines_total", "Pushed lines that were refused.", ["reason"])
+push_sockets = Gauge("framecast_push_sockets", "Push WebSockets that are open.")
+push_waiting_bytes = Gauge("framecast_push_waiting_bytes", "Bytes of bodies and messages that are held just now.")

@@ -1,0 +1,62 @@
+"""A stream room that keeps what it is given, and a small judge of lines in place of the parser."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from framecast.accounts.gate import open_gate
+from framecast.errors import Refusal
+from framecast.ingest.push import Intake
+from framecast.settings import Push
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    line: int
+    column: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    accepted: int
+    rejections: list[RefusedLine]
+    packets: list[Any] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejections)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        return dict(Counter(one.reason for one in self.rejections))
+
+
+class RecordingStreams:
+    """Every line that begins with ``bad`` is refused; a stream called ``full`` meets a limit."""
+
+    def __init__(self) -> None:
+        self.pushed: list[tuple[int, str, bytes]] = []
+
+    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> Any:
+        if stream_id == "full":
+            raise Refusal(429, "one stream too many", temporary=True)
+        assert received_ns > 1_700_000_000 * 10**9
+        self.pushed.append((org_id, stream_id, body))
+        lines = body.splitlines()
+        bad = [
+            RefusedLine(number, 4, "missing_fields", f"line {number}: no fields\x1b[31m")
+            for number, line in enumerate(lines, 1)
+            if line.startswith(b"bad")
+        ]
+        return Outcome(len(lines) - len(bad), bad)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [body for _, _, body in self.pushed]
+
+
+def make_intake(limits: Push | None = None, gate: Any = open_gate) -> tuple[Intake, RecordingStreams]:
+    streams = RecordingStreams()
+    return Intake(streams, gate, limits or Push()), streams
