@@ -27,7 +27,7 @@ def build_info() -> BuildInfo:
     """Commit, source hash, profile (``release`` or ``debug``) and CPU features of this build."""
 
 def describe_points(body: bytes, precision: str) -> bytes:
-    """Parse `body` on its own and return what it holds as one JSON object (the shape of tests/data/cases.jsonl).
+    """Parse `body` on its own and return what it holds as one JSON object (the shape of the cases in tests/data).
 
     ``{"points": [...]}`` when every line was good, else
     ``{"error": true, "line": n, "column": n, "reason": s, "message": s, "rejections": [...], "points_ok": [...]}``
@@ -99,7 +99,7 @@ class PushResult:
     def mismatched(self) -> int:
         """Cells of accepted lines whose value did not fit their column's type.
 
-        They are null, or in a string column the value's text. The first value of a field settles its column's type.
+        They are null, or in a string column the value's text. A field's first value settles its column's type.
         """
 
     @property

@@ -1,0 +1,244 @@
+"""What the stub promises of `StreamParser` and `describe_points`."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from framecast._core import PushResult, StreamParser, describe_points
+
+ROOMY = {
+    "max_measurements": 100,
+    "max_columns": 100,
+    "max_packet_bytes": 1 << 20,
+    "max_push_output_bytes": 1 << 24,
+    "max_rejections": 100,
+}
+
+
+def make_parser(**limits: int) -> StreamParser:
+    return StreamParser(**(ROOMY | limits))
+
+
+def push(
+    parser: StreamParser, body: str | bytes, *, received_ns: int = 0, precision: str = "ns"
+) -> PushResult:
+    return parser.push(body.encode() if isinstance(body, str) else body, received_ns, precision)
+
+
+def frames(result: PushResult) -> list[Any]:
+    return [json.loads(packet.payload) for packet in result.packets]
+
+
+def values(result: PushResult) -> list[Any]:
+    (frame,) = frames(result)
+    columns: list[Any] = frame["data"]["values"]
+    return columns
+
+
+def names(schema: dict[str, Any]) -> list[str]:
+    return [field["name"] for field in schema["fields"]]
+
+
+def test_a_frame_has_the_shape_that_grafana_reads() -> None:
+    result = push(make_parser(), 'm,h=a x=1i,t=t 1000000\nm,h=b s="q" 2000001\n')
+    (packet,) = result.packets
+    assert packet.payload == (
+        b'{"schema":{"name":"m","fields":['
+        b'{"name":"labels","type":"string","typeInfo":{"frame":"string"}},'
+        b'{"name":"time","type":"time","typeInfo":{"frame":"time.Time"}},'
+        b'{"name":"t","type":"boolean","typeInfo":{"frame":"bool","nullable":true}},'
+        b'{"name":"x","type":"number","typeInfo":{"frame":"float64","nullable":true}},'
+        b'{"name":"s","type":"string","typeInfo":{"frame":"string","nullable":true}}]},'
+        b'"data":{"values":[["h=a","h=b"],[1,2],[true,null],[1,null],[null,"q"]],'
+        b'"nanos":[null,[0,1],null,null,null]}}'
+    )
+    assert (packet.measurement, packet.rows) == ("m", 2)
+    assert packet.schema is not None
+    assert json.loads(packet.payload)["schema"] == json.loads(packet.schema)
+
+
+def test_schema_is_sent_once_and_whole_when_it_grows() -> None:
+    parser = make_parser()
+    first, again, grown, after = (push(parser, body) for body in ("m b=1 0", "m b=2 0", "m a=3 0", "m b=4 0"))
+    assert names(frames(first)[0]["schema"]) == ["labels", "time", "b"]
+    assert frames(again) == [{"data": {"values": [[""], [0], [2]]}}]
+    assert again.packets[0].schema is None
+    assert names(frames(grown)[0]["schema"]) == ["labels", "time", "b", "a"]
+    assert frames(grown)[0]["data"] == {"values": [[""], [0], [None], [3]]}
+    assert frames(after) == [{"data": {"values": [[""], [0], [4], [None]]}}]
+
+
+def test_new_keys_of_one_line_are_sorted_and_come_behind_the_old() -> None:
+    parser = make_parser()
+    push(parser, "m m=1")
+    result = push(parser, "m z=1,m=1,b=1\nm a=1")
+    assert names(frames(result)[0]["schema"]) == ["labels", "time", "m", "b", "z", "a"]
+
+
+def test_two_spellings_of_a_series_share_their_labels() -> None:
+    result = push(make_parser(), r"m\,x,b=2,a=\ 1 f\ f=1 0" + "\n" + r"m\,x,a=\ 1,b=2 f\ f=2 0")
+    assert values(result) == [["a= 1, b=2"] * 2, [0, 0], [1, 2]]
+    assert result.packets[0].measurement == "m,x"
+    assert names(frames(result)[0]["schema"])[2:] == ["f f"]
+
+
+def test_rows_are_in_time_order_and_equal_times_in_body_order() -> None:
+    result = push(make_parser(), "m a=1 3000000\nm a=2 1000000\nm a=3 3000000\nm a=4 -1\nm a=5 1000000")
+    assert values(result)[1:] == [[-1, 1, 1, 3, 3], [4, 2, 5, 1, 3]]
+    assert frames(result)[0]["data"]["nanos"] == [None, [999_999, 0, 0, 0, 0], None]
+
+
+def test_lines_without_a_timestamp_get_the_time_of_receipt() -> None:
+    result = push(make_parser(), "m a=1\nm a=2 7", received_ns=5_000_000, precision="ms")
+    assert values(result)[1] == [5, 7]
+
+
+def test_values_keep_their_digits() -> None:
+    result = push(
+        make_parser(), "m i=9007199254740993i,u=18446744073709551615u,f=1.10,e=1e3,d=.5,z=007i,n=-0 0"
+    )
+    want = b'"values":[[""],[0],[0.5],[1000],[1.10],[9007199254740993],[-0],[18446744073709551615],[7]]'
+    assert want in result.packets[0].payload
+
+
+def test_misfits_become_null_or_text_and_are_counted() -> None:
+    parser = make_parser()
+    push(parser, 'm n=1,s="a",b=t 0')
+    result = push(parser, 'm n="NaN",s=1.50,b=1 0\nm n=t,s=true,b="t" 0\nm n=2i,s="x",b=f 0')
+    assert values(result)[2:] == [[None, None, False], [None, None, 2], ["1.50", "true", "x"]]
+    assert result.mismatched == 6
+    assert push(parser, "m n=1 0").mismatched == 0
+
+
+def test_the_last_of_a_repeated_field_counts_and_settles_the_type() -> None:
+    result = push(make_parser(), 'm a=1,b=2,a="x" 0\nm a=1,a="y",b=1,b=3 0')
+    assert values(result)[2:] == [["x", "y"], [2, 3]]
+    assert result.mismatched == 0
+
+
+def test_strings_are_escaped_for_json() -> None:
+    body = 'm s="a\\"b\\\\c\\nd\ne\tf\x01é" 0'
+    result = push(make_parser(), body)
+    assert values(result)[2] == ['a"b\\c\\nd\ne\tf\x01é']
+    assert b"\n" not in result.packets[0].payload
+
+
+def test_measurements_keep_their_order_of_appearance() -> None:
+    parser = make_parser()
+    result = push(parser, "b f=1 0\na f=1 0\nb f=2 0\n")
+    assert [(packet.measurement, packet.rows) for packet in result.packets] == [("b", 2), ("a", 1)]
+    push(parser, "c f=1 0\na f=1 0")
+    assert parser.measurements() == ["b", "a", "c"]
+
+
+def test_a_large_packet_is_split_by_rows() -> None:
+    parser = make_parser(max_packet_bytes=500)
+    result = push(parser, "".join(f"m,h=a x={n} {1000 - n}000000\n" for n in range(200)))
+    assert len(result.packets) > 5
+    assert all(len(packet.payload) <= 500 for packet in result.packets)
+    assert [packet.rows for packet in result.packets if packet.schema] == [result.packets[0].rows]
+    times = [time for frame in frames(result) for time in frame["data"]["values"][1]]
+    assert times == sorted(times)
+    assert sum(packet.rows for packet in result.packets) == len(times) == result.accepted == 200
+
+
+def test_a_row_too_large_for_a_packet_is_alone_in_one() -> None:
+    result = push(make_parser(max_packet_bytes=600), f'm s="x" 0\nm s="{"y" * 2000}" 1\nm s="z" 2')
+    assert [packet.rows for packet in result.packets] == [1, 1, 1]
+
+
+def test_a_measurement_too_many_costs_its_lines_only() -> None:
+    parser = make_parser(max_measurements=1)
+    result = push(parser, "m a=1\nn a=1\nm a=2\nn a=2")
+    assert (result.accepted, result.rejected, result.reasons) == (2, 2, {"measurement_limit": 2})
+    assert parser.measurements() == ["m"]
+
+
+def test_a_column_too_many_costs_its_line_only() -> None:
+    parser = make_parser(max_columns=2)
+    result = push(parser, "m a=1\nm b=1,c=1\nm b=2\nm c=1")
+    assert (result.accepted, result.reasons) == (2, {"column_limit": 2})
+    assert [(rejection.line, rejection.column) for rejection in result.rejections] == [(2, 1), (4, 1)]
+    assert names(frames(result)[0]["schema"])[2:] == ["a", "b"]
+
+
+def test_output_beyond_the_limit_costs_the_late_lines() -> None:
+    parser = make_parser(max_push_output_bytes=20_000)
+    push(parser, "m " + ",".join(f"f{n}=1" for n in range(100)))
+    result = push(parser, "m f0=1 0\n" * 1000)
+    assert 10 < result.accepted < 40
+    assert result.reasons == {"output_limit": 1000 - result.accepted}
+    assert sum(len(packet.payload) for packet in result.packets) <= 20_000
+    assert push(parser, "m f0=1 0").accepted == 1
+
+
+def test_a_refused_line_leaves_no_trace() -> None:
+    parser = make_parser(max_columns=1)
+    assert push(parser, "m a=1,b=1").accepted == 0
+    assert parser.measurements() == []
+    assert names(frames(push(parser, "m b=1"))[0]["schema"])[2:] == ["b"]
+
+
+def test_rejections_are_counted_beyond_those_described() -> None:
+    result = push(make_parser(max_rejections=2), "m a=1\nbad\nm a=x\nbad\nm a=2")
+    assert (result.accepted, result.rejected, len(result.rejections)) == (2, 3, 2)
+    assert result.reasons == {"missing_field": 2, "bad_value": 1}
+    first, second = result.rejections
+    assert (first.line, first.column, first.reason) == (2, 4, "missing_field")
+    assert second.message == 'line 3, column 5: "x" is no value; write 1.5, 1i, 1u, true or "text"'
+
+
+def test_messages_escape_and_cut_what_the_sender_wrote() -> None:
+    result = push(make_parser(), b"m f=\x1b[31m\x07" + b"x" * 1000 + b"\nm \xff\xfe=1")
+    assert all(rejection.message.isprintable() for rejection in result.rejections)
+    assert all(len(rejection.message) < 500 for rejection in result.rejections)
+
+
+def test_an_open_quote_names_where_it_was_opened() -> None:
+    result = push(make_parser(), 'm a=1\nm s="open\nm s="x" 1\nm a=2')
+    assert result.accepted == 2
+    (rejection,) = result.rejections
+    assert (rejection.line, rejection.column, rejection.reason) == (3, 6, "unexpected_text")
+    assert "opened at line 2, column 5" in rejection.message
+
+
+def test_any_bytes_are_a_body() -> None:
+    assert push(make_parser(), b"").accepted == 0
+    assert push(make_parser(), bytes(range(256)) * 10).accepted == 0
+
+
+def test_an_unknown_precision_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="ns, us, ms or s"):
+        push(make_parser(), "m a=1", precision="m")
+    with pytest.raises(ValueError, match="ns, us, ms or s"):
+        describe_points(b"", "")
+
+
+def test_limits_are_named_and_none_may_be_missing() -> None:
+    with pytest.raises(TypeError):
+        StreamParser()  # type: ignore[call-arg]
+
+
+def test_two_threads_at_once_are_refused_and_others_run_meanwhile() -> None:
+    parser = make_parser(max_push_output_bytes=1 << 30)
+    body = b"m,h=a x=1,y=2,z=3 1000000\n" * 300_000
+    done = threading.Event()
+
+    def work() -> None:
+        parser.push(body, 0, "ns")
+        done.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    refused = 0
+    while not done.is_set():
+        try:
+            parser.push(b"", 0, "ns")
+        except RuntimeError:
+            refused += 1
+    worker.join()
+    # That this thread was refused at all shows too that the other one did not hold the GIL.
+    assert refused > 0
+    assert parser.push(b"m x=1", 0, "ns").accepted == 1

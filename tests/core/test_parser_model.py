@@ -1,0 +1,143 @@
+"""`StreamParser` against a model of it that is slow and plain, on points that Hypothesis makes."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from framecast._core import StreamParser
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Point:
+    measurement: str
+    tags: dict[str, str]
+    fields: dict[str, Scalar]
+    time_ns: int | None
+
+
+@dataclass
+class Model:
+    """Measurement to columns, and columns to the Python type that settled them."""
+
+    columns: dict[str, dict[str, type]] = field(default_factory=dict)
+    mismatched: int = 0
+
+    def push(self, points: list[Point], received_ns: int) -> dict[str, list[list[Any]]]:
+        pushed: dict[str, list[Point]] = {}
+        for point in points:
+            pushed.setdefault(point.measurement, []).append(point)
+            columns = self.columns.setdefault(point.measurement, {})
+            for key in sorted(point.fields):
+                columns.setdefault(key, family(point.fields[key]))
+        return {name: self.frame(name, rows, received_ns) for name, rows in pushed.items()}
+
+    def frame(self, name: str, points: list[Point], received_ns: int) -> list[list[Any]]:
+        times = [received_ns if point.time_ns is None else point.time_ns for point in points]
+        order = sorted(range(len(points)), key=lambda row: times[row])
+        rows = [points[row] for row in order]
+        frame: list[list[Any]] = [
+            [", ".join(f"{key}={value}" for key, value in sorted(row.tags.items())) for row in rows],
+            [times[row] // 1_000_000 for row in order],
+        ]
+        for key, kind in self.columns[name].items():
+            frame.append([self.cell(row.fields.get(key), kind) for row in rows])
+        return frame
+
+    def cell(self, value: Scalar | None, kind: type) -> Scalar | None:
+        if value is None or family(value) is kind:
+            return value
+        self.mismatched += 1
+        return spell(value).rstrip("i") if kind is str else None
+
+
+def family(value: Scalar) -> type:
+    return str if isinstance(value, str) else bool if isinstance(value, bool) else float
+
+
+def spell(value: Scalar) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case int():
+            return f"{value}i"
+        case _:
+            return repr(value)
+
+
+def escape(name: str) -> str:
+    for separator in (",", " ", "="):
+        name = name.replace(separator, "\\" + separator)
+    return name
+
+
+def line(point: Point) -> str:
+    measurement = point.measurement.replace(",", "\\,").replace(" ", "\\ ")
+    tags = "".join(f",{escape(key)}={escape(value)}" for key, value in point.tags.items())
+    fields = ",".join(f"{escape(key)}={spell(value)}" for key, value in point.fields.items())
+    return f"{measurement}{tags} {fields}" + ("" if point.time_ns is None else f" {point.time_ns}")
+
+
+names = st.sampled_from(["a", "b", "c", "a b", "a,b", "é", 'q"'])
+scalars = st.one_of(
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    # Python and Rust spell the shortest float alike only where no exponent is needed; text columns show it.
+    st.integers(-(10**6), 10**6).map(lambda number: number / 64),
+    st.text(st.characters(codec="utf-8"), max_size=8),
+)
+points = st.builds(
+    Point,
+    measurement=st.sampled_from(["m", "n n", "o,=o"]),
+    tags=st.dictionaries(names, names, max_size=3),
+    fields=st.dictionaries(names, scalars, min_size=1, max_size=4),
+    time_ns=st.none() | st.integers(-(10**7), 10**7) | st.integers(-(2**63), 2**63 - 1),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pushes=st.lists(st.lists(points, max_size=8), max_size=4),
+    max_packet_bytes=st.sampled_from([1, 300, 1 << 20]),
+    received_ns=st.integers(0, 2**62),
+)
+def test_parser_makes_the_frames_of_the_model(
+    pushes: list[list[Point]], max_packet_bytes: int, received_ns: int
+) -> None:
+    parser = StreamParser(
+        max_measurements=10,
+        max_columns=10,
+        max_packet_bytes=max_packet_bytes,
+        max_push_output_bytes=1 << 24,
+        max_rejections=1,
+    )
+    model = Model()
+    known: dict[str, list[str]] = {}
+    for batch in pushes:
+        result = parser.push("\n".join(map(line, batch)).encode(), received_ns, "ns")
+        assert [rejection.message for rejection in result.rejections] == []
+        before = model.mismatched
+        want = model.push(batch, received_ns)
+        assert result.mismatched == model.mismatched - before
+        assert list(dict.fromkeys(packet.measurement for packet in result.packets)) == list(want)
+        got: dict[str, list[list[Any]]] = {}
+        for packet in result.packets:
+            frame = json.loads(packet.payload)
+            if "schema" in frame:
+                assert packet.measurement not in got, "the schema comes first"
+                columns = [column["name"] for column in frame["schema"]["fields"]]
+                assert len(columns) > len(known.get(packet.measurement, []))
+                known[packet.measurement] = columns
+            pieces = got.setdefault(packet.measurement, [[] for _ in known[packet.measurement]])
+            for column, piece in zip(pieces, frame["data"]["values"], strict=True):
+                column.extend(piece)
+        assert got == want
+        for name, sticky in model.columns.items():
+            assert known[name] == ["labels", "time", *sticky]
+    assert parser.measurements() == list(model.columns)
