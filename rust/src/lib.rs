@@ -8,3 +8,4 @@
 
 #[cfg(feature = "python")]
 pub mod python;
+pub mod wire;
