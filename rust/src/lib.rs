@@ -6,6 +6,7 @@
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
+pub mod fanout;
 #[cfg(feature = "python")]
 pub mod python;
 pub mod wire;
