@@ -3,6 +3,7 @@
 //! What is public here is documented in `python/framecast/_core.pyi`.
 
 mod build_info;
+mod fanout;
 
 use pyo3::prelude::*;
 
@@ -13,5 +14,6 @@ use pyo3::prelude::*;
 #[pymodule]
 pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
+    fanout::register(module)?;
     Ok(())
 }
