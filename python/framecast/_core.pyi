@@ -165,7 +165,9 @@ class FanoutStatistics:
     @property
     def connections(self) -> int: ...
     @property
-    def subscriptions(self) -> int: ...
+    def subscriptions(self) -> int:
+        """Subscribers of all channels; a connection that was cut counts until it is finished or removed."""
+
     @property
     def channels(self) -> int: ...
     @property
@@ -186,7 +188,9 @@ class Fanout:
     """Every outbound byte of the connections it was given: one byte-bounded FIFO each, one writer thread for all.
 
     No method blocks or waits for a peer. From `add` until the ``released`` event nobody else may write to, or close,
-    the descriptor. All methods may be called from any thread; order is kept per connection among calls of one thread.
+    the descriptor. All methods may be called from any thread; order is kept per connection among calls of one thread,
+    and all subscribers of a channel see its publications in the same order. Every method releases the GIL.
+    Should the writer thread ever fail, every connection gets ``broken`` and ``released``, and `add` raises OSError.
     """
 
     def __new__(cls) -> Fanout:
@@ -200,13 +204,16 @@ class Fanout:
         """Everything that happened since the last call, in order, and make `event_fd` unreadable."""
 
     def add(self, fd: int, max_queue_bytes: int) -> int:
-        """Take over writing to the non-blocking stream socket `fd`; return the connection's handle (never reused)."""
+        """Take over writing to the stream socket `fd`; return the connection's handle (never reused).
+
+        OSError when `fd` cannot be watched (closed, no socket, added and not released yet) or after `close`.
+        """
 
     def send(self, connection: int, data: bytes) -> bool:
         """Queue raw bytes. False when the connection is finished, gone, or this put its queue over the limit."""
 
     def send_message(self, connection: int, payload: bytes) -> bool:
-        """Queue `payload` as one WebSocket text message. False as for `send`."""
+        """Queue `payload` as one WebSocket text message. False as for `send`, and after `leave`."""
 
     def subscribe(self, connection: int, channel: str, spelling: str) -> None:
         """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
@@ -218,10 +225,16 @@ class Fanout:
         """Stop delivering; what is queued already stays queued. Unknown ones are ignored."""
 
     def publish(self, channel: str, data: bytes, offset: int) -> int:
-        """Queue one Centrifuge publication push for every subscriber; return how many there were.
+        """Queue one Centrifuge publication push for every subscriber; return how many took it.
 
         `data` must be JSON text without raw newlines; it is embedded as it is. `offset` 0 is left out of the push.
         Encoded once per spelling, whatever the number of subscribers.
+        """
+
+    def leave(self, connection: int) -> None:
+        """Leave all channels for good: after what is queued now only `send` adds bytes (a WebSocket Close, say).
+
+        Later `subscribe` and `send_message` do nothing for this connection.
         """
 
     def finish(self, connection: int) -> None:

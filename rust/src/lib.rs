@@ -6,8 +6,10 @@
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
+pub mod fanout;
 pub mod frame;
 mod json;
 pub mod line_protocol;
 #[cfg(feature = "python")]
 pub mod python;
+pub mod wire;

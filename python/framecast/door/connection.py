@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from framecast.door.answer import Answer, encode_last_answer, linger, refusal_answer
+from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
 from framecast.door.exchange import Disconnected, Exchange
 from framecast.door.head import HeadReader, Received, RequestHead
 from framecast.door.replay import ReplayedStream
@@ -118,7 +118,7 @@ async def _send_last(stream: trio.abc.Stream, answer: Answer, limits: Server) ->
     """Answer a request that was refused before it was read, in a way that the peer can read."""
     try:
         with trio.fail_after(limits.send_seconds):
-            await stream.send_all(encode_last_answer(answer))
+            await stream.send_all(encode_answer(answer, keep=False))
     except (trio.BrokenResourceError, trio.TooSlowError):
         return
     await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)

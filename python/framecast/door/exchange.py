@@ -3,7 +3,7 @@
 import h11
 import trio
 
-from framecast.door.answer import Answer, http_date, phrase_of
+from framecast.door.answer import Answer, encode_answer
 from framecast.door.head import Received, RequestHead
 from framecast.errors import Refusal
 
@@ -27,6 +27,7 @@ class Exchange:
         self._protocol = received.protocol
         self._send_seconds = send_seconds
         self._ended = False
+        self._told_to_go_on = False
         if rest:
             self._protocol.receive_data(rest)
 
@@ -45,20 +46,9 @@ class Exchange:
 
         What was already received of a body nobody read is dropped; a body still on its way ends the connection.
         """
-        protocol = self._protocol
         keep = self._drop_received()
-        headers = [*answer.headers, ("Date", http_date())]
-        if answer.status != 204:
-            headers.append(("Content-Length", str(len(answer.body))))
-        if not keep:
-            headers.append(("Connection", "close"))
-        response = h11.Response(status_code=answer.status, headers=headers, reason=phrase_of(answer.status))
-        parts = [protocol.send(response)]
-        if answer.body:
-            parts.append(protocol.send(h11.Data(data=answer.body)))
-        parts.append(protocol.send(h11.EndOfMessage()))
-        await self._send(b"".join(part for part in parts if part))
-        return keep and protocol.our_state is h11.DONE
+        await self._send(encode_answer(answer, keep=keep))
+        return keep
 
     def take_rest(self) -> bytes:
         """What was received beyond this request."""
@@ -80,9 +70,9 @@ class Exchange:
                 return None if event is h11.NEED_DATA else b""
 
     async def _receive(self) -> None:
-        if self._protocol.they_are_waiting_for_100_continue:
-            go_on = self._protocol.send(h11.InformationalResponse(status_code=100, headers=[], reason="Continue"))
-            await self._send(go_on or b"")
+        if self._protocol.they_are_waiting_for_100_continue and not self._told_to_go_on:
+            self._told_to_go_on = True
+            await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             data = await self._stream.receive_some(_READ_BYTES)
         except trio.BrokenResourceError:
@@ -97,7 +87,7 @@ class Exchange:
                 pass
         except (Refusal, Disconnected):
             return False
-        return self._protocol.their_state is h11.DONE
+        return self._protocol.their_state is h11.DONE  # MUST_CLOSE when the peer asked for that
 
     async def _send(self, data: bytes) -> None:
         try:

@@ -3,6 +3,7 @@
 //! What is public here is documented in `python/framecast/_core.pyi`.
 
 mod build_info;
+mod fanout;
 mod parser;
 
 use pyo3::prelude::*;
@@ -15,5 +16,6 @@ use pyo3::prelude::*;
 pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
     parser::register(module)?;
+    fanout::register(module)?;
     Ok(())
 }

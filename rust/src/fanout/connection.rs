@@ -1,0 +1,260 @@
+//! One connection's state: its queue, how far it is on its way out, and what the writer has to do next.
+//!
+//! Every transition is made under the one lock in here, and only ever forward. The writer asks [`Connection::next`]
+//! what to do, does it without the lock, and reports with [`Connection::settle`].
+
+use std::collections::HashSet;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::event::Kind;
+use super::lock;
+use super::queue::{Batch, Buffer, Queue};
+
+/// How far a connection is on its way out. The order of the variants is the only order they are gone through in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Takes everything.
+    Open,
+    /// Takes raw bytes, but no message and no publication any more: a goodbye is being said.
+    Left,
+    /// Takes nothing; what is queued is written, then it is released.
+    Finishing,
+    /// Takes nothing, writes nothing; the writer releases it when it comes by.
+    Removed,
+    /// The writer will never touch the descriptor again.
+    Released,
+}
+
+/// What a caller wants to queue, which decides until when it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Raw,
+    Message,
+}
+
+/// What became of something a caller wanted.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Whether it was done.
+    pub taken: bool,
+    /// Whether the caller must put the connection on the writer's list.
+    pub schedule: bool,
+}
+
+/// What the writer is to do with a connection now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing: it left the writer's hands.
+    Rest,
+    /// Send the batch, then settle.
+    Send,
+    /// Shut the socket down and say why; then ask again.
+    Cut(Kind),
+    /// Forget the descriptor, then say so. Answered once in a connection's life.
+    Release,
+}
+
+/// What the socket said to a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Bytes(usize),
+    /// Nothing fits: wait until it is writable.
+    Full,
+    /// The peer is gone.
+    Broken,
+}
+
+pub(super) struct Connection {
+    pub id: u64,
+    /// Only the writer uses it, and only before `Phase::Released`.
+    pub fd: RawFd,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    queue: Queue,
+    phase: Phase,
+    /// Why it was cut, once it was.
+    cut: Option<Kind>,
+    /// Whether the cut was carried out and said.
+    cut_done: bool,
+    /// Whether it is on the writer's list or in its hands.
+    scheduled: bool,
+    /// Whether the socket is full and the writer waits for it to drain.
+    blocked: bool,
+    /// The channels it is in.
+    pub channels: HashSet<Arc<str>>,
+}
+
+impl State {
+    /// Whether channels may be joined and publications put.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open && self.cut.is_none()
+    }
+
+    fn schedule(&mut self) -> bool {
+        !std::mem::replace(&mut self.scheduled, true)
+    }
+
+    fn cut(&mut self, kind: Kind) {
+        if self.cut.is_none() && self.phase < Phase::Released {
+            self.cut = Some(kind);
+            self.queue.clear();
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(id: u64, fd: RawFd, max_queue_bytes: usize) -> Connection {
+        Connection {
+            id,
+            fd,
+            state: Mutex::new(State {
+                queue: Queue::new(max_queue_bytes),
+                phase: Phase::Open,
+                cut: None,
+                cut_done: false,
+                scheduled: false,
+                blocked: false,
+                channels: HashSet::new(),
+            }),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Queue `buffer`; when it does not fit the connection is cut.
+    pub(super) fn put(&self, buffer: &Buffer, content: Content) -> Outcome {
+        let last = match content {
+            Content::Raw => Phase::Left,
+            Content::Message => Phase::Open,
+        };
+        let mut state = self.state();
+        if state.cut.is_some() || state.phase > last {
+            return Outcome {
+                taken: false,
+                schedule: false,
+            };
+        }
+        if !state.queue.push(buffer) {
+            state.cut(Kind::Overflow);
+            return Outcome {
+                taken: false,
+                schedule: state.schedule(),
+            };
+        }
+        Outcome {
+            taken: true,
+            schedule: !state.blocked && state.schedule(),
+        }
+    }
+
+    /// Go forward to `phase`, if it is not that far yet, and hand out the channels that the caller must leave for it.
+    pub(super) fn advance(&self, phase: Phase) -> (HashSet<Arc<str>>, Outcome) {
+        let mut state = self.state();
+        let taken = state.phase < phase;
+        if taken {
+            state.phase = phase;
+        }
+        if state.phase >= Phase::Removed {
+            state.queue.clear();
+        }
+        let outcome = Outcome {
+            taken,
+            schedule: taken && phase >= Phase::Finishing && state.schedule(),
+        };
+        (std::mem::take(&mut state.channels), outcome)
+    }
+
+    /// The peer is gone. True when the connection must be put on the writer's list.
+    pub(super) fn hang_up(&self) -> bool {
+        let mut state = self.state();
+        if state.cut.is_some() || state.phase == Phase::Released {
+            return false;
+        }
+        state.cut(Kind::Broken);
+        state.schedule()
+    }
+
+    /// The socket has room again. True when the connection must be put on the writer's list.
+    pub(super) fn unblock(&self) -> bool {
+        let mut state = self.state();
+        std::mem::take(&mut state.blocked) && state.phase < Phase::Released && state.schedule()
+    }
+
+    /// What to do now; a batch to send is moved into `batch`.
+    pub(super) fn next(&self, batch: &mut Batch) -> Step {
+        let mut state = self.state();
+        if state.phase < Phase::Released {
+            if let Some(kind) = state.cut.filter(|_| !state.cut_done) {
+                state.cut_done = true;
+                return Step::Cut(kind);
+            }
+            let done = state.cut.is_some() || state.queue.is_empty();
+            if state.phase == Phase::Removed || state.phase == Phase::Finishing && done {
+                state.phase = Phase::Released;
+                state.scheduled = false;
+                state.queue.clear();
+                return Step::Release;
+            }
+            if !done && !state.blocked {
+                state.queue.take(batch);
+                return Step::Send;
+            }
+        }
+        state.scheduled = false;
+        Step::Rest
+    }
+
+    /// Report a send. True when the connection stays in the writer's hands for the next pass.
+    pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> bool {
+        let mut state = self.state();
+        if state.cut.is_some() || state.phase >= Phase::Removed {
+            // The queue was dropped during the send, and the batch goes the same way.
+            batch.clear();
+            return true;
+        }
+        match sent {
+            Sent::Bytes(count) => {
+                state.queue.settle(batch, count);
+                // A finishing one is looked at once more, to be released.
+                state.scheduled = !state.queue.is_empty() || state.phase == Phase::Finishing;
+            }
+            Sent::Full => {
+                state.queue.settle(batch, 0);
+                state.blocked = true;
+                state.scheduled = false;
+            }
+            Sent::Broken => {
+                batch.clear();
+                state.cut(Kind::Broken);
+            }
+        }
+        state.scheduled
+    }
+
+    /// End it from wherever it is, for a writer that stops: what is left to say about it, in order.
+    pub(super) fn bury(&self, cut: Option<Kind>) -> Vec<Kind> {
+        let mut state = self.state();
+        if state.phase == Phase::Released {
+            return Vec::new();
+        }
+        if let Some(kind) = cut {
+            state.cut(kind);
+        }
+        state.phase = Phase::Released;
+        state.queue.clear();
+        state.channels = HashSet::new();
+        let unsaid = state.cut.filter(|_| !state.cut_done);
+        unsaid.into_iter().chain([Kind::Released]).collect()
+    }
+
+    /// Bytes waiting, those of a send under way included.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.state().queue.bytes()
+    }
+}

@@ -1,0 +1,368 @@
+//! Fan-out: one byte-bounded queue per connection, one writer thread for all of them.
+//!
+//! A publisher encodes a publication once per wire form and appends the shared buffer to the queue of every
+//! subscriber; the [`writer`] thread alone touches the sockets. Nothing a caller does waits for a peer.
+//!
+//! **Locks**, in the order in which they may be taken while another is held:
+//! channel shard → connection; registry → (nothing); work list → (nothing); events → (nothing).
+//! The writer takes a connection's lock for moving buffers, never across a system call, and never a channel's. A publisher holds its
+//! channel's shard for the whole fan-out, which is what orders the publications of a channel alike for everybody.
+//! A lock poisoned by a panic is used on: every state in here is good enough to release connections from.
+//!
+//! **Released**: only the writer thread uses descriptors after `add`, and it says `released` as the last thing it does for one, after
+//! moving the connection to its last phase and taking it out of the epoll set. What happens exactly once in
+//! [`connection::Connection::next`], under that connection's lock, therefore happens once in all.
+
+pub mod channel;
+mod connection;
+mod event;
+pub mod queue;
+mod writer;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use channel::Channels;
+use connection::{Connection, Content, Phase};
+pub use event::{Event, Kind};
+use queue::Buffer;
+use writer::Watch;
+
+use crate::wire::{Form, websocket};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Figures since the start, and sizes as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Connections not released yet.
+    pub connections: usize,
+    /// Subscribers of all channels; one that was cut counts until it is finished or removed.
+    pub subscriptions: usize,
+    /// Channels with a subscriber.
+    pub channels: usize,
+    /// Bytes in all queues.
+    pub queued_bytes: usize,
+    /// Publications put into queues.
+    pub deliveries: u64,
+    /// Bytes the sockets took.
+    pub sent_bytes: u64,
+    /// System calls made for that.
+    pub send_calls: u64,
+    /// Connections cut because their queue was full.
+    pub overflows: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    deliveries: AtomicU64,
+    sent_bytes: AtomicU64,
+    send_calls: AtomicU64,
+    overflows: AtomicU64,
+}
+
+/// The connections by handle.
+#[derive(Default)]
+struct Registry {
+    connections: HashMap<u64, Arc<Connection>>,
+    last_id: u64,
+    /// The writer has ended: nothing more can be added.
+    closed: bool,
+}
+
+impl Registry {
+    fn find(&self, id: u64) -> Option<Arc<Connection>> {
+        self.connections.get(&id).cloned()
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.connections.remove(&id);
+    }
+
+    fn close(&mut self) -> Vec<Arc<Connection>> {
+        self.closed = true;
+        self.connections
+            .drain()
+            .map(|(_, connection)| connection)
+            .collect()
+    }
+}
+
+/// What the writer is to attend to.
+#[derive(Default)]
+struct Work {
+    due: Vec<Arc<Connection>>,
+    /// The writer waits for the wake-up signal: whoever brings work raises it, and so only once.
+    asleep: bool,
+    stop: bool,
+    #[cfg(test)]
+    fail: bool,
+}
+
+impl Work {
+    fn fall_asleep(&mut self) -> bool {
+        self.asleep = self.due.is_empty() && !self.stop;
+        self.asleep
+    }
+}
+
+/// What the callers' threads and the writer have in common.
+struct Shared {
+    registry: Mutex<Registry>,
+    work: Mutex<Work>,
+    events: event::Events,
+    watch: Watch,
+    counters: Counters,
+}
+
+impl Shared {
+    /// Change the writer's orders, and wake it if it sleeps.
+    fn order(&self, change: impl FnOnce(&mut Work)) {
+        let asleep = {
+            let mut work = lock(&self.work);
+            change(&mut work);
+            std::mem::take(&mut work.asleep)
+        };
+        if asleep {
+            self.watch.wake.raise();
+        }
+    }
+
+    fn schedule(&self, connection: Arc<Connection>) {
+        self.order(|work| work.due.push(connection));
+    }
+}
+
+/// Every outbound byte of the connections it was given. All methods may be called from any thread.
+pub struct Fanout {
+    shared: Arc<Shared>,
+    channels: Channels<Arc<Connection>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Fanout {
+    /// Start the writer thread.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor or no thread.
+    pub fn new() -> io::Result<Fanout> {
+        let shared = Arc::new(Shared {
+            registry: Mutex::default(),
+            work: Mutex::default(),
+            events: event::Events::new()?,
+            watch: Watch::new()?,
+            counters: Counters::default(),
+        });
+        let its = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("framecast-writer".to_owned())
+            .spawn(move || writer::run(&its))?;
+        Ok(Fanout {
+            shared,
+            channels: Channels::new(),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Readable when [`Fanout::take_events`] has something.
+    #[must_use]
+    pub fn event_fd(&self) -> BorrowedFd<'_> {
+        self.shared.events.as_fd()
+    }
+
+    /// Everything that happened since the last call, in order.
+    #[must_use]
+    pub fn take_events(&self) -> Vec<Event> {
+        self.shared.events.take()
+    }
+
+    /// Take over writing to the stream socket `fd` and return the connection's handle.
+    ///
+    /// The caller keeps `fd` open until the `released` event, and until then nobody else writes to it.
+    ///
+    /// # Errors
+    /// When `fd` cannot be watched (closed, not a socket, added already) or the writer has ended.
+    pub fn add(&self, fd: RawFd, max_queue_bytes: usize) -> io::Result<u64> {
+        // Locked to the end: an ending writer must find this connection either refused or watched and registered.
+        let mut registry = lock(&self.shared.registry);
+        if registry.closed {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the writer thread has ended",
+            ));
+        }
+        let id = registry.last_id + 1;
+        self.shared.watch.add(fd, id)?;
+        registry.last_id = id;
+        let connection = Arc::new(Connection::new(id, fd, max_queue_bytes));
+        registry.connections.insert(id, connection);
+        Ok(id)
+    }
+
+    /// Queue raw bytes. False when the connection takes none any more, or was cut because these did not fit.
+    pub fn send(&self, connection: u64, data: &[u8]) -> bool {
+        self.put(connection, &data.into(), Content::Raw)
+    }
+
+    /// Queue one WebSocket text message. False as for `send`, and once the connection has left its channels.
+    pub fn send_message(&self, connection: u64, payload: &[u8]) -> bool {
+        let message = websocket::text_message(payload).into();
+        self.put(connection, &message, Content::Message)
+    }
+
+    /// Put `connection` among the subscribers of `channel`, or change its spelling there.
+    pub fn subscribe(&self, connection: u64, channel: &str, form: Form) {
+        let Some(connection) = self.find(connection) else {
+            return;
+        };
+        let mut shard = self.channels.shard(channel);
+        let mut state = connection.state();
+        if !state.is_open() {
+            return;
+        }
+        let name: Arc<str> = shard
+            .get_key_value(channel)
+            .map_or_else(|| channel.into(), |(known, _)| Arc::clone(known));
+        state.channels.insert(Arc::clone(&name));
+        drop(state);
+        let subscribers = shard.entry(name).or_default();
+        subscribers.insert(connection.id, form, connection);
+    }
+
+    /// Take `connection` out of the subscribers of `channel`.
+    pub fn unsubscribe(&self, connection: u64, channel: &str) {
+        let Some(connection) = self.find(connection) else {
+            return;
+        };
+        self.channels.leave(channel, connection.id, || {
+            connection.state().channels.remove(channel);
+        });
+    }
+
+    /// Queue one publication for every subscriber of `channel`; return how many took it.
+    pub fn publish(&self, channel: &str, data: &[u8], offset: u64) -> usize {
+        let mut due = Vec::new();
+        let mut taken = 0;
+        let shard = self.channels.shard(channel);
+        let Some(subscribers) = shard.get(channel) else {
+            return 0;
+        };
+        for (form, group) in subscribers.groups() {
+            let message = form.publication(data, offset);
+            for (_, connection) in group {
+                let outcome = connection.put(&message, Content::Message);
+                taken += usize::from(outcome.taken);
+                if outcome.schedule {
+                    due.push(Arc::clone(connection));
+                }
+            }
+        }
+        drop(shard);
+        let counted = taken as u64;
+        self.shared.counters.deliveries.fetch_add(counted, Relaxed);
+        if !due.is_empty() {
+            self.shared.order(|work| work.due.append(&mut due));
+        }
+        taken
+    }
+
+    /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes may.
+    pub fn leave(&self, connection: u64) {
+        self.advance(connection, Phase::Left);
+    }
+
+    /// Take no more, leave all channels, write out what is queued, then release.
+    pub fn finish(&self, connection: u64) {
+        self.advance(connection, Phase::Finishing);
+    }
+
+    /// Take no more, leave all channels, drop what is queued, then release.
+    pub fn remove(&self, connection: u64) {
+        self.advance(connection, Phase::Removed);
+    }
+
+    /// Bytes waiting in the queue of `connection`; 0 when it is gone.
+    #[must_use]
+    pub fn queued_bytes(&self, connection: u64) -> usize {
+        self.find(connection)
+            .map_or(0, |connection| connection.queued_bytes())
+    }
+
+    /// Figures and sizes. Walks over all connections: for a scrape every few seconds, not for every message.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let connections: Vec<_> = lock(&self.shared.registry)
+            .connections
+            .values()
+            .cloned()
+            .collect();
+        let (channels, subscriptions) = self.channels.count();
+        let counters = &self.shared.counters;
+        Statistics {
+            connections: connections.len(),
+            subscriptions,
+            channels,
+            queued_bytes: connections
+                .iter()
+                .map(|connection| connection.queued_bytes())
+                .sum(),
+            deliveries: counters.deliveries.load(Relaxed),
+            sent_bytes: counters.sent_bytes.load(Relaxed),
+            send_calls: counters.send_calls.load(Relaxed),
+            overflows: counters.overflows.load(Relaxed),
+        }
+    }
+
+    /// Stop the writer thread after one last pass; every connection is released. Waits for that, which no peer can delay.
+    pub fn close(&self) {
+        let mut thread = lock(&self.thread);
+        self.shared.order(|work| work.stop = true);
+        if let Some(thread) = thread.take() {
+            // The thread catches its own panics and has released everything either way.
+            let _ = thread.join();
+        }
+        self.channels.clear();
+    }
+
+    fn find(&self, connection: u64) -> Option<Arc<Connection>> {
+        lock(&self.shared.registry).find(connection)
+    }
+
+    fn put(&self, connection: u64, buffer: &Buffer, content: Content) -> bool {
+        let Some(connection) = self.find(connection) else {
+            return false;
+        };
+        let outcome = connection.put(buffer, content);
+        if outcome.schedule {
+            self.shared.schedule(connection);
+        }
+        outcome.taken
+    }
+
+    fn advance(&self, connection: u64, phase: Phase) {
+        let Some(connection) = self.find(connection) else {
+            return;
+        };
+        let (channels, outcome): (HashSet<_>, _) = connection.advance(phase);
+        // No subscribe can add to them any more: it would find the phase changed.
+        for channel in channels {
+            self.channels.leave(&channel, connection.id, || ());
+        }
+        if outcome.schedule {
+            self.shared.schedule(connection);
+        }
+    }
+}
+
+impl Drop for Fanout {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,271 @@
+//! The one thread that writes to sockets, and every system call that touches a connection's descriptor.
+//!
+//! It sleeps in epoll until a publisher raises the wake-up signal or a full socket drains. A pass gives every
+//! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up a short
+//! one; what is left waits for the next pass. There is no time window: whatever was queued since the last visit goes
+//! out together.
+#![allow(unsafe_code)] // borrowing descriptors that Python owns; see `Connection::fd` and the SAFETY notes
+
+use std::io::IoSlice;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+
+use super::connection::{Connection, Sent, Step};
+use super::event::{Kind, Signal};
+use super::queue::{Batch, MAX_BATCH_BUFFERS};
+use super::{Shared, lock};
+
+/// The wake-up signal's place among the handles, which begin at 1.
+const WAKE: u64 = 0;
+
+/// How many epoll events are read at once; more stay in the kernel for the next pass.
+const MAX_READY: usize = 256;
+
+/// The epoll set: every connection from `add` to its release, each under its handle, and the wake-up signal.
+///
+/// Connections are watched edge-triggered for room and hang-up, so that one `epoll_ctl` serves a connection's whole
+/// life. Events carry the handle, never the descriptor: one that is late names a handle nobody has any more, even if
+/// the descriptor's number serves another connection by then.
+pub(super) struct Watch {
+    epoll: OwnedFd,
+    pub wake: Signal,
+}
+
+impl Watch {
+    pub(super) fn new() -> rustix::io::Result<Watch> {
+        let watch = Watch {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            wake: Signal::new()?,
+        };
+        let wake = epoll::EventData::new_u64(WAKE);
+        epoll::add(&watch.epoll, watch.wake.as_fd(), wake, epoll::EventFlags::IN)?;
+        Ok(watch)
+    }
+
+    /// Begin to watch `fd`, which the caller of `Fanout::add` has just handed over.
+    pub(super) fn add(&self, fd: RawFd, id: u64) -> rustix::io::Result<()> {
+        if fd < 0 {
+            return Err(Errno::BADF);
+        }
+        // SAFETY: not negative, and open for the length of this call: `Fanout::add` asks that of its caller.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.epoll, fd, epoll::EventData::new_u64(id), flags)
+    }
+
+    /// Stop watching. Fails only for a descriptor that was closed against the rules, which has left the set by itself.
+    fn delete(&self, fd: BorrowedFd<'_>) {
+        let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    /// Wait for events, for ever if `block`; `ready` holds them afterwards.
+    fn wait(&self, ready: &mut Vec<epoll::Event>, block: bool) -> rustix::io::Result<()> {
+        let no_time = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        ready.clear();
+        match epoll::wait(&self.epoll, spare_capacity(ready), (!block).then_some(&no_time)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The descriptor of a connection whose release was not said yet; for the writer thread only.
+fn descriptor(connection: &Connection) -> BorrowedFd<'_> {
+    // SAFETY: `Watch::add` refused negative numbers, and the owner keeps the descriptor open until it hears that the
+    // connection is released, which this same thread says only after its last use.
+    unsafe { BorrowedFd::borrow_raw(connection.fd) }
+}
+
+/// The body of the writer thread. However it ends, every connection is released and none can be added any more.
+pub(super) fn run(shared: &Arc<Shared>) {
+    let mut writer = Writer {
+        shared: Arc::clone(shared),
+        due: Vec::new(),
+        carried: Vec::new(),
+        batch: Batch::default(),
+        ready: Vec::with_capacity(MAX_READY),
+    };
+    let stopped = catch_unwind(AssertUnwindSafe(|| writer.serve()));
+    // Asked to stop: the sockets are as good as before. Otherwise their peers must learn that nothing comes any more.
+    let cut = if matches!(stopped, Ok(Ok(()))) {
+        None
+    } else {
+        Some(Kind::Broken)
+    };
+    bury_all(shared, cut);
+}
+
+fn bury_all(shared: &Shared, cut: Option<Kind>) {
+    let connections = lock(&shared.registry).close();
+    for connection in connections {
+        for kind in connection.bury(cut) {
+            carry_out(shared, &connection, kind);
+        }
+    }
+}
+
+/// Do to the descriptor what `kind` stands for, then say it.
+fn carry_out(shared: &Shared, connection: &Connection, kind: Kind) {
+    if kind == Kind::Released {
+        lock(&shared.registry).forget(connection.id);
+        shared.watch.delete(descriptor(connection));
+    } else {
+        // Fails only when the peer is gone already.
+        let _ = shutdown(descriptor(connection), Shutdown::Both);
+        let overflow = u64::from(kind == Kind::Overflow);
+        shared.counters.overflows.fetch_add(overflow, Relaxed);
+    }
+    shared.events.push(connection.id, kind);
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    /// Connections to attend to in this pass.
+    due: Vec<Arc<Connection>>,
+    /// Those of them that have more for the next.
+    carried: Vec<Arc<Connection>>,
+    batch: Batch,
+    ready: Vec<epoll::Event>,
+}
+
+impl Writer {
+    /// Pass after pass until told to stop.
+    fn serve(&mut self) -> rustix::io::Result<()> {
+        loop {
+            let stop = self.gather()?;
+            self.pass();
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Wait for work and make `due` the whole of it. True when this pass is to be the last.
+    fn gather(&mut self) -> rustix::io::Result<bool> {
+        let idle = self.due.is_empty() && lock(&self.shared.work).fall_asleep();
+        self.shared.watch.wait(&mut self.ready, idle)?;
+        let mut ready = std::mem::take(&mut self.ready);
+        for event in ready.drain(..) {
+            self.notice(event);
+        }
+        self.ready = ready;
+        let mut work = lock(&self.shared.work);
+        #[cfg(test)]
+        assert!(!work.fail, "asked to fail");
+        work.asleep = false;
+        self.due.append(&mut work.due);
+        Ok(work.stop)
+    }
+
+    fn notice(&mut self, event: epoll::Event) {
+        let (id, flags) = (event.data.u64(), event.flags);
+        if id == WAKE {
+            self.shared.watch.wake.clear();
+            return;
+        }
+        let Some(connection) = lock(&self.shared.registry).find(id) else {
+            return;
+        };
+        let gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
+        if if gone {
+            connection.hang_up()
+        } else {
+            connection.unblock()
+        } {
+            self.due.push(connection);
+        }
+    }
+
+    fn pass(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        for connection in due.drain(..) {
+            if self.attend(&connection) {
+                self.carried.push(connection);
+            }
+        }
+        self.due = std::mem::replace(&mut self.carried, due);
+    }
+
+    /// Do what is next for one connection: at most one send. True when there is more to do in the next pass.
+    fn attend(&mut self, connection: &Arc<Connection>) -> bool {
+        loop {
+            match connection.next(&mut self.batch) {
+                Step::Rest => return false,
+                Step::Send => {
+                    let sent = self.send(connection);
+                    return connection.settle(&mut self.batch, sent);
+                }
+                Step::Cut(kind) => carry_out(&self.shared, connection, kind),
+                Step::Release => {
+                    carry_out(&self.shared, connection, Kind::Released);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn send(&self, connection: &Connection) -> Sent {
+        let mut slices = [IoSlice::new(&[]); MAX_BATCH_BUFFERS];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(self.batch.pieces()) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let mut control = SendAncillaryBuffer::default();
+        let counters = &self.shared.counters;
+        counters.send_calls.fetch_add(1, Relaxed);
+        match sendmsg(descriptor(connection), &slices[..count], &mut control, flags) {
+            Ok(bytes) => {
+                counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
+                Sent::Bytes(bytes)
+            }
+            Err(Errno::AGAIN) => Sent::Full,
+            Err(Errno::INTR) => Sent::Bytes(0),
+            Err(_) => Sent::Broken,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::super::{Event, Fanout, Kind};
+    use crate::wire::{Form, Protocol};
+
+    #[test]
+    fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
+        let fanout = Fanout::new().unwrap();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let id = fanout.add(ours.as_raw_fd(), 1000).unwrap();
+        let spelling = "a".into();
+        let protocol = Protocol::Json;
+        fanout.subscribe(id, "a", Form { protocol, spelling });
+        fanout.shared.order(|work| work.fail = true);
+        // Its peer sees the end, so nobody waits for a server that will say nothing more.
+        theirs.read_to_end(&mut Vec::new()).unwrap();
+        fanout.close();
+        let happened = [Kind::Broken, Kind::Released].map(|kind| Event { connection: id, kind });
+        assert_eq!(fanout.take_events(), happened);
+        assert_eq!(fanout.publish("a", b"1", 1), 0);
+        assert!(!fanout.send(id, b"late"));
+        fanout.finish(id);
+        fanout.remove(id);
+        assert!(fanout.add(ours.as_raw_fd(), 1000).is_err());
+        assert_eq!(fanout.take_events(), []);
+    }
+}

@@ -1,0 +1,131 @@
+//! The queue and the subscriber sets against models too simple to be wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use _core::fanout::channel::Subscribers;
+use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
+use _core::wire::{Form, Protocol};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Move {
+    Push(usize),
+    /// Take a batch, push so many bytes meanwhile, let the socket take so many tenths of the batch.
+    Send(usize, usize),
+    Clear,
+}
+
+fn any_move() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        6 => (0_usize..40).prop_map(Move::Push),
+        3 => (0_usize..40, 0_usize..=10).prop_map(|(meanwhile, tenths)| Move::Send(meanwhile, tenths)),
+        1 => Just(Move::Clear),
+    ]
+}
+
+/// The naive twin: the unsent bytes in one vector, every byte different from its neighbours.
+struct Model {
+    unsent: Vec<u8>,
+    next: u8,
+    limit: usize,
+}
+
+impl Model {
+    fn push(&mut self, queue: &mut Queue, length: usize) {
+        let bytes: Vec<u8> = (0..length)
+            .map(|_| {
+                self.next = self.next.wrapping_add(1);
+                self.next
+            })
+            .collect();
+        let fits = self.unsent.len() + length <= self.limit;
+        assert_eq!(queue.push(&Arc::from(bytes.as_slice())), fits);
+        if fits {
+            self.unsent.extend(bytes);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn queue_gives_the_bytes_in_order_and_never_more_than_its_limit(
+        limit in 0_usize..3000,
+        moves in proptest::collection::vec(any_move(), 1..300),
+    ) {
+        let mut queue = Queue::new(limit);
+        let mut model = Model { unsent: Vec::new(), next: 0, limit };
+        for step in moves {
+            match step {
+                Move::Push(length) => model.push(&mut queue, length),
+                Move::Send(meanwhile, tenths) => {
+                    let mut batch = Batch::default();
+                    queue.take(&mut batch);
+                    let nothing = model.unsent.is_empty();
+                    model.push(&mut queue, meanwhile);
+                    let pieces: Vec<&[u8]> = batch.pieces().collect();
+                    prop_assert!(pieces.len() <= MAX_BATCH_BUFFERS);
+                    prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+                    let joined = pieces.concat();
+                    prop_assert!(model.unsent.starts_with(&joined));
+                    prop_assert_eq!(joined.is_empty(), nothing);
+                    let sent = joined.len() * tenths / 10;
+                    model.unsent.drain(..sent);
+                    queue.settle(&mut batch, sent);
+                    prop_assert_eq!(batch.pieces().count(), 0);
+                }
+                Move::Clear => {
+                    queue.clear();
+                    model.unsent.clear();
+                }
+            }
+            prop_assert_eq!(queue.bytes(), model.unsent.len());
+            prop_assert_eq!(queue.is_empty(), model.unsent.is_empty());
+        }
+        while !queue.is_empty() {
+            let mut batch = Batch::default();
+            queue.take(&mut batch);
+            let joined = batch.pieces().collect::<Vec<_>>().concat();
+            prop_assert!(!joined.is_empty());
+            let rest = model.unsent.split_off(joined.len());
+            prop_assert_eq!(&joined, &model.unsent);
+            model.unsent = rest;
+            queue.settle(&mut batch, joined.len());
+        }
+        prop_assert!(model.unsent.is_empty());
+    }
+
+    #[test]
+    fn subscriber_sets_group_each_subscriber_once_under_its_last_form(
+        moves in proptest::collection::vec((0_u64..12, proptest::option::of(0_u8..4)), 1..200),
+    ) {
+        let mut subscribers = Subscribers::default();
+        let mut model: BTreeMap<u64, String> = BTreeMap::new();
+        for (id, spelling) in moves {
+            if let Some(spelling) = spelling {
+                let spelling = format!("spelling {spelling}");
+                let form = Form { protocol: Protocol::Json, spelling: spelling.as_str().into() };
+                subscribers.insert(id, form, id * 10);
+                model.insert(id, spelling);
+            } else {
+                subscribers.remove(id);
+                model.remove(&id);
+            }
+            let mut seen = BTreeMap::new();
+            let mut forms = BTreeSet::new();
+            for (form, group) in subscribers.groups() {
+                prop_assert!(!group.is_empty());
+                prop_assert!(forms.insert(form.spelling.to_string()), "a form has one group");
+                for (id, kept) in group {
+                    prop_assert_eq!(*kept, id * 10);
+                    prop_assert!(seen.insert(*id, form.spelling.to_string()).is_none());
+                }
+            }
+            prop_assert_eq!(&seen, &model);
+            prop_assert_eq!(subscribers.len(), model.len());
+            prop_assert_eq!(subscribers.is_empty(), model.is_empty());
+        }
+    }
+}

@@ -1,0 +1,125 @@
+"""The fan-out as Python sees it: conversions, errors, threads. Its rules: rust/tests/fanout.rs."""
+
+import contextlib
+import json
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from framecast._core import Event, Fanout
+
+PATIENCE_SECONDS = 20
+
+
+@pytest.fixture
+def fanout() -> Iterator[Fanout]:
+    with contextlib.closing(Fanout()) as fanout:
+        yield fanout
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.settimeout(PATIENCE_SECONDS)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def receive(peer: socket.socket) -> object:
+    """One WebSocket text message of less than 64 KiB, decoded."""
+    head = peer.recv(2, socket.MSG_WAITALL)
+    assert head[0] == 0x81
+    length = head[1] if head[1] < 126 else int.from_bytes(peer.recv(2, socket.MSG_WAITALL), "big")
+    return json.loads(peer.recv(length, socket.MSG_WAITALL))
+
+
+def wait_for(fanout: Fanout, kind: str) -> list[Event]:
+    """Events up to and including the first of `kind`, each waited for on the descriptor as Trio does."""
+    events: list[Event] = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(fanout.event_fd, selectors.EVENT_READ)
+        while not any(event.kind == kind for event in events):
+            assert selector.select(PATIENCE_SECONDS), f"no {kind}, only {events}"
+            events += fanout.take_events()
+        assert not selector.select(0), "taking the events makes the descriptor unreadable"
+    return events
+
+
+def test_publication_reaches_subscriber_under_its_own_spelling(
+    fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = pair
+    connection = fanout.add(ours.fileno(), 1 << 20)
+    fanout.subscribe(connection, "stream/cpu", '1/stream/"cpü"')
+    assert fanout.publish("stream/cpu", b'{"a":[1,2]}', 0) == 1
+    assert fanout.publish("stream/mem", b"1", 0) == 0
+    fanout.send_message(connection, b'{"id":1}')
+    assert receive(theirs) == {"push": {"channel": '1/stream/"cpü"', "pub": {"data": {"a": [1, 2]}}}}
+    assert receive(theirs) == {"id": 1}
+    fanout.publish("stream/cpu", b"null", 2**63)
+    pub = {"data": None, "offset": 2**63}
+    assert receive(theirs) == {"push": {"channel": '1/stream/"cpü"', "pub": pub}}
+
+
+def test_overflow_then_release_arrive_on_the_event_descriptor(
+    fanout: Fanout, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    connection = fanout.add(pair[0].fileno(), 10)
+    assert fanout.take_events() == []
+    assert not fanout.send(connection, b"eleven byte")
+    assert [(event.connection, event.kind) for event in wait_for(fanout, "overflow")] == [
+        (connection, "overflow")
+    ]
+    fanout.remove(connection)
+    assert [(event.connection, event.kind) for event in wait_for(fanout, "released")] == [
+        (connection, "released")
+    ]
+    assert fanout.statistics().overflows == 1
+    assert fanout.statistics().connections == 0
+
+
+def test_descriptor_that_cannot_be_watched_is_an_os_error(fanout: Fanout) -> None:
+    with pytest.raises(OSError, match="os error 9"):
+        fanout.add(-1, 10)
+    with pytest.raises(OverflowError):
+        fanout.add(3, -1)
+
+
+def test_closed_fanout_is_harmless(pair: tuple[socket.socket, socket.socket]) -> None:
+    fanout = Fanout()
+    connection = fanout.add(pair[0].fileno(), 10)
+    fanout.subscribe(connection, "a", "a")
+    fanout.close()
+    fanout.close()
+    assert [(event.connection, event.kind) for event in fanout.take_events()] == [(connection, "released")]
+    assert fanout.publish("a", b"1", 1) == 0
+    assert not fanout.send(connection, b"1")
+    assert fanout.queued_bytes(connection) == 0
+    with pytest.raises(OSError, match="writer thread has ended"):
+        fanout.add(pair[0].fileno(), 10)
+
+
+def test_threads_may_publish_at_once(fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    fanout.subscribe(fanout.add(ours.fileno(), 1 << 24), "a", "a")
+
+    def publish(name: int) -> None:
+        for number in range(500):
+            fanout.publish("a", b"[%d,%d]" % (name, number), 0)
+
+    threads = [threading.Thread(target=publish, args=(name,)) for name in range(3)]
+    for thread in threads:
+        thread.start()
+    seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for _ in range(1500):
+        message = receive(theirs)
+        assert isinstance(message, dict)
+        name, number = message["push"]["pub"]["data"]
+        seen[name].append(number)
+    for thread in threads:
+        thread.join()
+    assert seen == {name: list(range(500)) for name in range(3)}
