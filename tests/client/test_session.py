@@ -1,6 +1,7 @@
 """Who may do what when: transcripts whole, each rule alone, and random conversations against a naive model."""
 
 import json
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,7 @@ def test_one_pong_answers_one_ping(desk: Desk) -> None:
     assert desk.hear("{}") == []
     assert desk.session.pong_deadline == 22.0
     assert desk.hear("{}") == []
-    assert not desk.session.awaits_pong
+    assert desk.session.pong_deadline == inf
     expect_close(desk, "{}", 3501)
 
 
@@ -398,7 +399,7 @@ class Conversation(RuleBasedStateMachine):
         if not self.over:
             assert {str(a): spelling for a, spelling in self.desk.session.subscriptions.items()} == self.held
             assert sorted(self.desk.hub.subscribers.values()) == sorted(self.held.values())
-            assert self.desk.session.awaits_pong == (self.pings > 0)
+            assert (self.desk.session.pong_deadline < inf) == (self.pings > 0)
 
 
 TestConversation = Conversation.TestCase

@@ -189,11 +189,6 @@ def test_empty_results_are_present_and_defaults_are_not() -> None:
     assert json_codec.encode(push) == b'{"push":{"channel":"a","pub":{"data":null}}}'
 
 
-def test_only_a_bare_pong_is_a_lone_pong() -> None:
-    assert all(json_codec.is_lone_pong(text) for text in ("{}", b"{}", "{}\n", b"{}\n"))
-    assert not any(json_codec.is_lone_pong(text) for text in ("", "{}\n{}", '{"id":1}', b"{}{}"))
-
-
 PIECES = rb"""{ } "id": 1 0 , "subscribe": {"channel":"a"} "connect":{} {} "rpc": "data": "\ud800" null [ ] " - 1e999"""
 pieces = st.sampled_from([*PIECES.split(), b"\n", b"\x00", b"\xff"])
 

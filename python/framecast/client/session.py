@@ -144,7 +144,7 @@ class Session:
         if isinstance(item, PeerError):
             raise item
         if isinstance(item, Pong):
-            self.pong()
+            self._pong()
             return None
         match LEGAL_MOVES[self.state][item.method]:
             case CloseCode() as close:
@@ -247,18 +247,13 @@ class Session:
         self._pings.append(now)
         return json_codec.encode(Ping())
 
-    def pong(self) -> None:
+    def _pong(self) -> None:
         """The oldest ping was answered. PeerError when none is outstanding."""
         if not self._pings:
             raise CloseCode.BAD_REQUEST.error()
         self._pings.popleft()
 
     @property
-    def awaits_pong(self) -> bool:
-        """Whether a ping is outstanding."""
-        return bool(self._pings)
-
-    @property
     def pong_deadline(self) -> float:
-        """When the oldest outstanding ping must have been answered."""
+        """When the oldest outstanding ping must have been answered; never when there is none."""
         return self._pings[0] + self._settings.pong_seconds if self._pings else inf

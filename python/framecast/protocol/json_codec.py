@@ -47,11 +47,6 @@ def _decode_line(line: bytes) -> Command | Pong:
     return read_command(envelope)
 
 
-def is_lone_pong(message: str | bytes) -> bool:
-    """Whether `message` is nothing but one pong as every SDK writes it; says no rather than look closely."""
-    return message in {"{}", b"{}", "{}\n", b"{}\n"}
-
-
 def encode(*messages: Reply | Push | Ping) -> bytes:
     """Write replies and pushes as one WebSocket message.
 

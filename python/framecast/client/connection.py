@@ -1,0 +1,249 @@
+"""One subscriber's connection: the one place where its WebSocket, its session and the rooms meet.
+
+Four tasks share a connection: one always reads, one acts on what was read, one minds the time, one waits for the
+server's end. Whoever finds a reason to end notes it and cancels the others; the goodbye is said once, at the end.
+Everything goes out through the outbox, because only there order is kept with the publications of the core.
+"""
+
+import random
+import uuid
+from dataclasses import dataclass
+
+import structlog
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from framecast.accounts.identity import Identity
+from framecast.client import metrics
+from framecast.client.inbox import Inbox
+from framecast.client.rooms import Outbox, Rooms
+from framecast.client.session import Action, Connect, Publish, Refuse, Session, State, Subscribe, Unsubscribe
+from framecast.errors import PeerError, Refusal
+from framecast.protocol import json_codec
+from framecast.protocol.codes import CloseCode, ErrorCode
+from framecast.protocol.messages import Command
+
+log = structlog.get_logger(__name__)
+
+NORMAL = 1000
+TOO_BIG = 1009
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a connection ended. Without a code the peer is gone and nothing is said to it."""
+
+    code: int | None
+    reason: str
+    label: str
+
+
+PEER_LEFT = Ending(None, "the client left", "peer")
+MESSAGE_TOO_BIG = Ending(None, "message too big", str(TOO_BIG))
+REFUSED = Ending(NORMAL, "connect refused", str(NORMAL))
+
+
+def _ending(close: CloseCode) -> Ending:
+    return Ending(close.code, close.reason, str(close.code))
+
+
+async def serve_subscriber(websocket: WebSocketConnection, outbox: Outbox, subscriber: Identity, rooms: Rooms) -> None:
+    """Serve one accepted WebSocket until it ends, for whatever reason; then the core has left all its channels.
+
+    Raises nothing of its own: what goes wrong inside ends this connection only. The caller owns the stream beneath
+    and closes it afterwards. When cancelled there is no goodbye; to have one, set `rooms.stopping` first.
+    """
+    client = str(uuid.uuid4())
+    session = Session(client, subscriber.org_id, settings=rooms.settings, version=rooms.version)
+    connection = _Connection(websocket, outbox, subscriber, rooms=rooms, session=session)
+    label = "cancelled"
+    log.debug("subscriber_opened", client=client, connection=outbox.connection)
+    with metrics.CONNECTIONS.track_inprogress():
+        try:
+            try:
+                ending = await connection.run()
+            finally:
+                rooms.hub.leave(outbox.connection)
+            label = ending.label
+            if ending.code is not None:
+                await _close(websocket, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
+        finally:
+            metrics.CLOSES.labels(label).inc()
+            log.info("subscriber_closed", client=client, connection=outbox.connection, code=label)
+
+
+async def refuse(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
+    """Close an accepted WebSocket that will not be served, such as one past the connection limit (3504)."""
+    metrics.CLOSES.labels(str(code)).inc()
+    await _close(websocket, code, reason, seconds=seconds)
+
+
+async def _close(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
+    # Shielded: a server that goes down cancels everything, and the close frame is what tells clients to come back.
+    with trio.move_on_after(seconds, shield=True):
+        await websocket.aclose(code, reason)
+
+
+class _Connection:
+    """The four tasks and what they share. Owned by `serve_subscriber`."""
+
+    def __init__(
+        self,
+        websocket: WebSocketConnection,
+        outbox: Outbox,
+        subscriber: Identity,
+        *,
+        rooms: Rooms,
+        session: Session,
+    ) -> None:
+        self._websocket = websocket
+        self._outbox = outbox
+        self._subscriber = subscriber
+        self._rooms = rooms
+        self._settings = rooms.settings
+        self._session = session
+        self._inbox = Inbox(rooms.settings.message_size_limit)
+        self._connect_answered = trio.Event()
+        self._ending: Ending | None = None
+        self._scope = trio.CancelScope()
+        self._log = log.bind(client=session.client, connection=outbox.connection)
+
+    async def run(self) -> Ending:
+        """Run until there is a reason to end, and return it."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read)
+                    nursery.start_soon(self._act)
+                    nursery.start_soon(self._mind_time)
+                    nursery.start_soon(self._await_shutdown)
+        except* Exception:  # noqa: BLE001 - see below
+            # The supervision boundary of one connection: a bug in here must not reach its neighbours.
+            self._log.exception("subscriber_failed")
+            self._end(_ending(CloseCode.INTERNAL))
+        return self._ending or PEER_LEFT
+
+    def _end(self, ending: Ending) -> None:
+        """Note why it ends, unless that is known already, and stop all tasks."""
+        self._ending = self._ending or ending
+        self._scope.cancel()
+
+    async def _await_shutdown(self) -> None:
+        await self._rooms.stopping.wait()
+        self._end(_ending(CloseCode.SHUTDOWN))
+
+    async def _read(self) -> None:
+        """Always be reading: behind an unread message trio-websocket sees neither pings nor the end."""
+        try:
+            while True:
+                await self._inbox.put(await self._websocket.get_message())
+        except ConnectionClosed as closed:
+            too_big = closed.reason is not None and closed.reason.code == TOO_BIG
+            self._ending = self._ending or (MESSAGE_TOO_BIG if too_big else PEER_LEFT)
+        # What was said before leaving still counts: many a script publishes and goes.
+        self._scope.deadline = trio.current_time() + self._settings.close_seconds
+        self._inbox.close()
+
+    async def _act(self) -> None:
+        """Carry out the commands, one after another, in the order they came."""
+        try:
+            while (frame := await self._inbox.get()) is not None:
+                for item in json_codec.decode(frame):
+                    if isinstance(item, Command):
+                        metrics.COMMANDS.labels(item.method).inc()
+                    action = self._session.receive(item)
+                    if action is not None:
+                        await self._carry_out(action)
+                    # A message may hold thousands of commands that never wait.
+                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for this module
+        except PeerError as broken:
+            self._end(Ending(broken.code, broken.reason, str(broken.code)))
+        else:
+            self._end(PEER_LEFT)
+
+    async def _carry_out(self, action: Action) -> None:
+        """Do what a command asks for and answer it, whatever comes of it.
+
+        The deadline is that of a pong: as long as we would wait for the client, it may be made to wait for us.
+        """
+        try:
+            with trio.fail_after(self._settings.pong_seconds):
+                await self._perform(action)
+        except PeerError:
+            raise
+        except Refusal as refusal:
+            self._refuse(action, refusal)
+        except trio.TooSlowError:
+            self._log.warning("command_timed_out", command=type(action).__name__)
+            self._refuse(action, ErrorCode.INTERNAL.refusal())
+        except Exception:  # noqa: BLE001 - one command's failure is answered, logged and costs no connection
+            self._log.exception("command_failed", command=type(action).__name__)
+            self._refuse(action, ErrorCode.INTERNAL.refusal())
+        if isinstance(action, Connect):
+            self._connect_answered.set()
+
+    async def _perform(self, action: Action) -> None:
+        match action:
+            case Connect():
+                self._rooms.admit(self._subscriber)
+                self._send(self._session.connected(action))
+            case Subscribe():
+                await self._subscribe(action)
+            case Unsubscribe():
+                if action.address is not None:
+                    self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
+                self._send(self._session.unsubscribed(action))
+            case Publish():
+                scope = self._rooms.scopes.find(action.address)
+                await scope.publish(self._subscriber, action.address, action.data)
+                self._send(self._session.published(action))
+            case Refuse():
+                raise action.refusal
+
+    async def _subscribe(self, action: Subscribe) -> None:
+        scope = self._rooms.scopes.find(action.address)
+        await scope.subscribe(self._subscriber, action.address, action.data)
+        # One step from here on, without a checkpoint: no publication falls between the snapshot and the
+        # subscription, and none overtakes the reply. The hub comes before the reply because it may refuse.
+        snapshot = scope.snapshot(action.address)
+        self._rooms.hub.subscribe(self._outbox.connection, action.address, action.channel)
+        self._send(self._session.subscribed(action, snapshot))
+
+    def _refuse(self, action: Action, refusal: Refusal) -> None:
+        metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
+        self._send(self._session.refused(action, refusal))
+
+    def _send(self, message: bytes) -> None:
+        # A client that left gets no replies, and need not: see _read.
+        if not self._outbox.send_message(message) and self._ending is None:
+            self._end(_ending(CloseCode.SLOW))
+
+    async def _mind_time(self) -> None:
+        """Wait for `connect`, then ping for ever."""
+        with trio.move_on_after(self._settings.connect_seconds):
+            await self._connect_answered.wait()
+        if self._session.state is State.NEW:
+            self._end(_ending(CloseCode.STALE))
+        elif self._session.state is State.REFUSED:
+            # SDKs leave by themselves as soon as they are refused.
+            await trio.sleep(self._settings.close_seconds)
+            self._end(REFUSED)
+        else:
+            await self._ping()
+
+    async def _ping(self) -> None:
+        interval = self._settings.ping_seconds
+        # Spread out, so that clients who all came back at once are not all pinged at once.
+        next_ping = trio.current_time() + random.uniform(interval / 2, interval)  # noqa: S311 - no secret
+        while True:
+            # What came is looked at before anybody is called silent: a pong may stand in it.
+            deadline = next_ping if self._inbox.busy else min(next_ping, self._session.pong_deadline)
+            await trio.sleep_until(deadline)
+            now = trio.current_time()
+            if now >= self._session.pong_deadline and not self._inbox.busy:
+                self._log.info("pong_missed", silent_seconds=round(now - self._outbox.last_received, 3))
+                self._end(_ending(CloseCode.NO_PONG))
+                return
+            if now >= next_ping:
+                self._send(self._session.ping(now))
+                next_ping += interval

@@ -1,0 +1,12 @@
+"""What is counted about subscribers."""
+
+from prometheus_client import Counter, Gauge
+
+CONNECTIONS = Gauge("framecast_client_connections", "Subscribers' WebSockets that are open.")
+COMMANDS = Counter("framecast_client_commands", "Commands received.", ["method"])
+ERROR_REPLIES = Counter("framecast_client_error_replies", "Commands answered with an error.", ["code"])
+CLOSES = Counter(
+    "framecast_client_closes",
+    "Ended connections, by our close code; `peer`: the client left, `cancelled`: there was no time for a goodbye.",
+    ["code"],
+)

@@ -1,0 +1,523 @@
+"""A real WebSocket client against `serve_subscriber`, over streams in memory and on a clock that jumps.
+
+All bytes of the server, trio-websocket's own included, go through one FIFO, as on a real connection.
+"""
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import structlog
+import trio
+import trio.testing
+from prometheus_client import REGISTRY
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
+
+from client.world import TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
+from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.client.connection import refuse, serve_subscriber
+from framecast.client.rooms import Rooms, admit_everyone
+from framecast.errors import PeerError, Refusal
+from framecast.settings import Live
+
+CONNECT = '{"id":1,"connect":{}}'
+SETTINGS = Live(ping_seconds=25, pong_seconds=10.0, connect_seconds=15.0, close_seconds=5.0, message_size_limit=10_000)
+
+
+async def _open_client(nursery: trio.Nursery, stream: Any) -> WebSocketConnection:
+    return await wrap_client_stream(nursery, stream, "localhost", "/api/live/ws")
+
+
+class FifoStream(trio.abc.Stream):
+    """The server's end: sending only queues, one task writes. It is the connection's outbox too."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.connection = 1
+        self.last_received = 0.0
+        self.alive = True
+        self.closed = trio.Event()
+        self._stream = stream
+        self._queue: deque[bytes] = deque()
+        self._more = trio.Event()
+
+    async def write(self) -> None:
+        """The writer; ends when the stream is closed and the queue is empty."""
+        while self._queue or not self.closed.is_set():
+            if self._queue:
+                await self._stream.send_all(self._queue.popleft())
+            else:
+                await self._more.wait()
+                self._more = trio.Event()
+        await self._stream.aclose()
+
+    def _put(self, data: bytes) -> bool:
+        if self.closed.is_set() or not self.alive:
+            return False
+        self._queue.append(data)
+        self._more.set()
+        return True
+
+    def send_message(self, payload: bytes) -> bool:
+        size = len(payload)
+        head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
+        return self._put(head + payload)
+
+    async def send_all(self, data: Any) -> None:
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        if not self._put(bytes(data)):
+            raise trio.ClosedResourceError
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        self.last_received = trio.current_time()
+        return data
+
+    async def aclose(self) -> None:
+        self.closed.set()
+        self._more.set()
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+
+
+@dataclass
+class World:
+    """One client, one server, and what a test wants to turn."""
+
+    client: WebSocketConnection
+    server: WebSocketConnection
+    outbox: FifoStream
+    hub: MemoryHub
+    scopes: MemoryScopes
+    stopping: trio.Event
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
+
+    async def say(self, *lines: str) -> None:
+        await self.client.send_message("\n".join(lines))
+
+    async def next_line(self) -> Any:
+        """The next thing the server says that is no ping; pings are answered."""
+        while True:
+            line = read_line(await self.client.get_message())
+            if line:
+                return line
+            await self.client.send_message("{}")
+
+    async def ask(self, line: str) -> Any:
+        await self.say(line)
+        return await self.next_line()
+
+    async def connect(self) -> None:
+        assert "connect" in await self.ask(CONNECT)
+
+    async def wait_closed(self) -> tuple[int, str | None]:
+        """The code and reason the server closes with; anything it says before is ignored."""
+        try:
+            while True:
+                await self.client.get_message()
+        except ConnectionClosed as closed:
+            assert closed.reason is not None
+            return closed.reason.code, closed.reason.reason
+
+
+@asynccontextmanager
+async def open_world(
+    settings: Live = SETTINGS, *, admit: Callable[[Identity], None] = admit_everyone, serving: bool = True
+) -> AsyncIterator[World]:
+    with trio.fail_after(3_600):
+        async with trio.open_nursery() as nursery:
+            client_end, server_end = trio.testing.memory_stream_pair()
+            outbox = FifoStream(server_end)
+            nursery.start_soon(outbox.write)
+            accepted: list[WebSocketConnection] = []
+
+            async def accept() -> None:
+                request = await wrap_server_stream(nursery, outbox, max_message_size=settings.message_size_limit)
+                accepted.append(await request.accept())
+
+            async with trio.open_nursery() as handshake:
+                handshake.start_soon(accept)
+                client = await _open_client(nursery, client_end)
+            hub = MemoryHub({1: outbox.send_message})
+            world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), trio.Event())
+            rooms = Rooms(
+                scopes=world.scopes,
+                hub=hub,
+                settings=settings,
+                version=VERSION,
+                stopping=world.stopping,
+                admit=admit,
+            )
+
+            async def serve() -> None:
+                with world.scope:
+                    await serve_subscriber(world.server, outbox, DEVELOPER, rooms)
+                world.ended.set()
+                await outbox.aclose()
+
+            if serving:
+                nursery.start_soon(serve)
+            yield world
+            nursery.cancel_scope.cancel()
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"framecast_client_{name}", labels) or 0.0
+
+
+@pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.stem)
+async def test_transcripts_hold_over_a_websocket(file: Any, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        for who, what in read_transcript(file):
+            if who == ">":
+                await world.say(what)
+            elif who == "*":
+                await trio.testing.wait_all_tasks_blocked()
+                key, _, data = what.partition(" ")
+                world.hub.publish(key, data.encode())
+            elif who == "<":
+                assert await world.next_line() == read_line(what)
+            else:
+                code, reason = await world.wait_closed()
+                assert f"{code} {reason}" == what
+                break
+        else:
+            await trio.testing.wait_all_tasks_blocked()
+            assert not world.ended.is_set()
+
+
+async def test_json_in_binary_messages_is_welcome(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.client.send_message(CONNECT.encode())
+        assert "connect" in await world.next_line()
+
+
+async def test_nothing_is_lost_or_doubled_between_snapshot_and_subscription(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A publisher that runs all the time, counting; its newest number is the snapshot."""
+    async with open_world(Live(channels_per_client=128)) as world, trio.open_nursery() as nursery:
+        newest = 0
+
+        async def publish() -> None:
+            nonlocal newest
+            while True:
+                newest += 1
+                world.scopes.stream.snapshots["1/stream/tg/n"] = str(newest).encode()
+                world.hub.publish("1/stream/tg/n", str(newest).encode())
+                await trio.sleep(0.001)
+
+        async def hesitate() -> None:
+            await trio.sleep(0.0035)
+
+        world.scopes.stream.hooks["n"] = hesitate
+        await world.connect()
+        nursery.start_soon(publish)
+        for _ in range(20):
+            reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/tg/n"}}')
+            last = reply["subscribe"]["data"]
+            for _ in range(5):
+                line = await world.next_line()
+                assert line["push"]["pub"]["data"] == last + 1
+                last += 1
+            await world.say('{"id":3,"unsubscribe":{"channel":"stream/tg/n"}}')
+            while "unsubscribe" not in await world.next_line():
+                pass
+        nursery.cancel_scope.cancel()
+
+
+async def test_pings_come_after_a_random_delay_and_then_on_time(autojump_clock: trio.testing.MockClock) -> None:
+    firsts = set()
+    for _ in range(5):
+        async with open_world() as world:
+            await world.connect()
+            start = trio.current_time()
+            times = []
+            for _ in range(4):
+                assert await world.client.get_message() == "{}"
+                times.append(trio.current_time() - start)
+                await trio.sleep(9.9)
+                await world.say("{}")
+            assert 12.5 <= times[0] < 25
+            assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([25] * 3)
+            firsts.add(times[0])
+    assert len(firsts) > 1
+
+
+async def test_pings_come_although_data_flows(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        pings = 0
+        for _ in range(100):
+            await trio.sleep(1)
+            world.hub.publish("1/stream/a/b", b"1")
+            while (message := await world.client.get_message()) == "{}":
+                pings += 1
+                await world.say("{}")
+            assert "push" in message
+        assert pings in {3, 4}
+
+
+async def test_a_silent_client_is_closed_with_3012_exactly_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        assert await world.client.get_message() == "{}"
+        pinged = trio.current_time()
+        assert await world.wait_closed() == (3012, "no pong")
+        assert trio.current_time() - pinged == pytest.approx(10)
+
+
+async def test_talking_is_no_pong(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        assert await world.client.get_message() == "{}"
+        await world.ask('{"id":3,"rpc":{}}')
+        assert await world.wait_closed() == (3012, "no pong")
+
+
+@pytest.mark.parametrize("pong", ["{}", '{}\n{"id":9,"rpc":{}}'])
+async def test_a_pong_behind_a_slow_command_counts(pong: str, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(Live(ping_seconds=4, pong_seconds=10.0)) as world:
+        world.scopes.stream.hooks["slow"] = partial(trio.sleep, 9)
+        await world.connect()
+        await world.say(*[f'{{"id":{n},"subscribe":{{"channel":"stream/{n}/slow"}}}}' for n in range(2, 6)])
+        subscribed = 0
+        while subscribed < 4:
+            message = await world.client.get_message()
+            if message == "{}":
+                await world.say(pong)
+            elif "subscribe" in json.loads(message):
+                subscribed += 1
+        await trio.sleep(1)
+        assert not world.ended.is_set()
+
+
+async def test_without_connect_it_is_closed_with_3502(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        assert await world.wait_closed() == (3502, "stale")
+        assert trio.current_time() == pytest.approx(15)
+
+
+async def test_a_refused_client_is_heard_no_more_and_closed(autojump_clock: trio.testing.MockClock) -> None:
+    def refuse_all(identity: Identity) -> None:
+        raise Refusal(110, "expired")
+
+    async with open_world(admit=refuse_all) as world:
+        await world.say(CONNECT, '{"id":2,"subscribe":{"channel":"stream/a/b"}}', "broken")
+        assert await world.next_line() == {"id": 1, "error": {"code": 110, "message": "expired"}}
+        await world.say("broken too")
+        assert await world.wait_closed() == (1000, "connect refused")
+        assert trio.current_time() == pytest.approx(5)
+        assert not world.scopes.stream.seen
+
+
+async def test_shutdown_says_3001_even_to_those_who_wait_for_a_command(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        world.scopes.stream.hooks["hang"] = trio.sleep_forever
+        await world.connect()
+        await world.say('{"id":2,"subscribe":{"channel":"stream/a/hang"}}')
+        await trio.testing.wait_all_tasks_blocked()
+        world.stopping.set()
+        assert await world.wait_closed() == (3001, "shutdown")
+        await world.ended.wait()
+        assert trio.current_time() == 0
+        assert world.hub.left == [1]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_client_that_never_answers_a_close_has_close_seconds_for_it(
+    cancelled: bool, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hear_nothing(max_bytes: int | None = None) -> None:
+        del max_bytes
+        await trio.sleep_forever()
+
+    async with open_world() as world:
+        await world.connect()
+        await trio.testing.wait_all_tasks_blocked()
+        monkeypatch.setattr(world.client._stream, "receive_some", hear_nothing)
+        await world.ask('{"id":2,"rpc":{}}')
+        world.stopping.set()
+        await trio.testing.wait_all_tasks_blocked()
+        if cancelled:
+            world.scope.cancel()
+        await world.ended.wait()
+        assert trio.current_time() == pytest.approx(5)
+
+
+async def test_a_cancelled_connection_leaves_the_hub(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        world.scope.cancel()
+        await world.ended.wait()
+        assert world.hub.left == [1]
+        assert not world.hub.subscribers
+
+
+async def fail() -> None:
+    raise RuntimeError("a bug")
+
+
+async def fail_in_a_nursery() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fail)
+
+
+@pytest.mark.parametrize("bug", [fail, fail_in_a_nursery])
+async def test_a_failing_handler_costs_one_command(bug: Any, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        world.scopes.stream.hooks["bug"] = bug
+        world.scopes.grafana.hooks["bug"] = bug
+        await world.connect()
+        error = {"code": 100, "message": "internal server error", "temporary": True}
+        with structlog.testing.capture_logs() as logs:
+            assert await world.ask('{"id":2,"subscribe":{"channel":"stream/a/bug"}}') == {"id": 2, "error": error}
+            frame = '{"id":3,"publish":{"channel":"grafana/a/bug","data":"secret"}}'
+            assert await world.ask(frame) == {"id": 3, "error": error}
+        assert [entry["event"] for entry in logs] == ["command_failed"] * 2
+        assert "secret" not in str(logs)
+        assert not world.hub.subscribers
+        assert await world.ask('{"id":4,"subscribe":{"channel":"stream/a/b"}}') == {"id": 4, "subscribe": {}}
+
+
+async def test_a_handler_that_takes_too_long_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        world.scopes.stream.hooks["hang"] = trio.sleep_forever
+        await world.connect()
+        reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/hang"}}')
+        assert reply["error"]["code"] == 100
+        assert trio.current_time() == pytest.approx(10)
+
+
+async def test_a_full_hub_refuses_and_nothing_is_subscribed(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        world.hub.full = True
+        reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        assert reply == {"id": 2, "error": {"code": 106, "message": "limit exceeded"}}
+        world.hub.full = False
+        assert await world.ask('{"id":3,"subscribe":{"channel":"stream/a/b"}}') == {"id": 3, "subscribe": {}}
+
+
+async def test_a_scope_may_end_the_connection(autojump_clock: trio.testing.MockClock) -> None:
+    async def end() -> None:
+        raise PeerError(3507, "permission denied")
+
+    async with open_world() as world:
+        world.scopes.stream.hooks["end"] = end
+        await world.connect()
+        await world.say('{"id":2,"subscribe":{"channel":"stream/a/end"}}')
+        assert await world.wait_closed() == (3507, "permission denied")
+
+
+async def test_our_own_bug_ends_one_connection_with_3004(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world() as world:
+        await world.connect()
+        monkeypatch.setattr(world.outbox, "send_message", None)
+        with structlog.testing.capture_logs() as logs:
+            await world.say('{"id":2,"rpc":{}}')
+            assert await world.wait_closed() == (3004, "internal server error")
+        assert "subscriber_failed" in [entry["event"] for entry in logs]
+
+
+async def test_commands_said_before_leaving_are_carried_out(autojump_clock: trio.testing.MockClock) -> None:
+    done: list[float] = []
+
+    async def note() -> None:
+        await trio.sleep(1)
+        done.append(trio.current_time())
+
+    async with open_world() as world:
+        world.scopes.grafana.hooks["b"] = note
+        await world.connect()
+        for number in range(2, 12):
+            await world.say(f'{{"id":{number},"publish":{{"channel":"grafana/a/b","data":1}}}}')
+        await world.client.aclose()
+        await world.ended.wait()
+    # Ten seconds' worth of commands, five seconds' patience with a client that is gone.
+    assert done == pytest.approx([1, 2, 3, 4])
+
+
+async def test_a_lost_connection_ends_quietly(autojump_clock: trio.testing.MockClock) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with open_world() as world:
+            await world.connect()
+            before = counted("closes_total", code="peer")
+            await world.client._stream.aclose()
+            await world.ended.wait()
+            assert trio.current_time() == 0
+            assert counted("closes_total", code="peer") == before + 1
+            assert world.hub.left == [1]
+    assert {entry["log_level"] for entry in logs} <= {"debug", "info"}
+
+
+async def test_a_cut_connection_ends_as_slow(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        before = counted("closes_total", code="3008")
+        world.outbox.alive = False
+        await world.say('{"id":2,"rpc":{}}')
+        await world.ended.wait()
+        assert counted("closes_total", code="3008") == before + 1
+        assert world.hub.left == [1]
+
+
+async def test_a_message_too_big_is_closed_with_1009(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        before = counted("closes_total", code="1009")
+        await world.say('{"id":2,"publish":{"channel":"grafana/a/b","data":"' + "x" * 10_000 + '"}}')
+        code, _ = await world.wait_closed()
+        await world.ended.wait()
+        assert code == 1009
+        assert counted("closes_total", code="1009") == before + 1
+
+
+async def test_a_flood_waits_outside_and_all_of_it_is_answered(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world, trio.open_nursery() as nursery:
+        world.scopes.grafana.hooks["b"] = partial(trio.sleep, 0.01)
+        await world.connect()
+
+        async def flood() -> None:
+            for number in range(2, 502):
+                await world.say(f'{{"id":{number},"publish":{{"channel":"grafana/a/b","data":"{"x" * 100}"}}}}')
+
+        nursery.start_soon(flood)
+        assert [(await world.next_line())["id"] for _ in range(500)] == list(range(2, 502))
+
+
+async def test_commands_and_errors_are_counted(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        commands = counted("commands_total", method="rpc")
+        errors = counted("error_replies_total", code="104")
+        await world.connect()
+        open_now = counted("connections")
+        await world.ask('{"id":2,"rpc":{"method":"any"}}')
+        assert counted("commands_total", method="rpc") == commands + 1
+        assert counted("error_replies_total", code="104") == errors + 1
+        await world.client.aclose()
+        await world.ended.wait()
+        assert counted("connections") == open_now - 1
+
+
+async def test_one_client_too_many_is_turned_away(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(serving=False) as world, trio.open_nursery() as nursery:
+        await world.say(CONNECT, "and more")
+
+        async def turn_away() -> None:
+            await refuse(world.server, 3504, "connection limit", seconds=5)
+
+        nursery.start_soon(turn_away)
+        assert await world.wait_closed() == (3504, "connection limit")
