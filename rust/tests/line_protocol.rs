@@ -166,6 +166,7 @@ fn described(body: &[u8], precision: Precision) -> (Vec<Value>, Vec<Value>) {
 const LIMITS: Limits = Limits {
     max_measurements: 1_000,
     max_columns: 1_000,
+    max_path_bytes: 150,
     max_packet_bytes: 400,
     max_push_output_bytes: 10_000_000,
     max_rejections: 1_000,
@@ -246,6 +247,7 @@ proptest! {
         let limits = Limits {
             max_measurements: 2,
             max_columns: 3,
+            max_path_bytes: 150,
             max_packet_bytes: 200,
             max_push_output_bytes: output,
             max_rejections: 2,

@@ -11,6 +11,7 @@ from framecast._core import PushResult, StreamParser, describe_points
 ROOMY = {
     "max_measurements": 100,
     "max_columns": 100,
+    "max_path_bytes": 150,
     "max_packet_bytes": 1 << 20,
     "max_push_output_bytes": 1 << 24,
     "max_rejections": 100,

@@ -113,6 +113,7 @@ def test_parser_makes_the_frames_of_the_model(
     parser = StreamParser(
         max_measurements=10,
         max_columns=10,
+        max_path_bytes=150,
         max_packet_bytes=max_packet_bytes,
         max_push_output_bytes=1 << 24,
         max_rejections=1,
