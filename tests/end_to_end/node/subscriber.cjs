@@ -1,0 +1,6 @@
+// A plain subscriber; see client.cjs.
+'use strict';
+
+const { start } = require('./client.cjs');
+
+start({}, () => {});

@@ -1,0 +1,139 @@
+"""The server as its users run it: a process of its own, stopped by SIGTERM, whose stderr must hold no traceback."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+FRAMECAST = (sys.executable, "-m", "framecast.cli")
+START_SECONDS = 30.0
+GRACE_SECONDS = 5.0
+EXIT_MARGIN_SECONDS = 5.0
+"""What the interpreter may take to leave beyond the grace, on a busy machine."""
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings for the server of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FRAMECAST_")}
+
+
+def serve_command(data: Path, *settings: str, listen: str = "127.0.0.1:0", dev: bool = True) -> list[str]:
+    command = [*FRAMECAST, "serve", "--listen", listen, "--data", str(data)]
+    if dev:
+        command.append("--dev")
+    for setting in (f"server.shutdown_grace_seconds={GRACE_SECONDS:g}", *settings):
+        command += ["--set", setting]
+    return command
+
+
+class RunningServer:
+    """One server process. `address` is HOST:PORT."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self.log = log
+        self._checked = 0
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, env=clean_environment()
+            )
+        try:
+            self.address = self._wait_for_address()
+        except BaseException:
+            self.kill()
+            raise
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @property
+    def subscribe_url(self) -> str:
+        return f"ws://{self.address}/api/live/ws"
+
+    def _wait_for_address(self) -> str:
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + START_SECONDS
+        line = b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, f"no line within {START_SECONDS:g} s; stderr:\n{self.log.read_text()}"
+            piece = os.read(self.process.stdout.fileno(), 1)
+            assert piece, f"the server ended before it listened; stdout {line!r}, stderr:\n{self.log.read_text()}"
+            line += piece
+        text = line.decode().strip()
+        assert text.startswith("listening on http://"), text
+        return text.removeprefix("listening on http://").rstrip("/")
+
+    def resident_bytes(self) -> int:
+        """The process's memory that is in RAM."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("the server is gone")
+
+    def check_well(self) -> None:
+        """Still running, and nothing on stderr that looks like a bug of ours since the last look."""
+        assert self.process.poll() is None, f"the server ended:\n{self.log.read_text()}"
+        self.check_log()
+
+    def check_log(self) -> None:
+        with self.log.open("rb") as log:
+            log.seek(self._checked)
+            news = log.read()
+        self._checked += len(news)
+        for sign in (b"Traceback", b'"exception"', b"panicked"):
+            assert sign not in news, news.decode(errors="replace")
+
+    def begin_stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self) -> None:
+        """Wait for the end; exit status 0 within the grace time."""
+        code = self.process.wait(GRACE_SECONDS + EXIT_MARGIN_SECONDS)
+        assert code == 0, f"exit status {code}:\n{self.log.read_text()}"
+
+    async def stopped(self) -> None:
+        """`wait_stopped` for a test that has something else to do meanwhile."""
+        with trio.fail_after(GRACE_SECONDS + EXIT_MARGIN_SECONDS):
+            while self.process.poll() is None:  # noqa: ASYNC110 - another process, nothing to wait on
+                await trio.sleep(0.02)
+        self.wait_stopped()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.begin_stop()
+        self.wait_stopped()
+        self.check_log()
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@contextmanager
+def running_server(
+    folder: Path, *settings: str, listen: str = "127.0.0.1:0", dev: bool = True
+) -> Iterator[RunningServer]:
+    """Start a server over `folder`, stop it at the end and see that it ended well; killed when the test failed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = serve_command(folder / "data", *settings, listen=listen, dev=dev)
+    server = RunningServer(command, folder / "stderr.log")
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.kill()
