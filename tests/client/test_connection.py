@@ -41,6 +41,7 @@ class FifoStream(trio.abc.Stream):
         self.connection = 1
         self.last_received = 0.0
         self.alive = True
+        self.overflowed = False
         self.closed = trio.Event()
         self._stream = stream
         self._queue: deque[bytes] = deque()
@@ -56,22 +57,22 @@ class FifoStream(trio.abc.Stream):
                 self._more = trio.Event()
         await self._stream.aclose()
 
-    def _put(self, data: bytes) -> bool:
-        if self.closed.is_set() or not self.alive:
-            return False
+    def _put(self, data: bytes) -> None:
+        if self.closed.is_set():
+            raise trio.ClosedResourceError
+        if not self.alive:
+            raise trio.BrokenResourceError
         self._queue.append(data)
         self._more.set()
-        return True
 
-    def send_message(self, payload: bytes) -> bool:
+    def send_message(self, payload: bytes) -> None:
         size = len(payload)
         head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
-        return self._put(head + payload)
+        self._put(head + payload)
 
     async def send_all(self, data: Any) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
-        if not self._put(bytes(data)):
-            raise trio.ClosedResourceError
+        self._put(bytes(data))
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
@@ -463,14 +464,19 @@ async def test_a_lost_connection_ends_quietly(autojump_clock: trio.testing.MockC
     assert {entry["log_level"] for entry in logs} <= {"debug", "info"}
 
 
-async def test_a_cut_connection_ends_as_slow(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize(("overflowed", "code"), [(True, "3008"), (False, "peer")])
+async def test_a_cut_connection_ends_by_itself(
+    overflowed: bool, code: str, autojump_clock: trio.testing.MockClock
+) -> None:
     async with open_world() as world:
         await world.connect()
-        before = counted("closes_total", code="3008")
+        before = counted("closes_total", code=code)
         world.outbox.alive = False
+        world.outbox.overflowed = overflowed
         await world.say('{"id":2,"rpc":{}}')
         await world.ended.wait()
-        assert counted("closes_total", code="3008") == before + 1
+        assert trio.current_time() == 0
+        assert counted("closes_total", code=code) == before + 1
         assert world.hub.left == [1]
 
 

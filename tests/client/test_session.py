@@ -37,9 +37,8 @@ class Desk:
         self.scopes = MemoryScopes(self.hub)
         self.said: list[Any] = []
 
-    def _take(self, message: bytes) -> bool:
+    def _take(self, message: bytes) -> None:
         self.said.extend(read_line(line) for line in message.split(b"\n"))
-        return True
 
     def hear(self, frame: str | bytes) -> list[Any]:
         """One message in, everything said since out. PeerError as the session's."""

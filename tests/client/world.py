@@ -24,7 +24,7 @@ VERSION = "framecast test"
 class MemoryHub:
     """Delivers at once to whatever `send` was registered for a connection."""
 
-    senders: dict[int, Callable[[bytes], bool]] = field(default_factory=dict)
+    senders: dict[int, Callable[[bytes], object]] = field(default_factory=dict)
     subscribers: dict[tuple[str, int], str] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     full: bool = False

@@ -39,6 +39,7 @@ class Ending:
 
 
 PEER_LEFT = Ending(None, "the client left", "peer")
+CUT = Ending(None, CloseCode.SLOW.reason, str(CloseCode.SLOW.code))
 MESSAGE_TOO_BIG = Ending(None, "message too big", str(TOO_BIG))
 REFUSED = Ending(NORMAL, "connect refused", str(NORMAL))
 
@@ -128,6 +129,10 @@ class _Connection:
         self._ending = self._ending or ending
         self._scope.cancel()
 
+    def _lost(self) -> Ending:
+        """Why nothing goes in or out any more."""
+        return CUT if self._outbox.overflowed else PEER_LEFT
+
     async def _await_shutdown(self) -> None:
         await self._rooms.stopping.wait()
         self._end(_ending(CloseCode.SHUTDOWN))
@@ -139,7 +144,7 @@ class _Connection:
                 await self._inbox.put(await self._websocket.get_message())
         except ConnectionClosed as closed:
             too_big = closed.reason is not None and closed.reason.code == TOO_BIG
-            self._ending = self._ending or (MESSAGE_TOO_BIG if too_big else PEER_LEFT)
+            self._ending = self._ending or (MESSAGE_TOO_BIG if too_big else self._lost())
         # What was said before leaving still counts: many a script publishes and goes.
         self._scope.deadline = trio.current_time() + self._settings.close_seconds
         self._inbox.close()
@@ -214,9 +219,12 @@ class _Connection:
         self._send(self._session.refused(action, refusal))
 
     def _send(self, message: bytes) -> None:
-        # A client that left gets no replies, and need not: see _read.
-        if not self._outbox.send_message(message) and self._ending is None:
-            self._end(_ending(CloseCode.SLOW))
+        try:
+            self._outbox.send_message(message)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # A client that left gets no replies, and need not: see _read.
+            if self._ending is None:
+                self._end(self._lost())
 
     async def _mind_time(self) -> None:
         """Wait for `connect`, then ping for ever."""

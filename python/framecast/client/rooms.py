@@ -22,8 +22,12 @@ class Outbox(Protocol):
     def last_received(self) -> float:
         """When the last byte came from the peer, on Trio's clock."""
 
-    def send_message(self, payload: bytes) -> bool:
-        """Queue one WebSocket text message. False when the connection is cut."""
+    @property
+    def overflowed(self) -> bool:
+        """Whether the connection was cut because the client read too slowly."""
+
+    def send_message(self, payload: bytes) -> None:
+        """Queue one WebSocket text message. BrokenResourceError or ClosedResourceError when the connection is cut."""
 
 
 class Scope(Protocol):
