@@ -1,0 +1,53 @@
+//! Any bytes, cut into pushes at 0xfe, under tight limits: no panic, every frame is JSON with even columns, and every
+//! row is in a frame.
+#![no_main]
+
+use std::collections::HashMap;
+
+use _core::frame::{Limits, Stream};
+use _core::line_protocol::Precision;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const LIMITS: Limits = Limits {
+    max_measurements: 3,
+    max_columns: 4,
+    max_packet_bytes: 300,
+    max_push_output_bytes: 1 << 14,
+    max_rejections: 4,
+};
+
+fuzz_target!(|input: &[u8]| {
+    let mut stream = Stream::new(LIMITS);
+    let mut columns: HashMap<String, usize> = HashMap::new();
+    for body in input.split(|&byte| byte == 0xfe) {
+        let outcome = stream.push(body, -1, Precision::Nanoseconds);
+        let refused: usize = outcome.reasons.iter().map(|(_, count)| count).sum();
+        assert_eq!(refused, outcome.rejected);
+        assert_eq!(
+            outcome.rejections.len(),
+            outcome.rejected.min(LIMITS.max_rejections)
+        );
+        let mut rows = 0;
+        for packet in outcome.packets {
+            assert!(packet.rows == 1 || packet.payload.len() <= LIMITS.max_packet_bytes);
+            assert!(packet.payload.iter().all(|&byte| byte >= 0x20));
+            let frame: Value = serde_json::from_slice(&packet.payload).expect("JSON");
+            let name = packet.measurement.to_string();
+            if let Some(fields) = frame["schema"]["fields"].as_array() {
+                let before = columns.insert(name.clone(), fields.len());
+                assert!(before.is_none_or(|before| before < fields.len()));
+            }
+            let values = frame["data"]["values"].as_array().expect("columns");
+            assert_eq!(columns.get(&name), Some(&values.len()));
+            assert!(
+                values
+                    .iter()
+                    .all(|column| column.as_array().is_some_and(|cells| cells.len() == packet.rows))
+            );
+            rows += packet.rows;
+        }
+        assert_eq!(rows, outcome.accepted);
+    }
+    assert!(stream.measurements().count() <= LIMITS.max_measurements);
+});
