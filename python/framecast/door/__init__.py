@@ -1,0 +1,1 @@
+"""From a TCP connection to the room that serves it, and out again."""

@@ -1,0 +1,205 @@
+"""The way out: streams whose bytes the core's writer thread writes, and the events that come back from it.
+
+The only user of file descriptors and of trio.lowlevel in the package. From `WriterEvents.adopt` until the
+core says ``released``, nobody but the writer thread writes to a connection's socket, and nobody closes it:
+the two rules that every line below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows
+the one byte that begins a Close.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+import structlog
+import trio
+
+from framecast._core import Event, Fanout
+
+__all__ = ["WriterEvents", "WriterStream"]
+
+log = structlog.get_logger(__name__)
+
+# Final frame, opcode 8 (RFC 6455 §5.2). After it a server sends nothing more (§5.5.1).
+_CLOSE_FRAME: Final = 0x88
+
+# How long the writer may take to let go of a socket it was told to drop. It never waits for a peer, so this
+# passes only when it is stuck; it is no setting because nothing can be gained by changing it.
+_RELEASE_SECONDS: Final = 5.0
+
+
+class WriterEvents:
+    """Hands what the writer thread says to the streams it is about. One for the server, with its `Fanout`."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self.fanout: Final = fanout
+        self._streams: dict[int, WriterStream] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Dispatch for ever. Must outlive every stream: their `aclose` waits for what arrives here."""
+        task_status.started()
+        while True:
+            await trio.lowlevel.wait_readable(self.fanout.event_fd)
+            for event in self.fanout.take_events():
+                self._dispatch(event)
+
+    def _dispatch(self, event: Event) -> None:
+        if event.kind == "released":
+            stream = self._streams.pop(event.connection, None)
+        else:
+            stream = self._streams.get(event.connection)
+        if stream is not None:
+            stream._notice(event.kind)  # noqa: SLF001 -- two halves of one thing
+
+    def adopt(
+        self,
+        socket_stream: trio.SocketStream,
+        reads: trio.abc.ReceiveStream,
+        *,
+        max_queue_bytes: int,
+        close_flush_seconds: float,
+    ) -> WriterStream:
+        """Give the writing of `socket_stream` to the writer thread. OSError, and no change, when it cannot.
+
+        What is read comes from `reads`: the same stream, or one around it that replays what was read before.
+        """
+        connection = self.fanout.add(socket_stream.socket.fileno(), max_queue_bytes)
+        # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
+        stream = WriterStream(self.fanout, connection, socket_stream, reads, close_flush_seconds)
+        self._streams[connection] = stream
+        return stream
+
+
+class WriterStream(trio.abc.HalfCloseableStream):
+    """One connection: reads are Trio's, writes are the writer thread's. Made by `WriterEvents.adopt`.
+
+    Sending never waits for the peer: bytes join a bounded queue, and a peer too slow for it is cut
+    (`overflowed`). Then, and when the peer is gone (`broken`), sends raise BrokenResourceError and reads find
+    the end.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        connection: int,
+        socket_stream: trio.SocketStream,
+        reads: trio.abc.ReceiveStream,
+        close_flush_seconds: float,
+    ) -> None:
+        self.connection: Final = connection
+        self.close_flush_seconds: Final = close_flush_seconds
+        self.overflowed = False
+        self.broken = False
+        self.last_received = trio.current_time()
+        self._fanout = fanout
+        self._socket_stream = socket_stream
+        self._reads = reads
+        self._said_goodbye = False
+        self._finished = False
+        self._closed = False
+        self._released = trio.Event()
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether a WebSocket Close of ours is queued or sent: nothing may follow it."""
+        return self._said_goodbye
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that the peer has not made room for yet."""
+        return self._fanout.queued_bytes(self.connection)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Queue `data`, which begins where a frame (or the handshake answer) does. Does not wait."""
+        self._check_open()
+        await trio.lowlevel.checkpoint()
+        self._check_open()
+        if data and data[0] == _CLOSE_FRAME:
+            self._said_goodbye = True
+            # First, so that no publication of another task or thread can come between the Close and the end.
+            self._fanout.leave(self.connection)
+        if not self._fanout.send(self.connection, bytes(data)):
+            raise trio.BrokenResourceError(self._why())
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Pass a checkpoint: sending never waits for the peer."""
+        self._check_open()
+        await trio.lowlevel.checkpoint()
+
+    def send_message(self, payload: bytes) -> None:
+        """Queue one text message. BrokenResourceError when the connection is cut or a Close went before."""
+        self._check_open()
+        if not self._fanout.send_message(self.connection, payload):
+            raise trio.BrokenResourceError(self._why())
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Read as from any stream; a connection that was cut gives what had arrived and then the end."""
+        if self._closed:
+            raise trio.ClosedResourceError("this stream was closed")
+        received = await self._reads.receive_some(max_bytes)
+        if received:
+            self.last_received = trio.current_time()
+        return received
+
+    async def send_eof(self) -> None:
+        """Write out what is queued, then end our side. Waits as long as the peer takes."""
+        if self._closed:
+            raise trio.ClosedResourceError("this stream was closed")
+        self._finish()
+        await self._released.wait()
+        if self.overflowed or self.broken:
+            raise trio.BrokenResourceError(self._why())
+        await self._socket_stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Write out what is queued (for at most `close_flush_seconds`), wait for the writer to let go, close.
+
+        Runs to its end in a cancelled scope too, and never raises Cancelled when it was the one to close: the
+        exception that is on its way out of the caller's block must not be replaced by it.
+        """
+        if self._closed:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        self._closed = True
+        self._finish()
+        with trio.move_on_after(self.close_flush_seconds, shield=True):
+            await self._released.wait()
+        if not self._released.is_set():
+            self._fanout.remove(self.connection)
+            with trio.move_on_after(_RELEASE_SECONDS, shield=True):
+                await self._released.wait()
+        if not self._released.is_set():
+            self._leak()
+        with trio.CancelScope(shield=True):
+            await self._socket_stream.aclose()
+
+    def _finish(self) -> None:
+        self._finished = True
+        self._fanout.finish(self.connection)
+
+    def _leak(self) -> None:
+        """Part from the descriptor unclosed: the writer could send into whatever got its number next."""
+        socket = self._socket_stream.socket
+        trio.lowlevel.notify_closing(socket)
+        with contextlib.suppress(OSError):  # the peer is gone already
+            socket.shutdown(trio.socket.SHUT_RDWR)
+        log.error(
+            "descriptor leaked, writer did not release it", fd=socket.detach(), connection=self.connection
+        )
+
+    def _check_open(self) -> None:
+        if self._closed or self._finished:
+            raise trio.ClosedResourceError("this stream was closed for sending")
+
+    def _why(self) -> str:
+        if self._said_goodbye and not (self.overflowed or self.broken):
+            return "a WebSocket Close was sent"
+        return "the peer read too slowly" if self.overflowed else "the connection is cut"
+
+    def _notice(self, kind: str) -> None:
+        if kind == "overflow":
+            self.overflowed = True
+        elif kind == "broken":
+            self.broken = True
+        else:
+            self._released.set()
