@@ -534,6 +534,19 @@ fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
 }
 
 #[test]
+fn released_descriptor_is_no_longer_watched() {
+    let fanout = Fanout::new().unwrap();
+    let mut watcher = Watcher::new(&fanout);
+    let (ours, mut theirs) = pair();
+    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    fanout.remove(id);
+    watcher.wait_for(id, Kind::Released);
+    let again = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    assert!(fanout.send_message(again, b"anew"));
+    assert_eq!(message(&mut theirs), "anew");
+}
+
+#[test]
 fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
     let fanout = Fanout::new().unwrap();
     let (ours, _theirs) = pair();

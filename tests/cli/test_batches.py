@@ -85,6 +85,7 @@ def test_flush_never_cuts_inside_an_entry(lines: list[bytes], data: st.DataObjec
         b'm f="a\\\\"',
         b'm f="a",g=2 "',
         b"m f=1\\",
+        b'm f=1 2,g="a',
         b'"',
     ],
 )

@@ -57,22 +57,22 @@ class FifoStream(trio.abc.Stream):
                 self._more = trio.Event()
         await self._stream.aclose()
 
-    def _put(self, data: bytes) -> None:
-        if self.closed.is_set():
-            raise trio.ClosedResourceError
-        if not self.alive:
-            raise trio.BrokenResourceError
+    def _put(self, data: bytes) -> bool:
+        if self.closed.is_set() or not self.alive:
+            return False
         self._queue.append(data)
         self._more.set()
+        return True
 
-    def send_message(self, payload: bytes) -> None:
+    def send_message(self, payload: bytes) -> bool:
         size = len(payload)
         head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
-        self._put(head + payload)
+        return self._put(head + payload)
 
     async def send_all(self, data: Any) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
-        self._put(bytes(data))
+        if not self._put(bytes(data)):
+            raise trio.BrokenResourceError
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either

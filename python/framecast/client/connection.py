@@ -219,12 +219,9 @@ class _Connection:
         self._send(self._session.refused(action, refusal))
 
     def _send(self, message: bytes) -> None:
-        try:
-            self._outbox.send_message(message)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            # A client that left gets no replies, and need not: see _read.
-            if self._ending is None:
-                self._end(self._lost())
+        # A client that left gets no replies, and need not: see _read.
+        if not self._outbox.send_message(message) and self._ending is None:
+            self._end(self._lost())
 
     async def _mind_time(self) -> None:
         """Wait for `connect`, then ping for ever."""

@@ -1,9 +1,9 @@
 """The way out: streams whose bytes the core's writer thread writes, and the events that come back from it.
 
 The only user of file descriptors and of trio.lowlevel in the package. From `WriterEvents.adopt` until the
-core says ``released``, nobody but the writer thread writes to a connection's socket, and nobody closes it: the two
-rules that every line below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows the one
-byte that begins a Close.
+core says ``released``, nobody but the writer thread writes to a connection's socket, and nobody closes it:
+the two rules that every line below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows
+the one byte that begins a Close.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ use serde_json::Value;
 const LIMITS: Limits = Limits {
     max_measurements: usize::MAX,
     max_columns: usize::MAX,
+    max_path_bytes: usize::MAX,
     max_packet_bytes: 1 << 16,
     max_push_output_bytes: usize::MAX,
     max_rejections: usize::MAX,

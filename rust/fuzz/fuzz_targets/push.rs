@@ -12,6 +12,7 @@ use serde_json::Value;
 const LIMITS: Limits = Limits {
     max_measurements: 3,
     max_columns: 4,
+    max_path_bytes: usize::MAX,
     max_packet_bytes: 300,
     max_push_output_bytes: 1 << 14,
     max_rejections: 4,
