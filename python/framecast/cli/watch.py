@@ -213,13 +213,13 @@ class Watcher:
                 if self._was_connected:
                     _say("connected again")
                 self._was_connected = True
-                self._attempt = 0
                 self._silence_seconds = math.inf if silence_seconds is None else silence_seconds
             case ConnectRefused(code, message, temporary):
                 if temporary:
                     raise ConnectionLostError(f"the server refused the connection for now: {code} {message}")
                 raise CommandError(f"the server refused the connection: {code} {message}")
             case Subscribed(channel, data, again, recovered):
+                self._attempt = 0  # not before: a server that drops us after the connect reply must not be hammered
                 if again and not recovered:
                     _say(f"{channel}: subscribed again; rows may be missing")
                 self._show(channel, data, snapshot=True)
