@@ -219,8 +219,12 @@ class _Connection:
         self._send(self._session.refused(action, refusal))
 
     def _send(self, message: bytes) -> None:
+        try:
+            cut = self._outbox.send_message(message) is False
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            cut = True
         # A client that left gets no replies, and need not: see _read.
-        if not self._outbox.send_message(message) and self._ending is None:
+        if cut and self._ending is None:
             self._end(self._lost())
 
     async def _mind_time(self) -> None:
