@@ -144,6 +144,12 @@ async def test_expect_100_continue_is_answered_only_when_the_body_is_wanted() ->
         await theirs.send_eof()
 
 
+async def test_a_body_that_begins_in_crumbs_is_asked_for_once() -> None:
+    answer, _ = await converse(CHUNKED.replace(b"Host: a", b"Host: a\r\nExpect: 100-continue"), size=1)
+    assert answer.count(b"HTTP/1.1 100 Continue\r\n\r\n") == 1
+    assert answer.endswith(b"abcde")
+
+
 async def test_a_refused_body_that_is_there_already_costs_no_connection() -> None:
     answer, seen = await converse(post(b"abc", path=b"/echo?refuse") + post(b"two"))
     assert seen == ["exchange", "exchange"]
