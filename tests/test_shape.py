@@ -15,12 +15,14 @@ PACKAGE = ROOT / "python" / "framecast"
 FLOORS = [
     {"cli"},
     {"server"},
+    {"routes"},
     {"client", "api"},
     {"scopes", "ingest"},
     {"plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
-    {"settings", "logs"},
+    {"logs"},
+    {"settings"},
     {"protocol", "_core", "metrics", "errors", "__init__"},
 ]
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

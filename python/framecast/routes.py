@@ -1,0 +1,100 @@
+"""Which request goes to which room: the one place that knows both paths and rooms."""
+
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from framecast.accounts.gate import Gate
+from framecast.accounts.identity import Identity
+from framecast.client.connection import refuse, serve_subscriber
+from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.door.asgi import AppRoom
+from framecast.door.connection import Rooms, TakeOver
+from framecast.door.head import RequestHead
+from framecast.door.origin import check_host, check_origin
+from framecast.door.outbound import WriterEvents
+from framecast.door.upgrade import accept_websocket
+from framecast.errors import Refusal
+from framecast.ingest.http import HttpPush
+from framecast.ingest.websocket import PushSockets
+from framecast.protocol.codes import CloseCode
+from framecast.settings import Settings
+
+SUBSCRIBERS_PATH = "/api/live/ws"
+
+
+@dataclass(slots=True)
+class SubscriberSockets:
+    """The room behind ``/api/live/ws``: counts its subscribers, gives each a writer-backed stream and a session."""
+
+    gate: Gate
+    rooms: SubscriberRooms
+    events: WriterEvents
+    handshake_seconds: float
+    count: int = 0
+
+    def admit(self, head: RequestHead) -> TakeOver:
+        """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
+        identity = self.gate(head.find(b"authorization"))
+        if self.rooms.settings.max_connections == 0:
+            raise Refusal(503, "Live is switched off on this server (live.max_connections = 0)")
+        if self.rooms.stopping.is_set():
+            raise Refusal(503, "this server is shutting down", temporary=True)
+        return partial(self._serve, head, identity)
+
+    async def _serve(self, head: RequestHead, identity: Identity, stream: trio.abc.Stream) -> None:
+        limits = self.rooms.settings
+        if not isinstance(stream, trio.SocketStream):
+            raise TypeError(f"subscribers need a plain socket, not {type(stream).__name__}")
+        outbound = self.events.adopt(
+            stream, stream, max_queue_bytes=limits.queue_bytes, close_flush_seconds=limits.close_seconds
+        )
+        self.count += 1
+        try:
+            async with trio.open_nursery() as nursery:
+                websocket = await accept_websocket(
+                    nursery,
+                    outbound,
+                    head,
+                    max_message_bytes=limits.message_size_limit,
+                    handshake_seconds=self.handshake_seconds,
+                )
+                if 0 <= limits.max_connections < self.count:
+                    limit = CloseCode.CONNECTION_LIMIT
+                    await refuse(websocket, limit.code, limit.reason, seconds=limits.close_seconds)
+                else:
+                    await serve_subscriber(websocket, outbound, identity, self.rooms)
+                # Its reader may be waiting for a peer that will never close.
+                nursery.cancel_scope.cancel()
+        finally:
+            self.count -= 1
+            await outbound.aclose()
+
+
+def build_rooms(
+    settings: Settings, subscribers: SubscriberSockets, push: HttpPush, push_sockets: PushSockets, app: AppRoom
+) -> Rooms:
+    """Join paths and rooms."""
+
+    def check(head: RequestHead) -> None:
+        if settings.server.dev:
+            check_host(head)
+        check_origin(head, settings.live.allowed_origins)
+
+    def admit_websocket(head: RequestHead) -> TakeOver:
+        if head.path == SUBSCRIBERS_PATH:
+            return subscribers.admit(head)
+        return push_sockets.admit(head)
+
+    return Rooms(check=check, admit_websocket=admit_websocket, find_exchange=push.find_room, app=app.serve)
+
+
+async def push_from_app(push: HttpPush, request: Request) -> Response:
+    """Serve a push that reached the app: it came behind another request on a kept-alive connection."""
+    stream = quote(request.path_params["stream"], safe="")
+    answer = await push.push_from_app(request.method, stream, request.headers.raw, request.url.query, request.stream())
+    return Response(answer.body, answer.status, dict(answer.headers))

@@ -1,0 +1,158 @@
+"""The supervisor: what runs, inside what, and in which order it ends. Reads as a table of contents.
+
+Nurseries, from the outside: the background (writer events, broker) outlives the connections, which outlive the
+accepting. Stopping goes the other way round.
+"""
+
+import gc
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+from prometheus_client import CollectorRegistry
+
+from framecast import __version__
+from framecast._core import Fanout, build_info
+from framecast.accounts.gate import closed_gate, open_gate
+from framecast.api.app import build_app
+from framecast.api.collector import CoreCollector
+from framecast.brokers.memory import MemoryBroker
+from framecast.channels.hub import Hub
+from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.door.asgi import AppRoom
+from framecast.door.connection import Rooms, serve_connection
+from framecast.door.listen import listening_places, open_listeners, parse_place
+from framecast.door.listen import serve as accept
+from framecast.door.origin import is_loopback_host
+from framecast.door.outbound import WriterEvents
+from framecast.errors import ConfigurationError
+from framecast.ingest.http import HttpPush
+from framecast.ingest.push import Intake
+from framecast.ingest.websocket import PushSockets
+from framecast.routes import SubscriberSockets, build_rooms, push_from_app
+from framecast.scopes.stream import StreamScope
+from framecast.scopes.table import ScopeTable
+from framecast.settings import Settings
+from framecast.store.directory import hold_data_directory
+from framecast.streams.table import StreamTable
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every room of one server, built and wired; nothing runs yet."""
+
+    events: WriterEvents
+    broker: MemoryBroker
+    hub: Hub
+    app: AppRoom
+    push_sockets: PushSockets
+    rooms: Rooms
+    stopping: trio.Event
+
+
+async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
+    """Run the server until SIGINT, SIGTERM or cancellation; `started` with the HOST:PORT texts it listens on.
+
+    ConfigurationError for settings that cannot be used: a foreign address with --dev, a data directory in use, a port
+    that cannot be bound.
+    """
+    _check_places(settings)
+    with ExitStack() as stack:
+        stack.enter_context(hold_data_directory(Path(settings.server.data)))
+        fanout = stack.enter_context(_fanout())
+        house = _build_house(settings, fanout)
+        listeners = await open_listeners(settings.server.listen)
+        async with trio.open_nursery() as background:
+            await background.start(house.events.run)
+            await background.start(house.broker.run, house.hub.deliver)
+            async with trio.open_nursery() as connections:
+                handle = partial(serve_connection, rooms=house.rooms, limits=settings.server)
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    async with trio.open_nursery() as accepting:
+                        await accepting.start(
+                            partial(accept, listeners, handle, connections=connections, limits=settings.server)
+                        )
+                        _announce(listening_places(listeners), task_status)
+                        log.info("stopping", signal=signal.Signals(await anext(signals)).name)
+                        accepting.cancel_scope.cancel()
+                await _end_connections(house, connections, settings.server.shutdown_grace_seconds)
+            background.cancel_scope.cancel()
+    log.info("stopped")
+
+
+def _build_house(settings: Settings, fanout: Fanout) -> House:
+    gate = open_gate if settings.server.dev else closed_gate
+    broker = MemoryBroker()
+    hub = Hub(fanout, broker, max_channels=settings.live.max_channels)
+    streams = StreamTable(hub, settings)
+    events = WriterEvents(fanout)
+    stopping = trio.Event()
+    subscribers = SubscriberSockets(
+        gate,
+        SubscriberRooms(
+            scopes=ScopeTable({"stream": StreamScope(hub)}),
+            hub=hub,
+            settings=settings.live,
+            version=f"framecast {__version__}",
+            stopping=stopping,
+        ),
+        events,
+        settings.server.head_seconds,
+    )
+    intake = Intake(streams, gate, settings.push)
+    push = HttpPush(intake)
+    push_sockets = PushSockets(intake, settings.server)
+    registry = CollectorRegistry()
+    registry.register(CoreCollector(fanout, hub, streams))
+    app = AppRoom(
+        build_app(streams, gate, registry, partial(push_from_app, push)),
+        settings.server,
+        body_seconds=settings.push.body_seconds,
+    )
+    rooms = build_rooms(settings, subscribers, push, push_sockets, app)
+    return House(events, broker, hub, app, push_sockets, rooms, stopping)
+
+
+def _check_places(settings: Settings) -> None:
+    """With --dev nobody needs a token, so nobody else's machine may reach us."""
+    for text in settings.server.listen:
+        host, _ = parse_place(text)
+        if settings.server.dev and not is_loopback_host(f"[{host}]" if ":" in host else host):
+            raise ConfigurationError(
+                f"server.listen = {text!r} is reachable from other machines, and --dev asks nobody for a token: "
+                "listen on 127.0.0.1, [::1] or localhost, or leave --dev out"
+            )
+
+
+@contextmanager
+def _fanout() -> Iterator[Fanout]:
+    fanout = Fanout()
+    try:
+        yield fanout
+    finally:
+        fanout.close()
+
+
+def _announce(places: list[str], task_status: trio.TaskStatus[list[str]]) -> None:
+    # What exists now lives as long as the server: full collections need not walk it.
+    gc.collect()
+    gc.freeze()
+    for place in places:
+        print(f"listening on http://{place}", flush=True)  # noqa: T201 - the one line that scripts wait for
+    log.info("listening", places=places, version=__version__, **build_info())
+    task_status.started(places)
+
+
+async def _end_connections(house: House, connections: trio.Nursery, grace_seconds: float) -> None:
+    """Say goodbye to everybody at once, let running pushes finish, and cancel what is left after the grace time."""
+    connections.cancel_scope.deadline = trio.current_time() + grace_seconds
+    house.stopping.set()
+    house.push_sockets.stop()
+    await house.app.terminate()
