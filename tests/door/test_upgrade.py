@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 import trio
 import trio_websocket
-from trio.testing import memory_stream_pair
+from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
 
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead, parse_head
@@ -77,3 +78,10 @@ async def test_a_replayed_stream_gives_back_in_pieces_and_offers_only_what_the_s
     assert not hasattr(stream, "do_handshake")
     await stream.send_eof()
     assert await theirs.receive_some() == b""
+
+
+async def test_a_shielded_send_to_a_peer_that_never_reads_ends_in_time(autojump_clock: MockClock) -> None:
+    clogged = trio.StapledStream(MemorySendStream(trio.sleep_forever), MemoryReceiveStream())
+    with trio.fail_after(100), trio.CancelScope(shield=True), pytest.raises(trio.BrokenResourceError):
+        await ReplayedStream(clogged, send_seconds=30).send_all(b"x")
+    assert trio.current_time() == 30
