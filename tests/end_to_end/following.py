@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from end_to_end.programs import Program
 from end_to_end.reference import FrameReader, Point, check_same_points
-from end_to_end.wire import connect, request
+from end_to_end.wire import connect
 
 
 class Follower:
@@ -51,8 +51,7 @@ class Follower:
         # A connection's messages keep their order: with this one, everything that was published before has come.
         await self.subscribe(["stream/last/one"])
         async with connect(address) as connection:
-            await connection.send(request("POST", "/api/live/push/last", b"one n=1i 1", host=address))
-            assert (await connection.answer()).status == 204
+            await connection.push("last", b"one n=1i 1")
         await self.wait_for_points({"stream/last/one": 1})
         for channel, points in expected.items():
             check_same_points(self.points[channel], points)

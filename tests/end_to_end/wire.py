@@ -111,8 +111,19 @@ class Connection:
         key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
         check_accepted(answer, key.partition(b":")[2].strip())
 
+    async def push(self, stream: str, body: bytes) -> None:
+        """Push over HTTP; every line must be accepted."""
+        await self.send(request("POST", f"/api/live/push/{stream}", body, host="127.0.0.1"))
+        answer = await self.answer()
+        assert (answer.status, answer.headers["framecast-rejected"]) == (204, "0"), answer
+
     async def send_message(self, payload: bytes, opcode: int = BINARY) -> None:
         await self.send(b"".join(encode_message(payload, opcode)))
+
+    @property
+    def unread(self) -> bytes:
+        """What came and was not taken yet."""
+        return bytes(self._buffer)
 
     async def until_closed(self) -> bytes:
         """Everything until the server closes or resets the connection."""
