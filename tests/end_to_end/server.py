@@ -33,6 +33,20 @@ def serve_command(data: Path, *settings: str, listen: str = "127.0.0.1:0", dev: 
     return command
 
 
+def read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """The next line of a process's stdout; empty when it ended or was silent for too long."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + seconds
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        piece = os.read(process.stdout.fileno(), 1) if ready else b""
+        if not piece:
+            return b""
+        line += piece
+    return line
+
+
 class RunningServer:
     """One server process. `address` is HOST:PORT."""
 
@@ -62,15 +76,8 @@ class RunningServer:
         return f"ws://{self.address}/api/live/ws"
 
     def _wait_for_address(self) -> str:
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + START_SECONDS
-        line = b""
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"no line within {START_SECONDS:g} s; stderr:\n{self.log.read_text()}"
-            piece = os.read(self.process.stdout.fileno(), 1)
-            assert piece, f"the server ended before it listened; stdout {line!r}, stderr:\n{self.log.read_text()}"
-            line += piece
+        line = read_line(self.process, START_SECONDS)
+        assert line, f"no line on stdout within {START_SECONDS:g} s, or none at all; stderr:\n{self.log.read_text()}"
         text = line.decode().strip()
         assert text.startswith("listening on http://"), text
         return text.removeprefix("listening on http://").rstrip("/")
