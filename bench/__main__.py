@@ -2,5 +2,5 @@
 
 import runpy
 
-for name in ("bench.ingest", "bench.fanout"):
+for name in ("bench.ingest", "bench.fanout.run"):
     runpy.run_module(name, run_name="__main__")

@@ -16,9 +16,7 @@ from framecast.door.outbound import WriterEvents
 IN_FLIGHT = 16
 
 
-async def publish(
-    fanout: Fanout, sample: list[int], hertz: float, payload_bytes: int, seconds: float
-) -> None:
+async def publish(fanout: Fanout, sample: list[int], hertz: float, payload_bytes: int, seconds: float) -> None:
     begin, cpu = time.monotonic(), time.process_time()
     before = fanout.statistics()
     spent: list[int] = []
@@ -45,8 +43,7 @@ async def publish(
         "publishes": number,
         "publish_p50_us": spent[len(spent) // 2] / 1e3,
         "publish_p99_us": spent[len(spent) * 99 // 100] / 1e3,
-        "deliveries_per_send": (after.deliveries - before.deliveries)
-        / max(1, after.send_calls - before.send_calls),
+        "deliveries_per_send": (after.deliveries - before.deliveries) / max(1, after.send_calls - before.send_calls),
         "overflows": after.overflows,
     }
     print(json.dumps(figures), flush=True)

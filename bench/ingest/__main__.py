@@ -59,12 +59,12 @@ def load(port: int, message: bytes) -> int:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         for key, _ in selector.select(1):
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            answer = connection.recv(4096)
+            ready = key.fileobj
+            assert isinstance(ready, socket.socket)
+            answer = ready.recv(4096)
             assert answer.startswith(b"HTTP/1.1 204"), answer
             answers += 1
-            connection.sendall(message)
+            ready.sendall(message)
     for key in tuple(selector.get_map().values()):
         key.fileobj.close()  # type: ignore[union-attr] # sockets only
     return answers

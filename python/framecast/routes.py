@@ -1,17 +1,16 @@
 """Which request goes to which room: the one place that knows both paths and rooms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote
 
 import trio
-from starlette.requests import Request
-from starlette.responses import Response
 
 from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, TakeOver
 from framecast.door.head import RequestHead
@@ -22,7 +21,7 @@ from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
 from framecast.ingest.websocket import PushSockets
 from framecast.protocol.codes import CloseCode
-from framecast.settings import Settings
+from framecast.settings import Server, Settings
 
 SUBSCRIBERS_PATH = "/api/live/ws"
 
@@ -34,7 +33,7 @@ class SubscriberSockets:
     gate: Gate
     rooms: SubscriberRooms
     events: WriterEvents
-    handshake_seconds: float
+    limits: Server
     count: int = 0
 
     def admit(self, head: RequestHead) -> TakeOver:
@@ -61,7 +60,7 @@ class SubscriberSockets:
                     outbound,
                     head,
                     max_message_bytes=limits.message_size_limit,
-                    handshake_seconds=self.handshake_seconds,
+                    handshake_seconds=self.limits.head_seconds,
                 )
                 if 0 <= limits.max_connections < self.count:
                     limit = CloseCode.CONNECTION_LIMIT
@@ -70,20 +69,31 @@ class SubscriberSockets:
                     await serve_subscriber(websocket, outbound, identity, self.rooms)
                 # Its reader may be waiting for a peer that will never close.
                 nursery.cancel_scope.cancel()
+            await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
         finally:
             self.count -= 1
             await outbound.aclose()
 
 
-def build_rooms(
-    settings: Settings, subscribers: SubscriberSockets, push: HttpPush, push_sockets: PushSockets, app: AppRoom
-) -> Rooms:
-    """Join paths and rooms."""
+def build_check(settings: Settings) -> Callable[[RequestHead], None]:
+    """What every request must keep to, wherever it goes: the name it came under, and the page it came from."""
 
     def check(head: RequestHead) -> None:
         if settings.server.dev:
             check_host(head)
         check_origin(head, settings.live.allowed_origins)
+
+    return check
+
+
+def build_rooms(
+    check: Callable[[RequestHead], None],
+    subscribers: SubscriberSockets,
+    push: HttpPush,
+    push_sockets: PushSockets,
+    app: AppRoom,
+) -> Rooms:
+    """Join paths and rooms."""
 
     def admit_websocket(head: RequestHead) -> TakeOver:
         if head.path == SUBSCRIBERS_PATH:
@@ -91,10 +101,3 @@ def build_rooms(
         return push_sockets.admit(head)
 
     return Rooms(check=check, admit_websocket=admit_websocket, find_exchange=push.find_room, app=app.serve)
-
-
-async def push_from_app(push: HttpPush, request: Request) -> Response:
-    """Serve a push that reached the app: it came behind another request on a kept-alive connection."""
-    stream = quote(request.path_params["stream"], safe="")
-    answer = await push.push_from_app(request.method, stream, request.headers.raw, request.url.query, request.stream())
-    return Response(answer.body, answer.status, dict(answer.headers))

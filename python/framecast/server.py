@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.gate import closed_gate, open_gate
-from framecast.api.app import build_app
+from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
+from framecast.api.push import LatePush
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
 from framecast.client.rooms import Rooms as SubscriberRooms
@@ -34,7 +35,7 @@ from framecast.errors import ConfigurationError
 from framecast.ingest.http import HttpPush
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
-from framecast.routes import SubscriberSockets, build_rooms, push_from_app
+from framecast.routes import SubscriberSockets, build_check, build_rooms
 from framecast.scopes.stream import StreamScope
 from framecast.scopes.table import ScopeTable
 from framecast.settings import Settings
@@ -104,19 +105,20 @@ def _build_house(settings: Settings, fanout: Fanout) -> House:
             stopping=stopping,
         ),
         events,
-        settings.server.head_seconds,
+        settings.server,
     )
     intake = Intake(streams, gate, settings.push)
     push = HttpPush(intake)
     push_sockets = PushSockets(intake, settings.server)
+    check = build_check(settings)
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
     app = AppRoom(
-        build_app(streams, gate, registry, partial(push_from_app, push)),
+        GateMiddleware(build_app(streams, registry, LatePush(push).serve), gate, check),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )
-    rooms = build_rooms(settings, subscribers, push, push_sockets, app)
+    rooms = build_rooms(check, subscribers, push, push_sockets, app)
     return House(events, broker, hub, app, push_sockets, rooms, stopping)
 
 
@@ -153,6 +155,7 @@ def _announce(places: list[str], task_status: trio.TaskStatus[list[str]]) -> Non
 async def _end_connections(house: House, connections: trio.Nursery, grace_seconds: float) -> None:
     """Say goodbye to everybody at once, let running pushes finish, and cancel what is left after the grace time."""
     connections.cancel_scope.deadline = trio.current_time() + grace_seconds
+    house.rooms.closing.begin()
     house.stopping.set()
     house.push_sockets.stop()
     await house.app.terminate()

@@ -96,6 +96,9 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     pong_seconds: Seconds = 10.0
     """For the client to answer a ping; then close 3012."""
 
+    command_seconds: Seconds = 10.0
+    """For one command to be carried out; then it is answered with error 100."""
+
     close_seconds: Seconds = 5.0
     """For the closing handshake and what is still queued before the socket is closed."""
 

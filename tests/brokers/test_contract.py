@@ -50,8 +50,8 @@ async def test_concurrent_publishers_see_one_order_per_channel(make: Callable[[]
             for name in "xyz":
                 nursery.start_soon(publisher, name)
         check_chained(delivered, 60)
-        for name in b"xyz":
-            own = [item.data for item in delivered if item.data[0] == name]
+        for name in "xyz":
+            own = [item.data for item in delivered if item.data.startswith(name.encode())]
             assert own == sorted(own, key=lambda data: int(data[1:]))
 
     await with_running(make, use)

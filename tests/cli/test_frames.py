@@ -82,6 +82,11 @@ def test_columns_that_do_not_fit_are_refused_and_the_next_packet_is_read(values:
     assert reader.read({"data": {"values": [["a=b"], [1], [2]]}}) == [Row(1000000, {"a": "b"}, {"idle": 2})]
 
 
+def test_entities_that_are_no_list_are_ignored() -> None:
+    packet = {"schema": LABELS_SCHEMA, "data": {"values": [["a=b"], [1], [2]], "entities": True}}
+    assert FrameReader().read(packet) == [Row(1000000, {"a": "b"}, {"idle": 2})]
+
+
 def test_data_before_any_schema_is_refused() -> None:
     with pytest.raises(FrameError, match="before any schema"):
         FrameReader().read({"data": {"values": [[1]]}})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import trio
-from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
+from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from framecast.door.answer import Answer
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver, serve_connection
@@ -88,7 +88,7 @@ async def converse(sent: bytes, *, size: int = 0, limits: Server = LIMITS) -> tu
         for start in range(0, len(sent), size or len(sent)):
             await theirs.send_all(sent[start : start + (size or len(sent))])
             if size:
-                await trio.testing.wait_all_tasks_blocked()
+                await wait_all_tasks_blocked()
         await theirs.send_eof()
     return bytes(answer), house.seen
 
@@ -256,15 +256,50 @@ async def test_a_peer_that_does_not_take_its_answer_is_left_in_time(autojump_clo
         assert trio.current_time() - before == LIMITS.send_seconds
 
 
-async def test_a_room_that_raises_is_no_business_of_the_loop() -> None:
+async def test_a_room_that_raises_costs_its_request_a_500() -> None:
     class Buggy(House):
         async def echo(self, exchange: Exchange) -> Answer:
             raise KeyError("a bug")
 
     ours, theirs = memory_stream_pair()
+    await theirs.send_all(post(b"abc") + post(b"def"))
+    await theirs.send_eof()
+    await serve_connection(ours, Buggy().rooms(), LIMITS)
+    await ours.send_eof()
+    answers = b""
+    while piece := await theirs.receive_some():
+        answers += piece
+    assert answers.count(b"HTTP/1.1 500 ") == 2
+    assert b"a bug" not in answers
+
+
+async def test_an_idle_connection_ends_when_the_server_goes_down(autojump_clock: MockClock) -> None:
+    rooms = House().rooms()
+    ours, theirs = memory_stream_pair()
     await theirs.send_all(post(b"abc"))
-    with pytest.raises(KeyError):
-        await serve_connection(ours, Buggy().rooms(), LIMITS)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, ours, rooms, LIMITS)
+        await wait_all_tasks_blocked()
+        assert b"HTTP/1.1 200 " in await theirs.receive_some()
+        rooms.closing.begin()
+    assert trio.current_time() == 0
+
+
+async def test_a_request_under_way_is_the_last_when_the_server_goes_down() -> None:
+    rooms = House().rooms()
+    ours, theirs = memory_stream_pair()
+    request = post(b"abcdef")
+    await theirs.send_all(request[:-3])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, ours, rooms, LIMITS)
+        await wait_all_tasks_blocked()
+        rooms.closing.begin()
+        await theirs.send_all(request[-3:])
+        await theirs.send_eof()
+    answer = await theirs.receive_some()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"abcdef")
 
 
 async def test_disconnected_is_raised_while_iterating() -> None:

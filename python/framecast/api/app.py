@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +14,7 @@ from framecast.accounts.gate import Gate
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.streams.table import StreamTable
 
@@ -28,6 +29,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
 """
 
 PushRoute = Callable[[Request], Awaitable[Response]]
+Check = Callable[[RequestHead], None]
 
 
 async def welcome(request: Request) -> Response:
@@ -35,7 +37,7 @@ async def welcome(request: Request) -> Response:
     return PlainTextResponse(WELCOME)
 
 
-def build_app(streams: StreamTable, gate: Gate, registry: CollectorRegistry, push: PushRoute) -> ASGIApp:
+def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute) -> ASGIApp:
     """Build the app over what it shows. `push` serves pushes that come late on a kept-alive connection."""
     app = Starlette(
         routes=[
@@ -54,25 +56,41 @@ def build_app(streams: StreamTable, gate: Gate, registry: CollectorRegistry, pus
     )
     app.state.streams = streams
     app.state.registry = registry
-    return GateMiddleware(app, gate)
+    return app
 
 
 class GateMiddleware:
-    """Lets nobody past without an identity, whatever the route; the identity travels in the request's state."""
+    """Lets nobody past without an identity, whatever the route; the identity travels in the request's state.
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    The door's rules for names and origins are asked again: hypercorn holds a connection over many requests.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, check: Check) -> None:
         self._app = app
         self._gate = gate
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 401."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            connection = HTTPConnection(scope)
-            authorization = connection.headers.get("authorization")
+        if scope["type"] == "http":
+            head = _head_of(scope)
             try:
-                identity = self._gate(authorization.encode("latin-1") if authorization else None)
+                self._check(head)
+                if head.path not in OPEN_PATHS:
+                    scope.setdefault("state", {})["identity"] = self._gate(head.find(b"authorization"))
             except Refusal as refusal:
                 await problem(refusal.code, refusal.message)(scope, receive, send)
                 return
-            scope.setdefault("state", {})["identity"] = identity
         await self._app(scope, receive, send)
+
+
+def _head_of(scope: Scope) -> RequestHead:
+    return RequestHead(
+        method=scope["method"],
+        target=scope["raw_path"].decode("latin-1"),
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        version=scope["http_version"],
+        headers=tuple(scope["headers"]),
+        raw=b"",
+    )

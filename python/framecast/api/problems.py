@@ -2,14 +2,11 @@
 
 from typing import cast
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from framecast.errors import Refusal
-
-log = structlog.get_logger()
 
 
 def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -35,6 +32,5 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def answer_bug(request: Request, error: Exception) -> Response:
-    """Anything else is our bug: logged once, and the caller learns nothing of the inside."""
-    log.error("an API route failed", path=request.url.path, exc_info=error)
+    """Anything else is our bug: the caller learns nothing of the inside; hypercorn, which gets it next, logs it."""
     return problem(500, "Internal Server Error: the server's log has the details")

@@ -57,8 +57,9 @@ class FrameReader:
 
     def _read_rows(self, values: list[list[Any]], data: Mapping[str, Any]) -> list[Row]:
         columns = self._columns or []
-        for column_values, entities in zip(values, data.get("entities") or (), strict=False):
-            _put_entities(column_values, entities)
+        entities = data.get("entities")
+        for column_values, of_column in zip(values, entities if isinstance(entities, list) else (), strict=False):
+            _put_entities(column_values, of_column)
         time_index = next((index for index, column in enumerate(columns) if column.kind == "time"), None)
         for index, column in enumerate(columns):
             if column.kind == "time":

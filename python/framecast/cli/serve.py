@@ -39,7 +39,7 @@ def serve(
         flags["server", "dev"] = True
     settings = load_settings(file=config, overrides=set_ or (), flags=flags)
     logs.configure(settings.log)
-    from framecast import server  # noqa: PLC0415 - a mistake in the settings is told before the server is loaded
+    from framecast.server import serve as run_server  # noqa: PLC0415 - a mistake in the settings is told before the server is loaded
 
     gc.set_threshold(*GC_THRESHOLDS)
-    trio.run(server.serve, settings)
+    trio.run(run_server, settings)

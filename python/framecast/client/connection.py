@@ -167,12 +167,9 @@ class _Connection:
             self._end(PEER_LEFT)
 
     async def _carry_out(self, action: Action) -> None:
-        """Do what a command asks for and answer it, whatever comes of it.
-
-        The deadline is that of a pong: as long as we would wait for the client, it may be made to wait for us.
-        """
+        """Do what a command asks for and answer it, whatever comes of it."""
         try:
-            with trio.fail_after(self._settings.pong_seconds):
+            with trio.fail_after(self._settings.command_seconds):
                 await self._perform(action)
         except PeerError:
             raise
@@ -220,12 +217,11 @@ class _Connection:
 
     def _send(self, message: bytes) -> None:
         try:
-            cut = self._outbox.send_message(message) is False
+            self._outbox.send_message(message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            cut = True
-        # A client that left gets no replies, and need not: see _read.
-        if cut and self._ending is None:
-            self._end(self._lost())
+            # A client that left gets no replies, and need not: see _read.
+            if self._ending is None:
+                self._end(self._lost())
 
     async def _mind_time(self) -> None:
         """Wait for `connect`, then ping for ever."""

@@ -26,8 +26,8 @@ class Outbox(Protocol):
     def overflowed(self) -> bool:
         """Whether the connection was cut because the client read too slowly."""
 
-    def send_message(self, payload: bytes) -> bool | None:
-        """Queue one WebSocket text message. False, BrokenResourceError or ClosedResourceError when it is cut."""
+    def send_message(self, payload: bytes) -> None:
+        """Queue one WebSocket text message. BrokenResourceError or ClosedResourceError when it is cut."""
 
 
 class Scope(Protocol):

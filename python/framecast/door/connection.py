@@ -6,14 +6,16 @@ over for good, an exchange room answers one request and the loop goes on with th
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 import trio
 
 from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
+from framecast.door.closing import Closing
 from framecast.door.exchange import Disconnected, Exchange
-from framecast.door.head import HeadReader, Received, RequestHead
+from framecast.door.head import HeadReader, RequestHead
 from framecast.door.replay import ReplayedStream
 from framecast.door.upgrade import check_upgrade
 from framecast.errors import Refusal
@@ -46,10 +48,13 @@ class Rooms:
     app: TakeOver
     """The application: gets the connection with the request's bytes still to be read."""
 
+    closing: Closing = field(default_factory=Closing)
+    """Begun when the server goes down: idle connections end, others after the answer they are at."""
+
 
 async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
     """Serve one connection to its end. The caller closes the stream."""
-    reader = HeadReader(stream, limits)
+    reader = HeadReader(stream, limits, rooms.closing)
     try:
         while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
             pass
@@ -75,25 +80,24 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
     room = rooms.find_exchange(head)
     if room is None:
         return _replay(rooms.app, head, reader.take_rest(), limits)
-    return await _serve_exchange(stream, received, reader, room, limits)
-
-
-async def _serve_exchange(
-    stream: trio.abc.Stream, received: Received, reader: HeadReader, room: ExchangeRoom, limits: Server
-) -> TakeOver | None:
     exchange = Exchange(stream, received, reader.take_rest(), send_seconds=limits.send_seconds)
-    try:
-        answer = await room(exchange)
-    except Refusal as refusal:
-        answer = refusal_answer(refusal)
-    if await exchange.answer(answer):
+    if await exchange.answer(await _answer(room, exchange), last=rooms.closing.begun):
         reader.give_back(exchange.take_rest())
         return None
+    return partial(linger, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
 
-    async def close(stream: trio.abc.Stream) -> None:
-        await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
 
-    return close
+async def _answer(room: ExchangeRoom, exchange: Exchange) -> Answer:
+    """What the room answers; a bug in it costs this request a 500 and is logged once."""
+    try:
+        return await room(exchange)
+    except Refusal as refusal:
+        return refusal_answer(refusal)
+    except Disconnected:
+        raise
+    except Exception:
+        log.exception("request failed", path=exchange.head.path)
+        return refusal_answer(Refusal(500, "Internal Server Error: the server's log has the details"))
 
 
 async def _leave(stream: trio.abc.Stream) -> None:

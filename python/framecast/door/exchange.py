@@ -41,12 +41,13 @@ class Exchange:
             raise StopAsyncIteration
         return piece
 
-    async def answer(self, answer: Answer) -> bool:
+    async def answer(self, answer: Answer, *, last: bool = False) -> bool:
         """Send `answer`; return whether the connection can take a further request. Disconnected if nobody takes it.
 
-        What was already received of a body nobody read is dropped; a body still on its way ends the connection.
+        What was already received of a body nobody read is dropped; a body still on its way ends the connection, and so
+        does `last`.
         """
-        keep = self._drop_received()
+        keep = self._drop_received() and not last
         await self._send(encode_answer(answer, keep=keep))
         return keep
 

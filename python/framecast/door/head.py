@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import h11
 import trio
 
+from framecast.door.closing import Closing
 from framecast.errors import Refusal
 from framecast.settings import Server
 
@@ -69,8 +70,9 @@ class Received:
 class HeadReader:
     """Takes the request heads of one connection off its stream, one at a time. Owned by the connection's task."""
 
-    def __init__(self, stream: trio.abc.ReceiveStream, limits: Server) -> None:
+    def __init__(self, stream: trio.abc.ReceiveStream, limits: Server, closing: Closing | None = None) -> None:
         self._stream = stream
+        self._closing = closing or Closing()
         self._limits = limits
         self._buffer = bytearray()
         self._first = True
@@ -118,12 +120,18 @@ class HeadReader:
                     begun = True
             searched = len(buffer)
             try:
-                data = await self._stream.receive_some(_READ_BYTES)
+                data = await self._receive(scope)
             except trio.BrokenResourceError:
                 return None
             if not data:
                 return None
             buffer += data
+
+    async def _receive(self, scope: trio.CancelScope) -> bytes | bytearray:
+        if self._buffer:
+            return await self._stream.receive_some(_READ_BYTES)
+        with self._closing.idle(scope):
+            return await self._stream.receive_some(_READ_BYTES)
 
 
 def parse_head(raw: bytes, *, max_bytes: int) -> Received:

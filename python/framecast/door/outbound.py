@@ -183,9 +183,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         trio.lowlevel.notify_closing(socket)
         with contextlib.suppress(OSError):  # the peer is gone already
             socket.shutdown(trio.socket.SHUT_RDWR)
-        log.error(
-            "descriptor leaked, writer did not release it", fd=socket.detach(), connection=self.connection
-        )
+        log.error("descriptor leaked, writer did not release it", fd=socket.detach(), connection=self.connection)
 
     def _check_open(self) -> None:
         if self._closed or self._finished:
