@@ -37,7 +37,9 @@ class MemoryBroker:
             raise RuntimeError("the broker is not running")
         offsets = []
         for draft in drafts:
-            position = self._positions.setdefault(draft.channel, _Position(secrets.token_urlsafe(6)))
+            position = self._positions.get(draft.channel)
+            if position is None:
+                position = self._positions[draft.channel] = _Position(secrets.token_urlsafe(6))
             previous, position.offset = position.offset, position.offset + 1
             offsets.append(position.offset)
             self._deliver(

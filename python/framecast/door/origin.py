@@ -8,6 +8,7 @@ Grafana Live); ``Host`` tells under which name the page reached us: a name of th
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import ip_address
 
 from framecast.door.head import RequestHead
@@ -17,6 +18,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://([^/?#@\s]+)")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
+@lru_cache(maxsize=64)
 def is_loopback_host(host: str) -> bool:
     """Whether a ``Host`` names this machine and nothing else: localhost, 127.0.0.0/8 or [::1], with or without port."""
     name = re.sub(r":\d*\Z", "", host.strip().lower())
