@@ -45,7 +45,11 @@ class BodyReader:
         inflation = Inflation(raw, max_bytes=limits.body_bytes, max_members=limits.gzip_members)
         small = len(raw) <= limits.thread_body_bytes
         if not (small and inflation.step(limits.thread_body_bytes)):
-            await trio.to_thread.run_sync(inflation.step, limits.body_bytes + 1, limiter=self._threads)
+            try:
+                await trio.to_thread.run_sync(inflation.step, limits.body_bytes + 1, limiter=self._threads)
+            except Refusal as refusal:
+                # Trio's frame keeps what a thread raised: a cycle that would hold the body until the next collection.
+                raise refusal.with_traceback(None) from None
         body = inflation.take()
         held.resize(len(body))
         return body
