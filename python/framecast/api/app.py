@@ -54,6 +54,7 @@ def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute
             Exception: answer_bug,
         },
     )
+    app.router.redirect_slashes = False  # Telegraf follows a redirect with an empty GET and takes its 2xx for delivery
     app.state.streams = streams
     app.state.registry = registry
     return app
