@@ -2,5 +2,5 @@
 
 import runpy
 
-for name in ("bench.ingest", "bench.fanout.run"):
+for name in ("bench.ingest", "bench.fanout"):
     runpy.run_module(name, run_name="__main__")

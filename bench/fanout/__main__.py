@@ -1,23 +1,22 @@
 """Measure the fan-out on one core beside a bare loop of send(2); see README.md."""
 
 import argparse
-import datetime as dt
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+from bench import record
+
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "target" / "release" / "examples"
 SERVER_CORE, RECEIVER_CORE = "0", "1"
 WARM_UP_SECONDS = 1.0
 # The server outlives the receiver's window, so that the window never sees it stop.
 MARGIN_SECONDS = 1.5
-SERVERS = {"fanout": [sys.executable, str(HERE / "server.py")], "bare send": [str(EXAMPLES / "bare_sender")]}
+SERVERS = {"fanout": [sys.executable, "-m", "bench.fanout.server"], "bare send": [str(EXAMPLES / "bare_sender")]}
 
 Figures = dict[str, float]
 
@@ -27,7 +26,7 @@ def measure(server: str, connections: int, hertz: float, payload_bytes: int, sec
     duration = WARM_UP_SECONDS + seconds + MARGIN_SECONDS
     numbers = [str(connections), str(hertz), str(payload_bytes), str(duration)]
     sending = subprocess.Popen(
-        ["taskset", "-c", SERVER_CORE, *SERVERS[server], *numbers], stdout=subprocess.PIPE, text=True
+        ["taskset", "-c", SERVER_CORE, *SERVERS[server], *numbers], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert sending.stdout is not None
     address = f"127.0.0.1:{sending.stdout.readline().strip()}"
@@ -56,11 +55,9 @@ def measure(server: str, connections: int, hertz: float, payload_bytes: int, sec
     }
 
 
-def commit() -> str:
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    return said.stdout.strip()
+def build_receiver() -> None:
+    """The load and the limit are Rust programs of this repository; a stale one must not be measured."""
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--examples"], cwd=ROOT, check=True)
 
 
 def main() -> None:
@@ -70,13 +67,9 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--machine", default=platform.node(), help="the record's folder")
-    parser.add_argument("--record", action="store_true", help="write the result under bench/record")
     options = parser.parse_args()
+    build_receiver()
     lines = [
-        f"command: python {' '.join(sys.argv)}",
-        f"commit: {commit()}",
-        f"machine: {options.machine}, {platform.platform()}, {os.cpu_count()} cores",
         f"load at the start: {os.getloadavg()[0]:.2f}",
         f"{options.connections} subscribers, {options.bytes} B data; server on core {SERVER_CORE}",
         f"receiver on core {RECEIVER_CORE}; median [min-max] of {options.runs} runs of {options.seconds:g} s",
@@ -96,12 +89,7 @@ def main() -> None:
                 if values[0] == values[0]:  # a figure that this server does not give is NaN
                     middle, low, high = statistics.median(values), min(values), max(values)
                     lines.append(f"  {name:24} {middle:>14,.2f}  [{low:,.2f}-{high:,.2f}]")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if options.record:
-        folder = ROOT / "bench" / "record" / options.machine
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-fanout.txt").write_text(text)
+    record.write("fanout", lines)
 
 
 if __name__ == "__main__":
