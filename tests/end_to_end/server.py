@@ -15,7 +15,7 @@ import trio
 FRAMECAST = (sys.executable, "-m", "framecast.cli")
 START_SECONDS = 30.0
 GRACE_SECONDS = 5.0
-EXIT_MARGIN_SECONDS = 5.0
+EXIT_MARGIN_SECONDS = 3.0
 """What the interpreter may take to leave beyond the grace, on a busy machine."""
 
 
