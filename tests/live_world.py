@@ -1,0 +1,123 @@
+"""The live half of a server without its sockets: core, broker, hub and streams, and subscribers over socket pairs."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+import trio
+
+from framecast._core import Fanout
+from framecast.brokers.memory import MemoryBroker
+from framecast.channels.address import Address
+from framecast.channels.hub import Hub
+from framecast.scopes.stream import StreamScope
+from framecast.settings import Push, Settings, Streams
+from framecast.streams.table import StreamTable
+
+PATIENCE_SECONDS = 20
+END = b'"end"'
+
+
+class Pub(msgspec.Struct):
+    data: msgspec.Raw
+
+
+class Body(msgspec.Struct):
+    channel: str
+    pub: Pub
+
+
+class Envelope(msgspec.Struct):
+    push: Body
+
+
+@dataclass(frozen=True)
+class Received:
+    channel: str
+    data: bytes
+    """The JSON as it came, to the byte."""
+
+
+class Subscriber:
+    """One connection of the core, and its peer's end."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self._theirs.settimeout(PATIENCE_SECONDS)
+        self.connection = fanout.add(self._ours.fileno(), 1 << 26)
+
+    def received(self) -> list[Received]:
+        """Everything delivered since the last call."""
+        assert self._fanout.send_message(self.connection, END)
+        return list(self._until_end())
+
+    def _until_end(self) -> Iterator[Received]:
+        while (message := self._message()) != END:
+            push = msgspec.json.decode(message, type=Envelope).push
+            yield Received(push.channel, bytes(push.pub.data))
+
+    def _message(self) -> bytes:
+        first, length = self._exactly(2)
+        assert first == 0x81
+        if length == 126:
+            length = int.from_bytes(self._exactly(2), "big")
+        elif length == 127:
+            length = int.from_bytes(self._exactly(8), "big")
+        return self._exactly(length)
+
+    def _exactly(self, count: int) -> bytes:
+        data = self._theirs.recv(count, socket.MSG_WAITALL) if count else b""
+        assert len(data) == count, "the connection was cut"
+        return data
+
+    def close(self) -> None:
+        """Only after the core has let go of the descriptor."""
+        self._ours.close()
+        self._theirs.close()
+
+
+class World:
+    """Everything wired as in the server."""
+
+    def __init__(self, settings: Settings, max_channels: int) -> None:
+        self.fanout = Fanout()
+        self.broker = MemoryBroker()
+        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels)
+        self.streams = StreamTable(self.hub, settings)
+        self.scope = StreamScope(self.hub)
+        self._subscribers: list[Subscriber] = []
+
+    def subscriber(self) -> Subscriber:
+        self._subscribers.append(Subscriber(self.fanout))
+        return self._subscribers[-1]
+
+    async def push(self, stream: str, body: bytes, *, org_id: int = 1, received_ns: int = 7_000_000) -> int:
+        """Push one body; return how many lines were accepted."""
+        return (await self.streams.push(org_id, stream, body, received_ns)).accepted
+
+    def close(self) -> None:
+        self.fanout.close()
+        for subscriber in self._subscribers:
+            subscriber.close()
+
+
+@asynccontextmanager
+async def live_world(
+    *, streams: Streams | None = None, push: Push | None = None, max_channels: int = 100
+) -> AsyncIterator[World]:
+    """Run a world, all within a deadline."""
+    settings = Settings(streams=streams or Streams(), push=push or Push())
+    with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels)) as world:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(world.broker.run, world.hub.deliver)
+            yield world
+            nursery.cancel_scope.cancel()
+
+
+def stream_address(path: str, *, stream: str = "s", org_id: int = 1) -> Address:
+    return Address(org_id, "stream", stream, path)
