@@ -1,0 +1,104 @@
+"""One managed stream: every measurement a channel, every limit from the settings, points without a time get ours."""
+
+import json
+from typing import Any
+
+import pytest
+
+from framecast.channels.address import MAX_ADDRESS_BYTES
+from framecast.settings import Push, Streams
+from live_world import World, live_world, stream_address
+
+
+def latest(world: World, path: str) -> Any:
+    held = world.hub.latest(stream_address(path))
+    return None if held is None else json.loads(held.data)
+
+
+async def test_each_measurement_is_a_channel_under_the_path_of_its_name() -> None:
+    async with live_world() as world:
+        await world.push("s", b"cpu n=1i\ndisk\\ io n=2i\n")
+        assert [row.channel for row in world.streams.list_channels(1)] == ["stream/s/cpu", "stream/s/disk=20io"]
+        assert latest(world, "disk=20io")["schema"]["name"] == "disk io"
+
+
+async def test_a_push_is_one_publication_a_measurement_whatever_its_lines() -> None:
+    async with live_world() as world:
+        subscriber = world.subscriber()
+        for path in ("a", "b"):
+            world.hub.subscribe(subscriber.connection, stream_address(path), path)
+        await world.push("s", b"a n=1i 1\nb n=1i 1\n" * 20)
+        received = subscriber.received()
+        assert [item.channel for item in received] == ["a", "b"]
+        assert [len(json.loads(item.data)["data"]["values"][1]) for item in received] == [20, 20]
+
+
+async def test_the_schema_goes_out_once_and_again_only_when_it_grew() -> None:
+    async with live_world() as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        for body in (b"m n=1i", b"m n=2i", b"m n=3i,k=1", b"m k=2", b"m n=4i"):
+            await world.push("s", body)
+        assert ["schema" in json.loads(item.data) for item in subscriber.received()] == [
+            True,
+            False,
+            True,
+            False,
+            False,
+        ]
+
+
+@pytest.mark.parametrize("thread_body_bytes", [1, 1_000_000])
+async def test_points_without_a_time_get_the_time_of_their_arrival(thread_body_bytes: int) -> None:
+    async with live_world(push=Push(thread_body_bytes=thread_body_bytes)) as world:
+        await world.push("s", b"m n=1i", received_ns=1_700_000_000_123_000_000)
+        assert latest(world, "m")["data"]["values"][1] == [1_700_000_000_123]
+
+
+async def test_bad_lines_cost_themselves_and_the_report_is_bounded() -> None:
+    async with live_world(push=Push(report_lines=2)) as world:
+        result = await world.streams.push(1, "s", b"m n=1i\nbad\nm n=2i\nbad\nbad\n", 0)
+        assert (result.accepted, result.rejected) == (2, 3)
+        assert [one.line for one in result.rejections] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("streams", "body", "accepted"),
+    [
+        (Streams(max_measurements=2), b"a n=1\nb n=1\nc n=1\na n=2", 3),
+        (Streams(max_columns=2), b"a x=1,y=1\na z=1\na x=2", 2),
+        (Streams(output_bytes=1_000), b"a n=1\n" * 100, None),
+    ],
+    ids=["measurements", "columns", "output"],
+)
+async def test_a_line_past_a_limit_of_its_stream_is_refused(
+    streams: Streams, body: bytes, accepted: int | None
+) -> None:
+    async with live_world(streams=streams) as world:
+        result = await world.streams.push(1, "s", body, 0)
+        assert result.rejected > 0
+        assert result.accepted > 0
+        assert accepted in {None, result.accepted}
+
+
+@pytest.mark.parametrize("stream", ["s", "a-long-stream-id-" * 8])
+async def test_no_measurement_makes_an_address_that_clients_could_not_spell(stream: str) -> None:
+    async with live_world() as world:
+        room = MAX_ADDRESS_BYTES - len(f"stream/{stream}/")
+        body = b"%s n=1i\n%s n=1i\n" % (b"m" * room, b"m" * (room + 1))
+        result = await world.streams.push(1, stream, body, 0)
+        assert (result.accepted, result.rejected) == (1, 1)
+        [row] = world.streams.list_channels(1)
+        assert len(row.channel) == MAX_ADDRESS_BYTES
+
+
+async def test_a_packet_past_the_limit_goes_out_in_several() -> None:
+    async with live_world(streams=Streams(packet_bytes=500)) as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        await world.push("s", b"".join(b"m n=%di %d\n" % (number, number) for number in range(200)))
+        received = subscriber.received()
+        assert len(received) > 5
+        values = [number for item in received for number in json.loads(item.data)["data"]["values"][2]]
+        assert values == list(range(200))
+        assert world.streams.list_channels(1)[0].minute_rate == len(received)
