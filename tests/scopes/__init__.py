@@ -1,0 +1,1 @@
+"""A package, because its test_table has a namesake."""
