@@ -1,0 +1,239 @@
+"""The application without a socket: its routes, the gate in front, and how it says no."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from framecast import __version__
+from framecast.accounts.gate import Gate, closed_gate, open_gate
+from framecast.accounts.identity import Identity
+from framecast.api.app import GateMiddleware, build_app
+from framecast.api.collector import CoreCollector
+from framecast.api.push import LatePush
+from framecast.errors import Refusal
+from framecast.ingest.http import HttpPush
+from framecast.ingest.push import Intake
+from framecast.routes import build_check
+from framecast.settings import Server, Settings
+from live_world import World, live_world
+
+OTHER_ORG = Identity(org_id=2, login="", role="Viewer")
+SETTINGS = Settings(server=Server(dev=True))
+
+
+@dataclass
+class Site:
+    world: World
+    app: Any
+    client: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        # An application's error is answered with 500 and raised as well; hypercorn logs what is raised.
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
+
+@asynccontextmanager
+async def site(gate: Gate = open_gate, push: Any = None) -> AsyncIterator[Site]:
+    async with live_world() as world:
+        registry = CollectorRegistry()
+        registry.register(CoreCollector(world.fanout, world.hub, world.streams))
+        late = LatePush(HttpPush(Intake(world.streams, gate, SETTINGS.push)))
+        app = GateMiddleware(build_app(world.streams, registry, push or late.serve), gate, build_check(SETTINGS))
+        site = Site(world, app)
+        async with site.client:
+            yield site
+
+
+def check_problem(answer: httpx.Response, status: int) -> str:
+    """JSON with one message; returns it."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json()
+    assert list(document) == ["message"]
+    return str(document["message"])
+
+
+async def test_health_says_what_answers() -> None:
+    async with site() as here:
+        answer = await here.client.get("/api/health")
+        assert (answer.status_code, answer.json()["version"]) == (200, __version__)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/metrics"),
+        ("GET", "/api/live/list"),
+        ("POST", "/api/live/push/s"),
+        ("GET", "/api/live/push/s"),
+        ("DELETE", "/api/live/list"),
+        ("GET", "/nothing"),
+        ("GET", "/api/health/"),
+        ("GET", "/api//health"),
+        ("GET", "/api/health/../../metrics"),
+        ("OPTIONS", "*"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer guessed"}])
+async def test_the_closed_gate_lets_nobody_past_wherever_they_go(
+    method: str, path: str, headers: dict[str, str]
+) -> None:
+    async with site(gate=closed_gate) as here:
+        answer = await here.client.request(method, path, headers=headers)
+        assert "--dev" in check_problem(answer, 401)
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_health_needs_no_token(method: str) -> None:
+    async with site(gate=closed_gate) as here:
+        assert (await here.client.request(method, "/api/health")).status_code == 200
+
+
+async def test_a_refused_push_is_not_stored() -> None:
+    async with site(gate=closed_gate) as here:
+        check_problem(await here.client.post("/api/live/push/s", content=b"m n=1i"), 401)
+        assert here.world.streams.stream_count == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api", "/api/live", "/api/live/lists", "/%00", "/\u202e", "/" + "x" * 5_000]
+)
+async def test_an_unknown_path_is_a_json_problem(path: str) -> None:
+    async with site() as here:
+        message = check_problem(await here.client.get(path), 404)
+        assert message.startswith("Not Found: GET ")
+        assert message.isprintable()
+        assert len(message) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET"),
+        ("DELETE", "/api/live/list", "GET"),
+        ("POST", "/api/health", "GET"),
+        ("GET", "/api/live/push/s", "POST"),
+    ],
+)
+async def test_an_unknown_method_is_a_json_problem_that_names_the_right_ones(
+    method: str, path: str, allowed: str
+) -> None:
+    async with site() as here:
+        answer = await here.client.request(method, path)
+        check_problem(answer, 405)
+        assert allowed in answer.headers["allow"].split(", ")
+
+
+async def test_the_list_is_sorted_and_carries_schema_and_rate() -> None:
+    async with site() as here:
+        await here.world.push("z", b"m n=1i")
+        await here.world.push("a", b"k n=1i\nb n=1i")
+        await here.world.push("a", b"k n=2i")
+        await here.world.push("hidden", b"m n=1i", org_id=2)
+        answer = await here.client.get("/api/live/list")
+        assert answer.headers["content-type"] == "application/json"
+        channels = answer.json()["channels"]
+        assert [(row["channel"], row["minute_rate"]) for row in channels] == [
+            ("stream/a/b", 1),
+            ("stream/a/k", 2),
+            ("stream/z/m", 1),
+        ]
+        assert channels[1]["data"]["schema"]["name"] == "k"
+        assert [column["name"] for column in channels[1]["data"]["schema"]["fields"]] == ["labels", "time", "n"]
+
+
+async def test_the_list_is_of_the_callers_org() -> None:
+    async with site(gate=lambda _: OTHER_ORG) as here:
+        await here.world.push("ours", b"m n=1i")
+        assert (await here.client.get("/api/live/list")).json() == {"channels": []}
+
+
+async def test_a_push_that_comes_late_is_answered_as_by_the_door() -> None:
+    async with site() as here:
+        answer = await here.client.post("/api/live/push/my.stream", content=b"m n=1i\nbad\n")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert (answer.headers["framecast-accepted"], answer.headers["framecast-rejected"]) == ("1", "1")
+        for no_id in ("a%2Fb", "a%2562"):
+            check_problem(await here.client.post(f"/api/live/push/{no_id}", content=b"m n=1i"), 400)
+        check_problem(await here.client.post("/api/live/push/s", content=b"x", headers={"Content-Encoding": "br"}), 415)
+        assert [row.channel for row in here.world.streams.list_channels(1)] == ["stream/my.stream/m"]
+
+
+async def test_a_refusal_of_a_route_is_a_problem() -> None:
+    async def refuse(request: object) -> Any:
+        raise Refusal(429, "one too many")
+
+    async with site(push=refuse) as here:
+        assert check_problem(await here.client.post("/api/live/push/s"), 429) == "one too many"
+
+
+async def test_a_bug_in_a_route_tells_the_caller_nothing_and_is_raised_for_the_log() -> None:
+    async def fail(request: object) -> Any:
+        raise ValueError("the password is hunter2")
+
+    async with site(push=fail) as here:
+        message = check_problem(await here.client.post("/api/live/push/s"), 500)
+        assert "Internal Server Error" in message
+        assert "hunter2" not in message
+        strict = httpx.AsyncClient(transport=httpx.ASGITransport(here.app), base_url="http://localhost")
+        async with strict as client:
+            with pytest.raises(ValueError, match="hunter2"):
+                await client.post("/api/live/push/s")
+
+
+async def test_metrics_name_no_stream() -> None:
+    async with site() as here:
+        strange = "Str4ngeStre4m"
+        answer = await here.client.post(f"/api/live/push/{strange}", content=b"Str4ngeM n=1i\nbad Str4ngeL\n")
+        assert answer.headers["framecast-accepted"] == "1"
+        subscriber = here.world.subscriber()
+        text = (await here.client.get("/metrics")).text
+        assert "framecast_streams 1.0" in text
+        assert "framecast_fanout_connections 1.0" in text
+        assert "tr4nge" not in text.lower()
+        assert subscriber.received() == []
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live/list", "/api/live/push/s"])
+async def test_the_doors_rules_for_names_and_origins_hold_here_too(path: str) -> None:
+    async with site() as here:
+        answer = await here.client.get(path, headers={"Host": "rebound.example"})
+        assert "Host" in check_problem(answer, 403)
+        answer = await here.client.post(path, headers={"Origin": "https://evil.example"})
+        assert "Origin" in check_problem(answer, 403)
+
+
+async def test_an_upgrade_that_comes_late_is_told_how_it_would_work() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with site() as here:
+        for path in ("/api/live/ws", "/api/live/push/s", "/", "/nothing"):
+            scope: dict[str, Any] = {
+                "type": "websocket",
+                "path": path,
+                "raw_path": path.encode(),
+                "query_string": b"",
+                "headers": [(b"host", b"localhost")],
+                "subprotocols": [],
+                "extensions": {"websocket.http.response": {}},
+            }
+            await here.app(scope, receive, send)
+            start, body = sent[-2:]
+            assert start["status"] == 426
+            assert (b"upgrade", b"websocket") in start["headers"]
+            assert "first request" in json.loads(body["body"])["message"]
