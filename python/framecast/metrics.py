@@ -9,3 +9,6 @@ push_accepted_lines = Counter("framecast_push_accepted_lines_total", "Pushed lin
 push_rejected_lines = Counter("framecast_push_rejected_lines_total", "Pushed lines that were refused.", ["reason"])
 push_sockets = Gauge("framecast_push_sockets", "Push WebSockets that are open.")
 push_waiting_bytes = Gauge("framecast_push_waiting_bytes", "Bytes of bodies and messages that are held just now.")
+app_connections_failed = Counter(
+    "framecast_app_connections_failed_total", "Connections that hypercorn gave up on what the peer sent."
+)

@@ -85,3 +85,28 @@ async def test_a_shielded_send_to_a_peer_that_never_reads_ends_in_time(autojump_
     with trio.fail_after(100), trio.CancelScope(shield=True), pytest.raises(trio.BrokenResourceError):
         await ReplayedStream(clogged, send_seconds=30).send_all(b"x")
     assert trio.current_time() == 30
+
+
+@pytest.mark.parametrize(
+    ("frame", "answer"),
+    [
+        (b"\x81\x02{}", b"\x88"),  # unmasked: the peer is told 1002
+        (b"\x88\x82\x00\x00\x00\x00\x03\xea", b"\x88\x02\x03\xea"),  # the peer's own 1002 comes back once
+    ],
+)
+async def test_a_peer_that_breaks_off_gets_exactly_one_close_frame(frame: bytes, answer: bytes) -> None:
+    ours, theirs = memory_stream_pair()
+    head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            connection = await accept_websocket(nursery, ours, head, max_message_bytes=100, handshake_seconds=5)
+            await theirs.send_all(frame)
+            with pytest.raises(trio_websocket.ConnectionClosed):
+                await connection.get_message()
+        received = b""
+        while piece := await theirs.receive_some():
+            received += piece
+    said = received.partition(b"\r\n\r\n")[2]
+    assert said.startswith(answer)
+    assert said[2:4] == (1002).to_bytes(2, "big")
+    assert len(said) == 2 + said[1]

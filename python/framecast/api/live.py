@@ -1,6 +1,7 @@
 """``/api/live``: the list of channels, and the answer to an upgrade that came too late."""
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
@@ -8,6 +9,8 @@ from starlette.websockets import WebSocket
 from framecast.accounts.identity import Identity
 from framecast.api.problems import problem
 from framecast.streams.table import StreamTable
+
+log = structlog.get_logger(__name__)
 
 UPGRADE_REQUIRED = (
     "a WebSocket has to be the first request of its connection or follow pushes only; open a new connection for it"
@@ -31,4 +34,7 @@ async def list_channels(request: Request) -> Response:
 
 async def late_upgrade(websocket: WebSocket) -> None:
     """An upgrade that reached the app came behind another request on a kept-alive connection: 426."""
-    await websocket.send_denial_response(problem(426, UPGRADE_REQUIRED, {"Upgrade": "websocket"}))
+    try:
+        await websocket.send_denial_response(problem(426, UPGRADE_REQUIRED, {"Upgrade": "websocket"}))
+    except Exception as error:  # noqa: BLE001 - hypercorn lets its libraries' complaints about the peer's bytes through
+        log.debug("late upgrade broke off", error=repr(error))

@@ -80,8 +80,10 @@ async def refuse(websocket: WebSocketConnection, code: int, reason: str, *, seco
 
 
 async def _close(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
-    # Shielded: a server that goes down cancels everything, and the close frame is what tells clients to come back.
-    with trio.move_on_after(seconds, shield=True):
+    # Shielded, so that a cancellation meanwhile does not cut the close frame off, but never for longer than the scopes
+    # around allow: a server that goes down has a deadline of its own.
+    until = min(trio.current_time() + seconds, trio.current_effective_deadline())
+    with trio.move_on_at(until, shield=True):
         await websocket.aclose(code, reason)
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import structlog
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
@@ -16,7 +17,10 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import LifespanState
 from hypercorn.utils import wrap_app
 
+from framecast import metrics
 from framecast.settings import Server
+
+log = structlog.get_logger(__name__)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,12 +41,17 @@ class AppRoom:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve a stream to its end: HTTP/1.1 requests, one after the other. `stream` must have a ``socket``.
 
-        An application's error is answered with 500 and logged by hypercorn. A hostile WebSocket request on a
-        connection that began with HTTP makes hypercorn raise: that ends this connection.
+        An application's error is answered with 500 and logged by hypercorn, so what hypercorn itself raises comes of
+        the peer's bytes, such as a hostile WebSocket request behind a good first one: that ends this connection, is
+        counted and makes no noise, since any peer could make it at will.
         """
         state: LifespanState = {}
         transport: Any = stream
-        await TCPServer(self._app, self._config, self._context, state, transport)
+        try:
+            await TCPServer(self._app, self._config, self._context, state, transport)
+        except* Exception as group:  # noqa: BLE001 - see above: this is where the peer's faults end
+            metrics.app_connections_failed.inc()
+            log.debug("hypercorn gave a connection up", error=repr(group))
 
     async def terminate(self) -> None:
         """Close idle connections now and the others after the answer they are at."""

@@ -28,6 +28,10 @@ _CLOSE_FRAME: Final = 0x88
 _RELEASE_SECONDS: Final = 5.0
 
 
+# A peer that reads gets what is queued for it even when everything is being cancelled: the writer needs one pass.
+_LAST_PASS_SECONDS: Final = 0.25
+
+
 class WriterEvents:
     """Hands what the writer thread says to the streams it is about. One for the server, with its `Fanout`."""
 
@@ -152,17 +156,22 @@ class WriterStream(trio.abc.HalfCloseableStream):
         await self._socket_stream.send_eof()
 
     async def aclose(self) -> None:
-        """Write out what is queued (for at most `close_flush_seconds`), wait for the writer to let go, close.
+        """Write out what is queued, wait for the writer to let go, close.
 
-        Runs to its end in a cancelled scope too, and never raises Cancelled when it was the one to close: the
-        exception that is on its way out of the caller's block must not be replaced by it.
+        The writing out takes at most `close_flush_seconds`, and not beyond the deadline of the scopes around: where
+        that has passed, only a peer that reads gets the rest. Runs to its end in a cancelled scope too, and never
+        raises Cancelled when it was the one to close: the exception that is on its way out of the caller's block must
+        not be replaced by it.
         """
         if self._closed:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         self._closed = True
         self._finish()
-        with trio.move_on_after(self.close_flush_seconds, shield=True):
+        now = trio.current_time()
+        flush_until = min(now + self.close_flush_seconds, trio.current_effective_deadline())
+        flush_until = max(flush_until, now + _LAST_PASS_SECONDS)
+        with trio.move_on_at(flush_until, shield=True):
             await self._released.wait()
         if not self._released.is_set():
             self._fanout.remove(self.connection)

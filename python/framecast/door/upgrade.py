@@ -7,6 +7,7 @@ are encoded once for all subscribers, which rules out permessage-deflate.
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import re
 
@@ -21,6 +22,9 @@ _KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SUBPROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RECEIVE_BYTES = 65_536
 _QUEUED_MESSAGES = 8
+_UNREADABLE = frozenset({1002, 1007})
+_MAX_REASON_BYTES = 123
+_CLOSE_FRAME = b"\x88"
 
 
 def check_upgrade(head: RequestHead, rest: bytes) -> None:
@@ -68,7 +72,7 @@ async def accept_websocket(
     `subprotocol` must be one of `offered_subprotocols`. TooSlowError when the answer could not be sent in time,
     ConnectionClosed when the peer has left.
     """
-    replayed = ReplayedStream(stream, _clean_head(head, subprotocol))
+    replayed = _FarewellStream(stream, _clean_head(head, subprotocol))
     with trio.fail_after(handshake_seconds):
         request = await trio_websocket.wrap_server_stream(
             nursery,
@@ -77,7 +81,36 @@ async def accept_websocket(
             max_message_size=max_message_bytes,
             receive_buffer_size=_RECEIVE_BYTES,
         )
-        return await request.accept(subprotocol=subprotocol)
+        replayed.websocket = await request.accept(subprotocol=subprotocol)
+        return replayed.websocket
+
+
+class _FarewellStream(ReplayedStream):
+    """Says the close frame that trio-websocket 0.12 owes a peer whose frames it cannot read, before it closes.
+
+    It closes the stream right after such a frame, without the close frame of RFC 6455 §7.1.7.
+    """
+
+    websocket: trio_websocket.WebSocketConnection | None = None
+    _said = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, and notice a close frame."""
+        self._said = self._said or data[:1] == _CLOSE_FRAME
+        await super().send_all(data)
+
+    async def aclose(self) -> None:
+        """Say why, where that has not been done, and close."""
+        closed = self.websocket.closed if self.websocket is not None else None
+        if closed is not None and closed.code in _UNREADABLE and not self._said:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.send_all(_close_frame(closed.code, closed.reason or ""))
+        await super().aclose()
+
+
+def _close_frame(code: int, reason: str) -> bytes:
+    payload = code.to_bytes(2, "big") + reason.encode()[:_MAX_REASON_BYTES]
+    return _CLOSE_FRAME + bytes([len(payload)]) + payload
 
 
 def _clean_head(head: RequestHead, subprotocol: str | None) -> bytes:
