@@ -37,6 +37,10 @@ class ReplayedStream(trio.abc.Stream):
                 await self._stream.send_all(data)
         except trio.TooSlowError:
             raise trio.BrokenResourceError("the peer does not read") from None
+        except trio.BusyResourceError:
+            # hypercorn ends its half of a connection whose peer has left while an application is still answering;
+            # it knows what to do with a broken stream, and logs a busy one as the application's error.
+            raise trio.BrokenResourceError("the connection is being ended") from None
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait as the wrapped stream does."""
