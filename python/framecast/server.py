@@ -70,21 +70,23 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         fanout = stack.enter_context(_fanout())
         house = _build_house(settings, fanout)
         listeners = await open_listeners(settings.server.listen)
-        async with trio.open_nursery() as background:
-            await background.start(house.events.run)
-            await background.start(house.broker.run, house.hub.deliver)
-            async with trio.open_nursery() as connections:
-                handle = partial(serve_connection, rooms=house.rooms, limits=settings.server)
-                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                    async with trio.open_nursery() as accepting:
-                        await accepting.start(
-                            partial(accept, listeners, handle, connections=connections, limits=settings.server)
-                        )
-                        _announce(listening_places(listeners), task_status)
-                        log.info("stopping", signal=signal.Signals(await anext(signals)).name)
-                        accepting.cancel_scope.cancel()
-                await _end_connections(house, connections, settings.server.shutdown_grace_seconds)
-            background.cancel_scope.cancel()
+        async with trio.open_nursery() as outermost:
+            background = await outermost.start(_run_background, house)
+            background.shield = True  # not earlier: a start that is cancelled must end
+            try:
+                async with trio.open_nursery() as connections:
+                    handle = partial(serve_connection, rooms=house.rooms, limits=settings.server)
+                    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                        async with trio.open_nursery() as accepting:
+                            await accepting.start(
+                                partial(accept, listeners, handle, connections=connections, limits=settings.server)
+                            )
+                            _announce(listening_places(listeners), task_status)
+                            log.info("stopping", signal=signal.Signals(await anext(signals)).name)
+                            accepting.cancel_scope.cancel()
+                    await _end_connections(house, connections, settings.server.shutdown_grace_seconds)
+            finally:
+                background.cancel()
     log.info("stopped")
 
 
@@ -150,6 +152,19 @@ def _announce(places: list[str], task_status: trio.TaskStatus[list[str]]) -> Non
         print(f"listening on http://{place}", flush=True)  # noqa: T201 - the one line that scripts wait for
     log.info("listening", places=places, version=__version__, **build_info())
     task_status.started(places)
+
+
+async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    """Run what connections stand on; `started` with the scope that ends it, to be cancelled when the last is gone.
+
+    The caller shields it: a connection that is cancelled still waits, within its own deadlines, for the writer to let
+    go of its socket, and a push that is being parsed is still published.
+    """
+    with trio.CancelScope() as background:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(house.events.run)
+            await nursery.start(house.broker.run, house.hub.deliver)
+            task_status.started(background)
 
 
 async def _end_connections(house: House, connections: trio.Nursery, grace_seconds: float) -> None:
