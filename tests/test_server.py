@@ -228,6 +228,30 @@ async def test_a_route_that_raises_is_a_500_without_details_and_logged_once(
     assert [event for event in logged if event["log_level"] == "error"] == []
 
 
+async def test_a_sender_that_leaves_in_the_middle_of_a_late_push_is_no_failure(
+    tmp_path: Path, logged: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(settings_for(tmp_path)) as place:
+        async with connect(place) as connection:
+            assert (await ask(connection, "GET", "/"))[0] == 200
+            await connection.send(request("POST", "/api/live/push/s", b"m n=1i\n" * 10, host=place)[:-20])
+            await connection.stream.send_eof()
+            await connection.until_closed()
+        async with connect(place) as connection:
+            assert (await ask(connection, "GET", "/api/live/list"))[1] == {"channels": []}
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert [event for event in logged if event["log_level"] == "error"] == []
+
+
+async def test_a_late_push_that_drips_is_answered_in_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(settings_for(tmp_path, "push.body_seconds=0.2")) as place, connect(place) as connection:
+        assert (await ask(connection, "GET", "/"))[0] == 200
+        await connection.send(request("POST", "/api/live/push/s", b"m n=1i\n" * 10, host=place)[:-20])
+        answer = await connection.answer()
+        assert answer.status == 408
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 # How it ends.
 
 

@@ -2,9 +2,10 @@
 
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from framecast.api.problems import problem
 from framecast.ingest.http import HttpPush
 
 
@@ -15,9 +16,12 @@ class LatePush:
         self._push = push
 
     async def serve(self, request: Request) -> Response:
-        """Answer one push."""
+        """Answer one push; 408, which mostly nobody reads, when its sender left or was too slow."""
         stream = quote(request.path_params["stream"], safe="")
-        answer = await self._push.push_from_app(
-            request.method, stream, request.headers.raw, request.url.query, request.stream()
-        )
+        try:
+            answer = await self._push.push_from_app(
+                request.method, stream, request.headers.raw, request.url.query, request.stream()
+            )
+        except ClientDisconnect:
+            return problem(408, "the body did not arrive whole")
         return Response(answer.body, answer.status, dict(answer.headers))
