@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORPUS := ../shared/data
 NODE := tests/end_to_end/node
 
-.PHONY: build run test test-rust test-python check format bench fuzz clean
+.PHONY: build run test test-rust test-python check format docs bench fuzz clean
 
 build: $(VENV)/ready
 	$(BIN)/maturin develop --release --quiet --extras test,check
@@ -45,6 +45,9 @@ format:
 	cargo fmt
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: build
+	$(BIN)/python -m framecast.cli.configuration_page > docs/configuration.md
 
 bench: build
 	$(BIN)/python -m bench

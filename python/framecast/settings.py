@@ -169,6 +169,8 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """Structured logs on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less important than this is left out."""
+
     format: Literal["auto", "human", "json"] = "auto"
     """`auto` is human on a terminal and JSON otherwise."""
 

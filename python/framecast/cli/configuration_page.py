@@ -1,0 +1,152 @@
+"""``python -m framecast.cli.configuration_page``: docs/configuration.md, made of what settings.py says.
+
+Every key comes with its default, what is allowed, its environment variable and the text beneath it in the source,
+which is read there because Python does not keep it. Writes to stdout and nowhere else; `make docs` keeps the page.
+"""
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from framecast import settings
+from framecast.settings import ENVIRONMENT_PREFIX, KIB, MIB, SECTIONS
+
+EXAMPLE = """\
+[server]
+listen = ["127.0.0.1:8300", "[::1]:8300"]
+data = "/var/lib/framecast"
+dev = true
+
+[live]
+max_connections = -1
+allowed_origins = ["https://grafana.example.com"]
+
+[log]
+format = "json"
+"""
+
+INTRODUCTION = """\
+<!-- Made of python/framecast/settings.py by `make docs`; change it there. -->
+
+# Configuration
+
+Framecast runs without any. What you set comes, from weakest to strongest, from
+
+1. the **defaults** below,
+2. a **TOML file**, `framecast serve --config framecast.toml`,
+3. the **environment**, `FRAMECAST_LIVE_MAX_CONNECTIONS=-1`,
+4. **flags**: `--set live.max_connections=-1` for any key (it may be repeated), and `--listen`, `--data` and `--dev`,
+   which win over everything.
+
+A later one replaces a value whole; lists are not joined. Unknown keys, and values that do not fit, keep the server
+from starting; it says which key, from where, and what is allowed.
+
+```toml
+{example}```
+
+In the environment and with `--set` a list is written with commas (`--set server.listen=127.0.0.1:8300,[::1]:8300`) and
+a switch as `true` or `false`. Sizes are in bytes, times in seconds. `FRAMECAST_TOKEN` is no setting of the server: it
+belongs to `framecast push` and `framecast watch`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One key, as the page shows it."""
+
+    key: str
+    default: str
+    allowed: str
+    variable: str
+    text: str
+
+
+def render() -> str:
+    """The whole page. ValueError when a section or key says nothing about itself."""
+    parts = [INTRODUCTION.format(example=EXAMPLE)]
+    for name, section in SECTIONS.items():
+        parts.append(f"\n## [{name}]\n\n{_tidy(section.__doc__)}\n")
+        parts.append("\n| key | default | allowed | what it is | environment |\n| --- | --- | --- | --- | --- |\n")
+        parts += [_line(row) for row in rows_of(name, section)]
+    return "".join(parts)
+
+
+def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
+    """The keys of one section, in their order in the source."""
+    texts = _texts_of(section.__name__)
+    for field in msgspec.structs.fields(section):
+        yield Row(
+            key=field.name,
+            default=_spell_default(field.name, field.default),
+            allowed=_spell_allowed(field.type),
+            variable=f"{ENVIRONMENT_PREFIX}{name}_{field.name}".upper(),
+            text=_tidy(texts.get(field.name)),
+        )
+
+
+def _texts_of(class_name: str) -> dict[str, str]:
+    """The string beneath each field of a class."""
+    module = ast.parse(inspect.getsource(settings))
+    [body] = [node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == class_name]
+    texts = {}
+    for field, below in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    texts[field.target.id] = text
+    return texts
+
+
+def _tidy(text: str | None) -> str:
+    if text is None:
+        raise ValueError("a section or key of settings.py has no text beneath it")
+    return " ".join(text.split()).replace("``", "`")
+
+
+def _spell_default(key: str, default: Any) -> str:
+    """As TOML; sizes also as people read them."""
+    text = f"`{json.dumps(default)}`"  # the same as TOML for all that settings are made of
+    sized = isinstance(default, int) and ("bytes" in key or key.endswith("size_limit"))
+    for unit, factor in (("MiB", MIB), ("KiB", KIB)):
+        if sized and default % factor == 0:
+            return f"{text} ({default // factor} {unit})"
+    return text
+
+
+def _spell_allowed(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:  # here, because msgspec sorts them
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    match msgspec.inspect.type_info(annotation):
+        case msgspec.inspect.BoolType():
+            return "`true`, `false`"
+        case msgspec.inspect.IntType() as kind:
+            return f"whole number{_spell_range(kind)}"
+        case msgspec.inspect.FloatType() as kind:
+            return f"number{_spell_range(kind)}"
+        case msgspec.inspect.StrType():
+            return "text"
+        case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.StrType()):
+            return "list of texts"
+    raise ValueError(f"no words for {annotation}")
+
+
+def _spell_range(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    bounds = (("≥", kind.ge), (">", kind.gt), ("≤", kind.le), ("<", kind.lt))
+    spelled = " and ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)
+    return f" {spelled}" if spelled else ""
+
+
+def _line(row: Row) -> str:
+    cells = (f"`{row.key}`", row.default, row.allowed, row.text, f"`{row.variable}`")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+if __name__ == "__main__":
+    print(render(), end="")
