@@ -71,13 +71,9 @@ def test_overflow_then_release_arrive_on_the_event_descriptor(
     connection = fanout.add(pair[0].fileno(), 10)
     assert fanout.take_events() == []
     assert not fanout.send(connection, b"eleven byte")
-    assert [(event.connection, event.kind) for event in wait_for(fanout, "overflow")] == [
-        (connection, "overflow")
-    ]
+    assert [(event.connection, event.kind) for event in wait_for(fanout, "overflow")] == [(connection, "overflow")]
     fanout.remove(connection)
-    assert [(event.connection, event.kind) for event in wait_for(fanout, "released")] == [
-        (connection, "released")
-    ]
+    assert [(event.connection, event.kind) for event in wait_for(fanout, "released")] == [(connection, "released")]
     assert fanout.statistics().overflows == 1
     assert fanout.statistics().connections == 0
 

@@ -48,10 +48,7 @@ def normal(points: list[dict[str, Any]]) -> list[Any]:
         (
             point["measurement"],
             sorted(point["tags"]),
-            sorted(
-                [key, kind, float(value) if kind == "float" else value]
-                for key, kind, value in point["fields"]
-            ),
+            sorted([key, kind, float(value) if kind == "float" else value] for key, kind, value in point["fields"]),
             point["time_ns"],
         )
         for point in points

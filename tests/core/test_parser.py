@@ -22,9 +22,7 @@ def make_parser(**limits: int) -> StreamParser:
     return StreamParser(**(ROOMY | limits))
 
 
-def push(
-    parser: StreamParser, body: str | bytes, *, received_ns: int = 0, precision: str = "ns"
-) -> PushResult:
+def push(parser: StreamParser, body: str | bytes, *, received_ns: int = 0, precision: str = "ns") -> PushResult:
     return parser.push(body.encode() if isinstance(body, str) else body, received_ns, precision)
 
 
@@ -97,9 +95,7 @@ def test_lines_without_a_timestamp_get_the_time_of_receipt() -> None:
 
 
 def test_values_keep_their_digits() -> None:
-    result = push(
-        make_parser(), "m i=9007199254740993i,u=18446744073709551615u,f=1.10,e=1e3,d=.5,z=007i,n=-0 0"
-    )
+    result = push(make_parser(), "m i=9007199254740993i,u=18446744073709551615u,f=1.10,e=1e3,d=.5,z=007i,n=-0 0")
     want = b'"values":[[""],[0],[0.5],[1000],[1.10],[9007199254740993],[-0],[18446744073709551615],[7]]'
     assert want in result.packets[0].payload
 
