@@ -1,9 +1,8 @@
 """The compiled core: line protocol to frames, and frame fan-out. See rust/src/lib.rs for its map."""
 
-from typing import TypedDict, final
+from typing import TypedDict, final, type_check_only
 
 __all__ = [
-    "BuildInfo",
     "Event",
     "Fanout",
     "FanoutStatistics",
@@ -15,6 +14,7 @@ __all__ = [
     "describe_points",
 ]
 
+@type_check_only
 class BuildInfo(TypedDict):
     """What the compiled core was built from and for."""
 
