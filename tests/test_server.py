@@ -265,8 +265,11 @@ async def test_sigterm_ends_it_and_tells_subscribers_to_come_back(tmp_path: Path
 
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
-            [place] = await nursery.start(partial(serve_to_the_end, settings_for(tmp_path)))
-            async with connect(place) as listening, connect(place) as idle:
+            # Nothing of this may need the grace time, so it is longer than the test's patience.
+            settings = settings_for(tmp_path, "server.shutdown_grace_seconds=1000")
+            [place] = await nursery.start(partial(serve_to_the_end, settings))
+            async with connect(place) as listening, connect(place) as idle, connect(place) as pushing:
+                await pushing.push("s", b"m n=1i")
                 await subscribe(listening, place, "stream/s/m")
                 assert (await ask(idle, "GET", "/api/health"))[0] == 200
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -275,6 +278,7 @@ async def test_sigterm_ends_it_and_tells_subscribers_to_come_back(tmp_path: Path
                 await listening.send(encode_frame(8, closing.payload[:2]))
                 assert await listening.until_closed() == b""
                 assert await idle.until_closed() == b""
+                assert await pushing.until_closed() == b""
             await ended.wait()
             with pytest.raises(OSError, match="refused"):
                 async with connect(place):
@@ -305,16 +309,19 @@ async def test_cancelling_ends_it_at_once_with_subscribers_and_pushes_under_way(
         assert place
 
 
-async def test_a_client_that_answers_no_goodbye_is_cut_after_the_grace(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, "server.shutdown_grace_seconds=0.3", "live.close_seconds=0.2")
+async def test_peers_that_are_not_done_are_cut_after_the_grace(tmp_path: Path) -> None:
+    patient = ("live.close_seconds=0.2", "server.head_seconds=1000", "push.body_seconds=1000")
+    settings = settings_for(tmp_path, "server.shutdown_grace_seconds=0.3", *patient)
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(serve, settings)
-            async with connect(place) as listening, connect(place) as half:
-                await subscribe(listening, place, "stream/s/m")
+            async with connect(place) as listening, connect(place) as half, connect(place) as dripping:
                 await half.send(b"GET / HT")
+                await dripping.send(request("POST", "/api/live/push/s", b"m n=1i\n" * 10, host=place)[:-20])
+                await subscribe(listening, place, "stream/s/m")
                 os.kill(os.getpid(), signal.SIGTERM)
                 assert (await listening.message()).close_code == 3001
                 with pytest.raises(ConnectionEnded):
                     await listening.message()
                 await half.until_closed()
+                await dripping.until_closed()
