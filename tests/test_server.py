@@ -325,3 +325,16 @@ async def test_peers_that_are_not_done_are_cut_after_the_grace(tmp_path: Path) -
                     await listening.message()
                 await half.until_closed()
                 await dripping.until_closed()
+
+
+async def test_cancelled_before_it_runs_it_leaves_nothing(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    with trio.fail_after(PATIENCE_SECONDS):
+        for turns in range(12):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve, settings)
+                for _ in range(turns):
+                    await trio.sleep(0)  # noqa: ASYNC115 - a turn, no time
+                nursery.cancel_scope.cancel()
+    async with running(settings) as place:
+        assert place

@@ -70,6 +70,8 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         fanout = stack.enter_context(_fanout())
         house = _build_house(settings, fanout)
         listeners = await open_listeners(settings.server.listen)
+        for listener in listeners:  # whoever accepts closes them as well, but may never come to it
+            stack.callback(listener.socket.close)
         async with trio.open_nursery() as outermost:
             background = await outermost.start(_run_background, house)
             background.shield = True  # not earlier: a start that is cancelled must end
