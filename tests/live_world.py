@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -84,11 +84,11 @@ class Subscriber:
 class World:
     """Everything wired as in the server."""
 
-    def __init__(self, settings: Settings, max_channels: int) -> None:
+    def __init__(self, settings: Settings, max_channels: int, clock: Callable[[], float]) -> None:
         self.fanout = Fanout()
         self.broker = MemoryBroker()
-        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels)
-        self.streams = StreamTable(self.hub, settings)
+        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels, held_bytes=settings.streams.held_bytes)
+        self.streams = StreamTable(self.hub, settings, clock=clock)
         self.scope = StreamScope(self.hub)
         self._subscribers: list[Subscriber] = []
 
@@ -108,11 +108,15 @@ class World:
 
 @asynccontextmanager
 async def live_world(
-    *, streams: Streams | None = None, push: Push | None = None, max_channels: int = 100
+    *,
+    streams: Streams | None = None,
+    push: Push | None = None,
+    max_channels: int = 100,
+    clock: Callable[[], float] = trio.current_time,
 ) -> AsyncIterator[World]:
     """Run a world, all within a deadline."""
     settings = Settings(streams=streams or Streams(), push=push or Push())
-    with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels)) as world:
+    with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels, clock)) as world:
         async with trio.open_nursery() as nursery:
             await nursery.start(world.broker.run, world.hub.deliver)
             yield world

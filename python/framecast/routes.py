@@ -1,10 +1,13 @@
 """Which request goes to which room: the one place that knows both paths and rooms."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
 import trio
+from trio_websocket import ConnectionClosed
+from wsproto.utilities import LocalProtocolError
 
 from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
@@ -15,13 +18,15 @@ from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, TakeOver
 from framecast.door.head import RequestHead
 from framecast.door.origin import check_host, check_origin
-from framecast.door.outbound import WriterEvents
+from framecast.door.outbound import WriterEvents, WriterStream
 from framecast.door.upgrade import accept_websocket
 from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
 from framecast.ingest.websocket import PushSockets
 from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
+
+log = structlog.get_logger(__name__)
 
 SUBSCRIBERS_PATH = "/api/live/ws"
 
@@ -34,7 +39,7 @@ class SubscriberSockets:
     rooms: SubscriberRooms
     events: WriterEvents
     limits: Server
-    count: int = 0
+    served: int = 0
 
     def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
@@ -52,7 +57,14 @@ class SubscriberSockets:
         outbound = self.events.adopt(
             stream, stream, max_queue_bytes=limits.queue_bytes, close_flush_seconds=limits.close_seconds
         )
-        self.count += 1
+        try:
+            await self._serve_websocket(head, identity, outbound)
+            await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
+        finally:
+            await outbound.aclose()
+
+    async def _serve_websocket(self, head: RequestHead, identity: Identity, outbound: WriterStream) -> None:
+        limits = self.rooms.settings
         try:
             async with trio.open_nursery() as nursery:
                 websocket = await accept_websocket(
@@ -62,17 +74,24 @@ class SubscriberSockets:
                     max_message_bytes=limits.message_size_limit,
                     handshake_seconds=self.limits.head_seconds,
                 )
-                if 0 <= limits.max_connections < self.count:
+                if 0 <= limits.max_connections <= self.served:
                     limit = CloseCode.CONNECTION_LIMIT
                     await refuse(websocket, limit.code, limit.reason, seconds=limits.close_seconds)
                 else:
-                    await serve_subscriber(websocket, outbound, identity, self.rooms)
+                    await self._count(serve_subscriber(websocket, outbound, identity, self.rooms))
                 # Its reader may be waiting for a peer that will never close.
                 nursery.cancel_scope.cancel()
-            await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
+        except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:
+            # What peers do: leave during the handshake, or speak on after our Close, which trio-websocket 0.12 answers.
+            log.debug("subscriber left", error=repr(group))
+
+    async def _count(self, serving: Awaitable[None]) -> None:
+        """Only those who are served count against the limit: a newcomer's 3504 is final for the SDKs."""
+        self.served += 1
+        try:
+            await serving
         finally:
-            self.count -= 1
-            await outbound.aclose()
+            self.served -= 1
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:

@@ -52,6 +52,7 @@ class House:
     events: WriterEvents
     broker: MemoryBroker
     hub: Hub
+    streams: StreamTable
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -65,6 +66,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     that cannot be bound.
     """
     _check_places(settings)
+    _check_sizes(settings)
     with ExitStack() as stack:
         stack.enter_context(hold_data_directory(Path(settings.server.data)))
         fanout = stack.enter_context(_fanout())
@@ -95,7 +97,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 def _build_house(settings: Settings, fanout: Fanout) -> House:
     gate = open_gate if settings.server.dev else closed_gate
     broker = MemoryBroker()
-    hub = Hub(fanout, broker, max_channels=settings.live.max_channels)
+    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, held_bytes=settings.streams.held_bytes)
     streams = StreamTable(hub, settings)
     events = WriterEvents(fanout)
     stopping = trio.Event()
@@ -123,7 +125,7 @@ def _build_house(settings: Settings, fanout: Fanout) -> House:
         body_seconds=settings.push.body_seconds,
     )
     rooms = build_rooms(check, subscribers, push, push_sockets, app)
-    return House(events, broker, hub, app, push_sockets, rooms, stopping)
+    return House(events, broker, hub, streams, app, push_sockets, rooms, stopping)
 
 
 def _check_places(settings: Settings) -> None:
@@ -135,6 +137,16 @@ def _check_places(settings: Settings) -> None:
                 f"server.listen = {text!r} is reachable from other machines, and --dev asks nobody for a token: "
                 "listen on 127.0.0.1, [::1] or localhost, or leave --dev out"
             )
+
+
+def _check_sizes(settings: Settings) -> None:
+    """A new subscriber begins with a schema and a packet, and each may be a packet's limit."""
+    needed = 3 * settings.streams.packet_bytes
+    if settings.live.queue_bytes < needed:
+        raise ConfigurationError(
+            f"live.queue_bytes = {settings.live.queue_bytes} is too small for streams.packet_bytes = "
+            f"{settings.streams.packet_bytes}: a subscriber's queue must hold three packets, {needed} bytes"
+        )
 
 
 @contextmanager
@@ -166,6 +178,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
         async with trio.open_nursery() as nursery:
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
+            await nursery.start(house.streams.run)
             task_status.started(background)
 
 

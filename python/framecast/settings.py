@@ -152,6 +152,16 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     max_streams: Positive = 1_000
     """Streams at once; a push that would begin another is refused."""
 
+    idle_seconds: Seconds = 21_600.0
+    """A stream that was neither pushed to nor watched for this long is forgotten, columns and all."""
+
+    evict_seconds: Seconds = 60.0
+    """With `max_streams` there, the longest idle one makes room for a new one, if it was idle for this long."""
+
+    held_bytes: Positive = 256 * MIB
+    """The newest frames of all channels together, which new subscribers begin with; past it the longest unchanged
+    ones are dropped and their subscribers begin with the schema alone."""
+
     max_measurements: Positive = 1_000
     """Measurements (channels) of one stream."""
 

@@ -165,7 +165,7 @@ async def test_a_push_that_comes_late_is_answered_as_by_the_door() -> None:
         for no_id in ("a%2Fb", "a%2562"):
             check_problem(await here.client.post(f"/api/live/push/{no_id}", content=b"m n=1i"), 400)
         check_problem(await here.client.post("/api/live/push/s", content=b"x", headers={"Content-Encoding": "br"}), 415)
-        assert [row.channel for row in here.world.streams.list_channels(1)] == ["stream/my.stream/m"]
+        assert [row.channel for row in await here.world.streams.list_channels(1)] == ["stream/my.stream/m"]
 
 
 async def test_a_refusal_of_a_route_is_a_problem() -> None:

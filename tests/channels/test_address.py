@@ -12,7 +12,7 @@ CPU = Address(1, "stream", "demo", "cpu")
 
 @pytest.mark.parametrize(
     "spelling",
-    ["stream/demo/cpu", "1/stream/demo/cpu", "default/stream/demo/cpu", "org-1/stream/demo/cpu", "01/stream/demo/cpu"],
+    ["stream/demo/cpu", "1/stream/demo/cpu", "default/stream/demo/cpu", "org-1/stream/demo/cpu"],
 )
 def test_every_spelling_of_a_channel_is_one_address(spelling: str) -> None:
     assert parse_channel(spelling, 1) == CPU

@@ -8,6 +8,7 @@ import pytest
 from framecast.channels.address import Address
 from framecast.channels.broker import Draft
 from framecast.errors import Refusal
+from framecast.settings import Streams
 from live_world import Received, World, live_world, stream_address
 
 CPU = stream_address("cpu")
@@ -158,3 +159,26 @@ async def test_a_forgotten_channel_keeps_its_subscribers_and_begins_anew() -> No
         assert world.broker._positions == {}
         await publish(world, CPU, b'{"schema":{},"data":2}', schema=b"{}")
         assert len(subscriber.received()) == 2
+
+
+async def test_past_the_budget_the_longest_unchanged_frames_are_let_go_but_for_their_schema() -> None:
+    async with live_world(streams=Streams(held_bytes=1_000)) as world:
+        addresses = [stream_address(f"m{number}") for number in range(5)]
+        for address in addresses:
+            await publish(world, address, b'{"data":"' + b"x" * 200 + b'"}', schema=b'{"fields":[]}')
+        await publish(world, addresses[0], b'{"data":"' + b"y" * 200 + b'"}')
+        assert world.hub.held_bytes <= 1_000
+        kept = [world.hub.latest(address) for address in addresses]
+        assert all(latest is not None and latest.schema == b'{"fields":[]}' for latest in kept)
+        assert [latest is not None and latest.data is not None for latest in kept] == [True, False, True, True, True]
+        assert world.scope.snapshot(addresses[1]) == b'{"schema":{"fields":[]}}'
+        for address in addresses:
+            world.hub.forget(address)
+        assert world.hub.held_bytes == 0
+
+
+async def test_a_budget_that_schemas_alone_fill_ends_no_publication() -> None:
+    async with live_world(streams=Streams(held_bytes=10)) as world:
+        for number in range(4):
+            await publish(world, stream_address(f"m{number}"), b'{"data":1}', schema=b'{"fields":[]}')
+        assert all(world.hub.latest(stream_address(f"m{number}")) is not None for number in range(4))

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from framecast._core import PushResult
 from framecast.errors import Refusal
 from framecast.settings import Push, Streams
+from framecast.streams.managed import SLICE_PAUSE_SECONDS
 from live_world import World, live_world, stream_address
 
 LARGE = Push(thread_body_bytes=1_000)
@@ -53,7 +55,7 @@ async def test_a_large_push_holds_up_its_own_stream_only(monkeypatch: pytest.Mon
         await nursery.start(begin_push, world, body(1, large=True))
         await trio.testing.wait_all_tasks_blocked()
         await world.push("other", b"m n=1i")
-        assert [row.channel for row in world.streams.list_channels(1)] == ["stream/other/m"]
+        assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/other/m"]
         release.set()
 
 
@@ -77,7 +79,7 @@ async def test_a_body_without_one_good_line_leaves_no_stream(data: bytes) -> Non
     async with live_world(push=LARGE) as world:
         assert await world.push("s", data) == 0
         assert world.streams.stream_count == 0
-        assert world.streams.list_channels(1) == []
+        assert await world.streams.list_channels(1) == []
 
 
 async def test_a_stream_that_exists_survives_a_bad_body() -> None:
@@ -92,7 +94,7 @@ async def test_a_bad_body_does_not_take_the_stream_from_a_good_one_behind_it() -
         async with trio.open_nursery() as nursery:
             await nursery.start(begin_push, world, b"bad\n" * 1_000)
             await nursery.start(begin_push, world, body(1, large=False))
-        assert [row.channel for row in world.streams.list_channels(1)] == ["stream/s/m"]
+        assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/s/m"]
 
 
 async def test_a_cancelled_push_leaves_no_stream() -> None:
@@ -131,22 +133,19 @@ async def test_equal_ids_of_two_orgs_are_two_streams() -> None:
     async with live_world() as world:
         await world.push("s", b"m n=1i")
         await world.push("s", b"other n=1i", org_id=2)
-        assert [row.channel for row in world.streams.list_channels(1)] == ["stream/s/m"]
-        assert [row.channel for row in world.streams.list_channels(2)] == ["stream/s/other"]
-        assert world.streams.list_channels(3) == []
+        assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/s/m"]
+        assert [row.channel for row in await world.streams.list_channels(2)] == ["stream/s/other"]
+        assert await world.streams.list_channels(3) == []
 
 
-async def test_the_list_is_sorted_and_shows_schema_and_rate_of_the_last_minute(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_list_is_sorted_and_shows_schema_and_rate_of_the_last_minute() -> None:
     now = [1_000.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    async with live_world() as world:
+    async with live_world(clock=lambda: now[0]) as world:
         await world.push("z", b"m n=1i")
         await world.push("a", b"m n=1i\nk x=1\nm n=2i")
         now[0] += 30
         await world.push("a", b"m n=3i,more=1")
-        rows = world.streams.list_channels(1)
+        rows = await world.streams.list_channels(1)
         assert [(row.channel, row.minute_rate) for row in rows] == [
             ("stream/a/k", 1),
             ("stream/a/m", 2),
@@ -154,9 +153,9 @@ async def test_the_list_is_sorted_and_shows_schema_and_rate_of_the_last_minute(
         ]
         assert [column["name"] for column in json.loads(rows[1].schema)["fields"]] == ["labels", "time", "n", "more"]
         now[0] += 30
-        assert [row.minute_rate for row in world.streams.list_channels(1)] == [0, 1, 0]
+        assert [row.minute_rate for row in await world.streams.list_channels(1)] == [0, 1, 0]
         now[0] += 30
-        assert [row.minute_rate for row in world.streams.list_channels(1)] == [0, 0, 0]
+        assert [row.minute_rate for row in await world.streams.list_channels(1)] == [0, 0, 0]
 
 
 async def test_a_sender_in_a_loop_lets_others_in_between() -> None:
@@ -188,4 +187,70 @@ async def test_a_failing_broker_fails_the_push_and_the_stream_goes_on() -> None:
         assert result.accepted == 1
         latest = world.hub.latest(stream_address("m"))
         assert latest is not None
+        assert latest.data is not None
         assert numbers(latest.data) == [3]
+
+
+async def test_the_longest_idle_stream_makes_room_unless_it_is_watched() -> None:
+    now = [0.0]
+    limits = Streams(max_streams=2, evict_seconds=60)
+    async with live_world(streams=limits, clock=lambda: now[0]) as world:
+        await world.push("watched", b"m n=1i")
+        watcher = world.subscriber()
+        world.hub.subscribe(watcher.connection, stream_address("m", stream="watched"), "m")
+        now[0] = 10
+        await world.push("idle", b"m n=1i")
+        now[0] = 69
+        with pytest.raises(Refusal):
+            await world.push("new", b"m n=1i")
+        now[0] = 70
+        assert await world.push("new", b"m n=1i") == 1
+        assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/new/m", "stream/watched/m"]
+        assert world.hub.latest(stream_address("m", stream="idle")) is None
+
+
+async def test_a_stream_that_nobody_uses_is_forgotten_in_time(autojump_clock: MockClock) -> None:
+    async with live_world(streams=Streams(idle_seconds=10)) as world, trio.open_nursery() as nursery:
+        await nursery.start(world.streams.run)
+        await world.push("gone", b"m n=1i")
+        await world.push("watched", b"m n=1i")
+        watcher = world.subscriber()
+        world.hub.subscribe(watcher.connection, stream_address("m", stream="watched"), "m")
+        await trio.sleep(9.5)
+        await world.push("pushed", b"m n=1i")
+        assert world.streams.stream_count == 3
+        await trio.sleep(2)
+        assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/pushed/m", "stream/watched/m"]
+        assert world.hub.latest(stream_address("m", stream="gone")) is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_forgotten_stream_begins_anew_with_its_schema() -> None:
+    now = [0.0]
+    async with live_world(streams=Streams(max_streams=1, evict_seconds=1), clock=lambda: now[0]) as world:
+        await world.push("a", b"m n=1i,old=1")
+        now[0] = 2
+        await world.push("b", b"m n=1i")
+        now[0] = 4
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m", stream="a"), "m")
+        await world.push("a", b"m n=2i")
+        schema = json.loads(subscriber.received()[0].data)["schema"]
+        assert [column["name"] for column in schema["fields"]] == ["labels", "time", "n"]
+
+
+async def test_a_large_push_reaches_its_subscribers_in_slices(autojump_clock: MockClock) -> None:
+    async with live_world(streams=Streams(packet_bytes=2_000)) as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        lines = b"".join(b"m n=%di %d\n" % (number, number) for number in range(2_000))
+        started = trio.current_time()
+        assert await world.push("s", lines) == 2_000
+        received = subscriber.received()
+        assert [number for packet in received for number in numbers(packet.data)] == list(range(2_000))
+        slices = sum(len(packet.data) for packet in received) / 2_000
+        elapsed = trio.current_time() - started
+        assert (slices - 1) * SLICE_PAUSE_SECONDS <= elapsed <= 2 * slices * SLICE_PAUSE_SECONDS
+        # Small pushes do not wait.
+        await world.push("s", b"m n=1i")
+        assert trio.current_time() - started == elapsed

@@ -27,7 +27,7 @@ async def list_channels(request: Request) -> Response:
             "minute_rate": row.minute_rate,
             "data": {"schema": msgspec.Raw(row.schema)},
         }
-        for row in streams.list_channels(identity.org_id)
+        for row in await streams.list_channels(identity.org_id)
     ]
     return Response(msgspec.json.encode({"channels": rows}), media_type="application/json")
 

@@ -15,7 +15,7 @@ PERMISSION_DENIED = 103
 
 _PART = re.compile(r"[A-Za-z0-9_.\-]+")
 _PATH = re.compile(r"[A-Za-z0-9_.\-=]+(/[A-Za-z0-9_.\-=]+)*/?")
-_ORG_PREFIX = re.compile(r"(?:[0-9]{1,18}|default|org-[0-9]{1,18}|stacks-[0-9]{1,18})")
+_ORG_PREFIX = re.compile(r"(?:[1-9][0-9]{0,17}|default|org-[1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ def parse_channel(text: str, org_id: int) -> Address:
     return parse_address(text, org_id)
 
 
-def _org_of(prefix: str) -> int | None:
-    """The org a prefix names. Grafana's namespaces: org 1 is ``default``; a cloud stack holds one org."""
-    if prefix == "default" or prefix.startswith("stacks-"):
-        return 1
-    return int(prefix.removeprefix("org-"))
+def _org_of(prefix: str) -> int:
+    """The org a prefix names. Grafana's namespaces: org 1 is ``default``, org N is ``org-N``.
+
+    An org has three spellings and the bare one, no more: every spelling is a wire form that must be encoded.
+    """
+    return 1 if prefix == "default" else int(prefix.removeprefix("org-"))

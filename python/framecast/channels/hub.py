@@ -4,6 +4,7 @@ It belongs to the Trio thread. `subscribe` and `latest` are synchronous on purpo
 publication is delivered, so a subscriber's first answer and what follows it have neither a hole nor a double.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,22 +24,30 @@ class Latest:
     """The newest state of a frame channel, as delivered."""
 
     schema: bytes
-    data: bytes
-    """The payload of the newest publication (with the schema inside when that one carried it)."""
+    data: bytes | None
+    """The payload of the newest publication (with the schema inside when that one carried it); None when it was let
+    go for lack of room."""
 
     carries_schema: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs."""
+        return len(self.schema) + len(self.data or b"")
 
 
 class Hub:
     """Subscribers by channel, and the newest frame of every frame channel."""
 
-    def __init__(self, fanout: "Fanout", broker: Broker, *, max_channels: int) -> None:
+    def __init__(self, fanout: "Fanout", broker: Broker, *, max_channels: int, held_bytes: int) -> None:
         self._fanout = fanout
         self._broker = broker
         self._max_channels = max_channels
         self._subscribers: dict[str, set[int]] = {}
         self._channels_of: dict[int, set[str]] = {}
-        self._latest: dict[str, Latest] = {}
+        self._held_bytes_limit = held_bytes
+        self._latest: OrderedDict[str, Latest] = OrderedDict()
+        self.held_bytes = 0
 
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""
@@ -48,9 +57,9 @@ class Hub:
         """Take one publication from the broker to every subscriber of this node."""
         held = self._latest.get(publication.channel)
         if publication.schema is not None:
-            self._latest[publication.channel] = Latest(publication.schema, publication.data, carries_schema=True)
+            self._hold(publication.channel, Latest(publication.schema, publication.data, carries_schema=True))
         elif held is not None:
-            self._latest[publication.channel] = Latest(held.schema, publication.data, carries_schema=False)
+            self._hold(publication.channel, Latest(held.schema, publication.data, carries_schema=False))
         # Clients are shown no offset (0) until a subscription can be recovered from it.
         self._fanout.publish(publication.channel, publication.data, 0)
 
@@ -60,7 +69,9 @@ class Hub:
 
     def forget(self, address: Address) -> None:
         """Drop what is held of a channel that is over; its subscribers stay."""
-        self._latest.pop(address.key, None)
+        held = self._latest.pop(address.key, None)
+        if held is not None:
+            self.held_bytes -= held.size_bytes
         self._broker.forget(address.key)
 
     def subscribe(self, connection: int, address: Address, spelling: str) -> None:
@@ -98,6 +109,20 @@ class Hub:
     def channel_count(self) -> int:
         """Channels with a subscriber on this node."""
         return len(self._subscribers)
+
+    def _hold(self, key: str, latest: Latest) -> None:
+        """Keep the newest frame; past the budget, let the longest unchanged ones go but for their schema."""
+        before = self._latest.pop(key, None)
+        self.held_bytes += latest.size_bytes - (before.size_bytes if before is not None else 0)
+        self._latest[key] = latest
+        while self.held_bytes > self._held_bytes_limit:
+            oldest, held = next(iter(self._latest.items()))
+            bare = Latest(held.schema, None, carries_schema=False)
+            if held == bare:
+                return  # nothing but schemas is left, and those are bounded by the streams' limits
+            self._latest[oldest] = bare
+            self._latest.move_to_end(oldest)
+            self.held_bytes -= held.size_bytes - bare.size_bytes
 
     def _drop(self, connection: int, key: str) -> None:
         subscribers = self._subscribers.get(key)

@@ -70,7 +70,7 @@ async def serve_subscriber(websocket: WebSocketConnection, outbox: Outbox, subsc
                 await _close(websocket, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
         finally:
             metrics.CLOSES.labels(label).inc()
-            log.info("subscriber_closed", client=client, connection=outbox.connection, code=label)
+            log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
 
 
 async def refuse(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
@@ -248,7 +248,7 @@ class _Connection:
             await trio.sleep_until(deadline)
             now = trio.current_time()
             if now >= self._session.pong_deadline and not self._inbox.busy:
-                self._log.info("pong_missed", silent_seconds=round(now - self._outbox.last_received, 3))
+                self._log.debug("pong_missed", silent_seconds=round(now - self._outbox.last_received, 3))
                 self._end(_ending(CloseCode.NO_PONG))
                 return
             if now >= next_ping:

@@ -44,8 +44,12 @@ class WriterEvents:
         task_status.started()
         while True:
             await trio.lowlevel.wait_readable(self.fanout.event_fd)
-            for event in self.fanout.take_events():
-                self._dispatch(event)
+            self.take()
+
+    def take(self) -> None:
+        """Dispatch what the writer has said so far."""
+        for event in self.fanout.take_events():
+            self._dispatch(event)
 
     def _dispatch(self, event: Event) -> None:
         if event.kind == "released":
@@ -69,7 +73,7 @@ class WriterEvents:
         """
         connection = self.fanout.add(socket_stream.socket.fileno(), max_queue_bytes)
         # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
-        stream = WriterStream(self.fanout, connection, socket_stream, reads, close_flush_seconds)
+        stream = WriterStream(self, connection, socket_stream, reads, close_flush_seconds)
         self._streams[connection] = stream
         return stream
 
@@ -84,7 +88,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
 
     def __init__(
         self,
-        fanout: Fanout,
+        events: WriterEvents,
         connection: int,
         socket_stream: trio.SocketStream,
         reads: trio.abc.ReceiveStream,
@@ -95,7 +99,8 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self.overflowed = False
         self.broken = False
         self.last_received = trio.current_time()
-        self._fanout = fanout
+        self._events = events
+        self._fanout = events.fanout
         self._socket_stream = socket_stream
         self._reads = reads
         self._said_goodbye = False
@@ -199,6 +204,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
             raise trio.ClosedResourceError("this stream was closed for sending")
 
     def _why(self) -> str:
+        self._events.take()  # the reason may be known to the writer, and not yet to us
         if self._said_goodbye and not (self.overflowed or self.broken):
             return "a WebSocket Close was sent"
         return "the peer read too slowly" if self.overflowed else "the connection is cut"

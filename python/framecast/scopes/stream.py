@@ -22,6 +22,8 @@ class StreamScope:
             return None
         if latest.carries_schema:
             return latest.data
+        if latest.data is None:
+            return b'{"schema":' + latest.schema + b"}"
         # A data-only payload is {"data":…}; what follows its brace follows the schema.
         return b'{"schema":' + latest.schema + b"," + latest.data[1:]
 

@@ -1,6 +1,6 @@
 """One managed stream: a parser with its sticky columns, and the channels its measurements became."""
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
@@ -13,6 +13,9 @@ from framecast.settings import Push, Streams
 from framecast.streams.rate import MinuteRate
 
 SCOPE = "stream"
+
+SLICE_PAUSE_SECONDS = 0.01
+"""Between the slices of a large push: a subscriber that reads 100 MB/s keeps up with it."""
 
 
 @dataclass(slots=True)
@@ -31,12 +34,17 @@ class ManagedStream:
     nothing waits for a subscriber.
     """
 
-    def __init__(self, org_id: int, stream_id: str, hub: Hub, limits: tuple[Streams, Push]) -> None:
+    def __init__(
+        self, org_id: int, stream_id: str, hub: Hub, limits: tuple[Streams, Push], *, clock: Callable[[], float]
+    ) -> None:
         streams, push = limits
         self.org_id = org_id
         self.stream_id = stream_id
         self.channels: dict[str, LiveChannel] = {}
         self.pushes_under_way = 0
+        self.pushed_at = clock()
+        self._clock = clock
+        self._slice_bytes = streams.packet_bytes
         self._hub = hub
         self._turn = trio.Lock()
         self._thread_body_bytes = push.thread_body_bytes
@@ -64,11 +72,18 @@ class ManagedStream:
                 await self._publish(result)
         finally:
             self.pushes_under_way -= 1
+            self.pushed_at = self._clock()
         return result
 
     async def _publish(self, result: PushResult) -> None:
-        now = int(time.monotonic())
-        drafts = []
+        """Hand the packets to the hub, at most about one packet's limit of bytes at a time.
+
+        A large push on one channel would otherwise be queued for its subscribers faster than any of them can read,
+        and cut them all. The pause is the clock's, never a client's.
+        """
+        now = int(self._clock())
+        drafts: list[Draft] = []
+        waiting_bytes = 0
         for packet in result.packets:
             channel = self.channels.get(packet.path)
             if packet.schema is not None:
@@ -79,5 +94,10 @@ class ManagedStream:
             if channel is None:
                 raise AssertionError(f"the first packet of {packet.path} carries no schema")
             channel.rate.add(now)
+            if drafts and waiting_bytes + len(packet.payload) > self._slice_bytes:
+                await self._hub.publish(drafts)
+                drafts, waiting_bytes = [], 0
+                await trio.sleep(SLICE_PAUSE_SECONDS)
+            waiting_bytes += len(packet.payload)
             drafts.append(Draft(channel.address.key, packet.payload, packet.schema))
         await self._hub.publish(drafts)

@@ -6,22 +6,24 @@ SECONDS = 60
 class MinuteRate:
     """Counts in sixty one-second slots: constant memory, exact to the second."""
 
-    __slots__ = ("_counts", "_stamps")
+    __slots__ = ("_counts", "_newest", "_stamps")
 
     def __init__(self) -> None:
         self._counts = [0] * SECONDS
         self._stamps = [-SECONDS] * SECONDS
+        self._newest = -SECONDS
 
     def add(self, now_seconds: int) -> None:
         """Count one publication at `now_seconds` (any clock that does not step back)."""
         slot = now_seconds % SECONDS
         if self._stamps[slot] != now_seconds:
-            self._stamps[slot] = now_seconds
+            self._stamps[slot] = self._newest = now_seconds
             self._counts[slot] = 0
         self._counts[slot] += 1
 
     def total(self, now_seconds: int) -> int:
         """The sum over the slots younger than a minute."""
-        return sum(
-            count for count, stamp in zip(self._counts, self._stamps, strict=True) if now_seconds - stamp < SECONDS
-        )
+        if now_seconds - self._newest >= SECONDS:
+            return 0
+        pairs = zip(self._counts, self._stamps, strict=True)
+        return sum(count for count, stamp in pairs if now_seconds - stamp < SECONDS)

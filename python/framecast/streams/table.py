@@ -1,9 +1,9 @@
-"""All managed streams of the server: found, begun within limits, listed."""
+"""All managed streams of the server: found, begun within limits, listed, and forgotten when nobody uses them."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from framecast._core import PushResult
@@ -12,6 +12,11 @@ from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import Settings
 from framecast.streams.managed import ManagedStream
+
+log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE = 500
+"""Rows of a list that are made before the others get a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,10 @@ class ListedChannel:
 class StreamTable:
     """The managed streams by org and id. A stream begins with its first accepted line."""
 
-    def __init__(self, hub: Hub, settings: Settings) -> None:
+    def __init__(self, hub: Hub, settings: Settings, *, clock: Callable[[], float] = trio.current_time) -> None:
         self._hub = hub
         self._settings = settings
+        self._clock = clock
         self._streams: dict[tuple[int, str], ManagedStream] = {}
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
@@ -46,23 +52,31 @@ class StreamTable:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
         return result
 
-    def list_channels(self, org_id: int) -> list[ListedChannel]:
+    async def list_channels(self, org_id: int) -> list[ListedChannel]:
         """Every channel of the org's streams, sorted by name."""
-        now = int(time.monotonic())
-        rows = [
-            ListedChannel(str(channel.address), channel.rate.total(now), channel.schema)
-            for stream in self._of_org(org_id)
-            for channel in stream.channels.values()
-        ]
+        now = int(self._clock())
+        rows = []
+        for stream in [stream for stream in self._streams.values() if stream.org_id == org_id]:
+            for channel in list(stream.channels.values()):
+                rows.append(ListedChannel(str(channel.address), channel.rate.total(now), channel.schema))
+                if len(rows) % ROWS_AT_ONCE == 0:
+                    await trio.sleep(0)  # noqa: ASYNC115 - as above
         return sorted(rows, key=lambda row: row.channel)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Forget streams that were neither pushed to nor watched for `streams.idle_seconds`, until cancelled."""
+        limit = self._settings.streams.idle_seconds
+        task_status.started()
+        while True:
+            await trio.sleep(limit / 10)
+            before = self._clock() - limit
+            for stream in [stream for stream in self._unused() if stream.pushed_at <= before]:
+                self._forget(stream)
 
     @property
     def stream_count(self) -> int:
         """Streams that hold at least one channel or are being pushed to."""
         return len(self._streams)
-
-    def _of_org(self, org_id: int) -> Iterator[ManagedStream]:
-        return (stream for stream in self._streams.values() if stream.org_id == org_id)
 
     def _find_or_begin(self, org_id: int, stream_id: str) -> ManagedStream:
         found = self._streams.get((org_id, stream_id))
@@ -70,19 +84,42 @@ class StreamTable:
             return found
         if not is_namespace(stream_id):
             raise Refusal(
-                400,
-                f"stream id {stream_id[:80]!r} cannot be part of a channel name: use letters, digits, _ - . only",
+                400, f"stream id {stream_id[:80]!r} cannot be part of a channel name: use letters, digits, _ - . only"
             )
         limits = self._settings.streams
         if len(self._streams) >= limits.max_streams:
-            raise Refusal(
-                429,
-                f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}",
-                temporary=True,
-            )
-        stream = ManagedStream(org_id, stream_id, self._hub, (limits, self._settings.push))
+            self._make_room(stream_id)
+        stream = ManagedStream(org_id, stream_id, self._hub, (limits, self._settings.push), clock=self._clock)
         self._streams[org_id, stream_id] = stream
         return stream
+
+    def _make_room(self, stream_id: str) -> None:
+        """Forget the longest idle stream that nobody watches. Refusal 429 when all of them are in use."""
+        limits = self._settings.streams
+        idle = min(self._unused(), key=lambda stream: stream.pushed_at, default=None)
+        if idle is None or self._clock() - idle.pushed_at < limits.evict_seconds:
+            raise Refusal(
+                429,
+                f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}, "
+                f"and none of them was idle for streams.evict_seconds = {limits.evict_seconds:g}",
+                temporary=True,
+            )
+        self._forget(idle)
+
+    def _unused(self) -> Iterator[ManagedStream]:
+        """The streams that nobody is pushing to just now and nobody watches."""
+        return (
+            stream
+            for stream in self._streams.values()
+            if not stream.pushes_under_way
+            and not any(self._hub.subscriber_count(channel.address) for channel in stream.channels.values())
+        )
+
+    def _forget(self, stream: ManagedStream) -> None:
+        for channel in stream.channels.values():
+            self._hub.forget(channel.address)
+        del self._streams[stream.org_id, stream.stream_id]
+        log.info("stream forgotten", org=stream.org_id, stream=stream.stream_id, channels=len(stream.channels))
 
     def _drop_if_empty(self, stream: ManagedStream) -> None:
         """A body without one good line must not leave a stream behind: ids come from outside."""
