@@ -11,7 +11,7 @@ CORPUS = ROOT.parent / "shared" / "data"
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2_000)
-hypothesis.settings.load_profile(os.environ.get("FRAMECAST_HYPOTHESIS", "default"))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def source_hash() -> str:
@@ -32,8 +32,8 @@ def pytest_sessionstart() -> None:
     info = build_info()
     if info["source_hash"] != source_hash():
         pytest.exit("framecast._core was built from other sources than this tree's: run `make build`", returncode=1)
-    if os.environ.get("FRAMECAST_REQUIRE_CORPUS") and not CORPUS.is_dir():
-        pytest.exit(f"{CORPUS} is not there, but FRAMECAST_REQUIRE_CORPUS is set", returncode=1)
+    if os.environ.get("REQUIRE_CORPUS") and not CORPUS.is_dir():
+        pytest.exit(f"{CORPUS} is not there, but REQUIRE_CORPUS is set", returncode=1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
