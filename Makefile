@@ -16,7 +16,10 @@ $(VENV)/ready:
 	touch $@
 
 run: build
-	$(BIN)/framecast serve --dev
+	@echo 'When it listens, try in two other terminals:'
+	@echo '  $(BIN)/framecast watch stream/demo/cpu'
+	@echo "  echo 'cpu,host=a usage_idle=98.7' | $(BIN)/framecast push demo"
+	@$(BIN)/framecast serve --dev
 
 test: test-rust test-python
 
