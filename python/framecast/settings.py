@@ -142,6 +142,9 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     complaint_seconds: Seconds = 60.0
     """One log line about bad pushes per stream in this time."""
 
+    complaint_lines: Positive = 10
+    """Such lines in this time for all streams together; then how many more streams there were, in one line."""
+
     complaint_streams: Positive = 1_000
     """Streams whose last complaint is remembered; beyond, the oldest is forgotten."""
 

@@ -313,6 +313,28 @@ async def test_bad_lines_are_counted_by_reason_and_logged_once_a_minute_escaped(
     assert "\x1b" not in warnings[0]["example"]
 
 
+async def test_ever_new_streams_cannot_fill_the_log() -> None:
+    house = House(Push(complaint_lines=5))
+    raw = b"".join(request(b"bad\n", path=f"/api/live/push/s{number}") for number in range(100))
+    with structlog.testing.capture_logs() as logs:
+        answer = await house.converse(raw)
+    assert answer.count(b"HTTP/1.1 204") == 100
+    assert [entry["stream"] for entry in logs if entry["log_level"] == "warning"] == ["s0", "s1", "s2", "s3", "s4"]
+
+
+async def test_streams_that_got_no_line_are_counted_in_one_when_the_time_is_over() -> None:
+    house = House(Push(complaint_lines=1, complaint_seconds=0.001))
+    identity = open_gate(None)
+    with structlog.testing.capture_logs() as logs:
+        for number in range(3):
+            house.intake._complaints.due(number, 0, 1)
+        house.intake.complain(identity, "late", count=1, example="")
+    assert [(entry["event"], entry.get("streams"), entry.get("stream")) for entry in logs] == [
+        ("pushed data of more streams refused", 2, None),
+        ("pushed data refused", None, "late"),
+    ]
+
+
 async def test_requests_are_counted_by_status() -> None:
     def value(status: str) -> float:
         return float(metrics.push_requests.labels(status)._value.get())

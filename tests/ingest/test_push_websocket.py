@@ -141,13 +141,15 @@ async def test_any_byte_is_life_and_pongs_need_not_match(autojump_clock: MockClo
             assert not client.closed.is_set()
 
 
-async def test_a_silent_socket_is_closed(autojump_clock: MockClock) -> None:
-    async with connected() as client:
-        await client.send(BytesMessage(b"a f=1\n"))
-        begun = trio.current_time()
-        await client.closed.wait()
-        assert client.closes() == [1008]
-        assert 90 <= trio.current_time() - begun <= 90 + SERVER.linger_seconds
+async def test_a_silent_socket_is_closed_and_no_noise_is_made_of_it(autojump_clock: MockClock) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with connected() as client:
+            await client.send(BytesMessage(b"a f=1\n"))
+            begun = trio.current_time()
+            await client.closed.wait()
+            assert client.closes() == [1008]
+            assert 90 <= trio.current_time() - begun <= 90 + SERVER.linger_seconds
+    assert {entry["log_level"] for entry in logs} == {"debug"}
 
 
 async def test_a_message_over_the_limit_is_1009_with_text_counted_in_bytes(autojump_clock: MockClock) -> None:

@@ -44,7 +44,7 @@ class Intake:
         self.budget = ByteBudget(limits.waiting_bytes)
         self._sink = sink
         self._gate = gate
-        self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams)
+        self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
     def admit(self, authorization: bytes | None) -> Identity:
         """Say who pushes; Refusal 401."""
@@ -63,8 +63,16 @@ class Intake:
         return result
 
     def complain(self, identity: Identity, stream_id: str, *, count: int, example: str) -> None:
-        """Log what is wrong with a stream's pushes: at most once per stream and `complaint_seconds`."""
-        suppressed = self._complaints.due((identity.org_id, stream_id), time.monotonic(), count)
+        """Log what is wrong with a stream's pushes: at most once per stream and `complaint_seconds`.
+
+        All streams together get `complaint_lines` in that time; how many got none is said when the next complaint
+        comes after it.
+        """
+        now = time.monotonic()
+        passed_over = self._complaints.take_passed_over(now)
+        if passed_over:
+            log.warning("pushed data of more streams refused", streams=passed_over)
+        suppressed = self._complaints.due((identity.org_id, stream_id), now, count)
         if suppressed is not None:
             log.warning(
                 "pushed data refused",

@@ -113,7 +113,7 @@ class PushSocket:
         except Disconnected:
             log.debug("push socket gone")
         except PeerError as error:
-            log.info("push socket closed", code=error.code, reason=error.reason)
+            log.debug("push socket closed", code=error.code, reason=error.reason)
             await self._close(error, server)
 
     async def _read_messages(self) -> None:
