@@ -300,6 +300,24 @@ async def test_bodies_of_all_senders_share_one_budget() -> None:
     assert house.intake.budget.held_bytes == 0
 
 
+async def test_an_inflated_body_is_counted_while_it_comes_out() -> None:
+    bomb = request(gzip.compress(b"#" * 8_000_000), "Content-Encoding: gzip")
+    house = House(Push(waiting_bytes=4_000_000))
+    most = 0
+    take = house.intake.budget.take
+
+    def counted(count: int) -> None:
+        nonlocal most
+        take(count)
+        most = max(most, house.intake.budget.held_bytes)
+
+    house.intake.budget.take = counted  # type: ignore[method-assign]  # to see what is held in between
+    assert status_of(await house.converse(bomb)) == 503
+    assert 2_000_000 < most <= 4_000_000
+    assert house.intake.budget.held_bytes == 0
+    assert status_of(await House(Push(waiting_bytes=9_000_000)).converse(bomb)) == 204
+
+
 async def test_bad_lines_are_counted_by_reason_and_logged_once_a_minute_escaped() -> None:
     house = House()
     counter = metrics.push_rejected_lines.labels("missing_fields")

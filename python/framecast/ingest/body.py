@@ -10,6 +10,8 @@ from framecast.ingest.inflate import Inflation
 from framecast.settings import Push
 
 _GZIP = frozenset({"gzip", "x-gzip"})
+_STEP_BYTES = 1_048_576
+"""Inflated between two looks at the budget: milliseconds, many times what it costs to change to a thread."""
 
 
 class BodyReader:
@@ -40,13 +42,21 @@ class BodyReader:
         return raw
 
     async def _inflate(self, raw: bytes, held: Held) -> bytes:
-        """Small bodies at once; what turns out to be large goes on in a thread, so that nobody waits for it."""
+        """Small bodies at once; what turns out to be large goes on in a thread, so that nobody waits for it.
+
+        Each step's bytes are counted before they come out, so that packed bodies share the budget as others do.
+        """
         limits = self._limits
         inflation = Inflation(raw, max_bytes=limits.body_bytes, max_members=limits.gzip_members)
-        small = len(raw) <= limits.thread_body_bytes
-        if not (small and inflation.step(limits.thread_body_bytes)):
+        ended, goal = False, min(limits.thread_body_bytes, limits.body_bytes + 1)
+        if len(raw) <= limits.thread_body_bytes:
+            held.resize(len(raw) + goal)
+            ended = inflation.step(goal)
+        while not ended:
+            goal = min(goal + _STEP_BYTES, limits.body_bytes + 1)
+            held.resize(len(raw) + goal)
             try:
-                await trio.to_thread.run_sync(inflation.step, limits.body_bytes + 1, limiter=self._threads)
+                ended = await trio.to_thread.run_sync(inflation.step, goal, limiter=self._threads)
             except Refusal as refusal:
                 # Trio's frame keeps what a thread raised: a cycle that would hold the body until the next collection.
                 raise refusal.with_traceback(None) from None
