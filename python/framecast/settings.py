@@ -110,7 +110,7 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     """One request body or WebSocket message, after decompression."""
 
     body_seconds: Seconds = 60.0
-    """For one request body to arrive whole; sixty times more than Telegraf's own patience."""
+    """For one request body or WebSocket message to arrive whole; sixty times more than Telegraf's own patience."""
 
     max_sockets: Positive = 10_000
     """Push WebSockets at once."""

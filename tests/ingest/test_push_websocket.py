@@ -152,6 +152,43 @@ async def test_a_silent_socket_is_closed_and_no_noise_is_made_of_it(autojump_clo
     assert {entry["log_level"] for entry in logs} == {"debug"}
 
 
+@pytest.mark.parametrize("sign_of_life", [Pong(b""), BytesMessage(b"x", message_finished=False)])
+async def test_a_message_that_does_not_become_whole_in_time_is_given_up(
+    sign_of_life: Event, autojump_clock: MockClock
+) -> None:
+    async with connected() as client:
+        begun = trio.current_time()
+
+        async def live() -> None:
+            with contextlib.suppress(trio.BrokenResourceError):
+                while True:
+                    await trio.sleep(7)
+                    await client.send(sign_of_life)
+
+        async with trio.open_nursery() as nursery:
+            await client.send(BytesMessage(b"x" * 1_000, message_finished=False))
+            nursery.start_soon(live)
+            await wait_all_tasks_blocked()
+            assert client.intake.budget.held_bytes == 1_000
+            await trio.sleep(LIMITS.body_seconds + 0.1)
+            assert client.closes() == [1008]
+            await client.closed.wait()
+            assert trio.current_time() - begun <= LIMITS.body_seconds + 0.1 + SERVER.linger_seconds
+            nursery.cancel_scope.cancel()
+        assert client.intake.budget.held_bytes == 0
+
+
+async def test_each_message_has_the_whole_time(autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        for _ in range(5):
+            await client.send(BytesMessage(b"a f=", message_finished=False))
+            await trio.sleep(LIMITS.body_seconds - 1)
+            await client.send(BytesMessage(b"1\n"))
+            await trio.sleep(10)
+        assert client.streams.bodies == [b"a f=1\n"] * 5
+        assert client.closes() == []
+
+
 async def test_a_message_over_the_limit_is_1009_with_text_counted_in_bytes(autojump_clock: MockClock) -> None:
     limits = Push(body_bytes=1_000)
     for event in (

@@ -94,6 +94,7 @@ class PushSocket:
         self._limits = limits
         self._frames = Connection(ConnectionType.SERVER)
         self._message = bytearray()
+        self._whole_by = math.inf
         self._waiting = trio.CancelScope()
         self._stopping = False
         self._close_at = math.inf
@@ -125,12 +126,15 @@ class PushSocket:
             if self._stopping and self._close_at == math.inf:
                 await self._send(self._frames.send(CloseConnection(1001, "server is shutting down")))
                 self._close_at = now + self._limits.close_seconds
+            elif now >= self._whole_by:
+                raise PeerError(1008, f"a message did not arrive within {self._limits.body_seconds:g} s")
             elif now >= silent_at:
                 raise PeerError(1008, f"not one byte in {silence_seconds:g} s")
             elif now >= ping_at and self._close_at == math.inf:
                 await self._send(self._frames.send(Ping()))
                 ping_at = now + ping_seconds
-            data = await self._receive(min(ping_at, silent_at) if self._close_at == math.inf else self._close_at)
+            due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
+            data = await self._receive(min(due, self._whole_by))
             now = trio.current_time()
             if data is None:
                 continue
@@ -177,6 +181,8 @@ class PushSocket:
             self._held.grow(len(piece))
         except Refusal as refusal:
             raise PeerError(1013, refusal.message) from None
+        whole_by = min(self._whole_by, trio.current_time() + self._limits.body_seconds)
+        self._whole_by = math.inf if finished else whole_by
         if finished and not self._message:
             message = piece
         else:
