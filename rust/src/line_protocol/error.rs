@@ -52,6 +52,10 @@ reasons! {
     BadUtf8 = "bad_utf8",
     /// A name, tag value or string longer than a part may be.
     TooLong = "too_long",
+    /// More tags than a line may have.
+    TooManyTags = "too_many_tags",
+    /// More fields than a line may have.
+    TooManyFields = "too_many_fields",
     /// One measurement more than the stream may have.
     MeasurementLimit = "measurement_limit",
     /// The measurement's name makes a channel that is too long.
@@ -159,6 +163,18 @@ impl Fault<'_> {
                     super::MAX_PART_BYTES
                 )
             }
+            Reason::TooManyTags => {
+                write!(
+                    to,
+                    "{it} is past the {} tags that a line may have",
+                    super::MAX_TAGS
+                )
+            }
+            Reason::TooManyFields => write!(
+                to,
+                "{it} is past the {} fields that a line may have; write several lines",
+                super::MAX_FIELDS
+            ),
             Reason::MeasurementLimit => write!(to, "measurement {it} is one more than this stream may have"),
             Reason::PathLimit => write!(to, "measurement {it} is too long for the name of a channel"),
             Reason::ColumnLimit => write!(to, "field {it} is one more than its measurement may have"),

@@ -26,3 +26,12 @@ pub use time::Precision;
 ///
 /// The strictest of the parsers of the field draw their line here; no metric has a use for more.
 pub const MAX_PART_BYTES: usize = 65_536;
+
+/// The most tags of one line; a series is told by a dozen.
+pub const MAX_TAGS: usize = 1_024;
+
+/// The most fields of one line, a repeated key counted each time.
+///
+/// Far above what a measurement has columns for: it bounds what a line takes in memory (a field's entry is many times
+/// `a=1,`), and is the same for every stream, so that a dry run judges as a push does.
+pub const MAX_FIELDS: usize = 65_536;

@@ -7,12 +7,12 @@ mod part;
 
 use memchr::{memchr, memchr2};
 
-use super::MAX_PART_BYTES;
 use super::byte_class::{BLANK, CONTROL, LINE_END, class};
 use super::error::{Fault, Place, Reason};
 use super::field::Field;
 use super::name::{Name, NameKind, Tag};
 use super::time::Precision;
+use super::{MAX_FIELDS, MAX_PART_BYTES, MAX_TAGS};
 
 /// A position in a body.
 pub struct Scanner<'a> {
@@ -99,7 +99,8 @@ impl<'a> Scanner<'a> {
         self.skip_blanks();
     }
 
-    /// Read measurement and tags and pass over the blanks behind them.
+    /// Read measurement and tags and pass over the blanks behind them. At most [`MAX_TAGS`] are put into `tags`, which
+    /// is emptied first.
     ///
     /// # Errors
     /// The first fault; `skip_line` must come next.
@@ -109,8 +110,13 @@ impl<'a> Scanner<'a> {
         if measurement.raw.is_empty() {
             return Err(self.missing(self.at, Reason::MissingMeasurement, self.rest_of_line()));
         }
-        while self.peek() == Some(b',') {
-            self.at += 1;
+        while self.take_comma() {
+            if tags.len() == MAX_TAGS {
+                let fault = self.fault(self.at, Reason::TooManyTags, self.rest_of_line());
+                // What else is wrong with the line is not told.
+                let _ = self.pass_tags_and_fields();
+                return Err(fault);
+            }
             tags.push(self.read_tag()?);
         }
         match self.peek() {
@@ -121,30 +127,23 @@ impl<'a> Scanner<'a> {
         Ok(measurement)
     }
 
-    /// Read the fields into `fields`, which is emptied first.
+    /// Read the fields into `fields`, at most [`MAX_FIELDS`], which is emptied first.
     ///
     /// # Errors
     /// The first fault; `skip_line` must come next.
     pub fn read_fields(&mut self, fields: &mut Vec<Field<'a>>) -> Scanned<'a, ()> {
         fields.clear();
         loop {
-            let key = self.read_name(NameKind::Key)?;
-            if key.raw.is_empty() {
-                return Err(self.missing(self.at, Reason::MissingField, &[]));
+            if fields.len() == MAX_FIELDS {
+                let fault = self.fault(self.at, Reason::TooManyFields, self.rest_of_line());
+                // What else is wrong with the line is not told.
+                let _ = self.pass_fields();
+                return Err(fault);
             }
-            if self.peek() != Some(b'=') {
-                return Err(self.missing(self.at, Reason::MissingValue, key.raw));
-            }
-            self.at += 1;
-            let value = match self.peek() {
-                Some(b'"') => self.read_string()?,
-                _ => self.read_bare_value(key)?,
-            };
-            fields.push(Field { key, value });
-            if self.peek() != Some(b',') {
+            fields.push(self.read_field()?);
+            if !self.take_comma() {
                 return Ok(());
             }
-            self.at += 1;
         }
     }
 
@@ -195,9 +194,42 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Read on from a tag of a line that is refused already, and keep nothing: only who reads the strings knows which
+    /// newlines are inside them.
+    fn pass_tags_and_fields(&mut self) -> Scanned<'a, ()> {
+        loop {
+            self.read_tag()?;
+            if !self.take_comma() {
+                break;
+            }
+        }
+        if self.peek() == Some(b' ') {
+            self.skip_blanks();
+            self.pass_fields()?;
+        }
+        Ok(())
+    }
+
+    /// The same from a field.
+    fn pass_fields(&mut self) -> Scanned<'a, ()> {
+        loop {
+            self.read_field()?;
+            if !self.take_comma() {
+                return Ok(());
+            }
+        }
+    }
+
     #[inline]
     fn peek(&self) -> Option<u8> {
         self.body.get(self.at).copied()
+    }
+
+    #[inline]
+    fn take_comma(&mut self) -> bool {
+        let taken = self.peek() == Some(b',');
+        self.at += usize::from(taken);
+        taken
     }
 
     fn skip_blanks(&mut self) {

@@ -100,8 +100,15 @@ impl Reader {
             return Err(self.missing(self.at, "missing_measurement"));
         }
         let mut tags: Vec<(String, Value)> = Vec::new();
+        let mut tag_count = 0;
         while self.here() == Some(',') {
             self.at += 1;
+            if tag_count == 1_024 {
+                let place = self.at;
+                let _ = self.rest_of_tags().and_then(|()| self.fields(usize::MAX));
+                return Err((place, "too_many_tags"));
+            }
+            tag_count += 1;
             let (key, value) = self.tag()?;
             put(&mut tags, key, json!(value));
         }
@@ -112,15 +119,7 @@ impl Reader {
             return Err(self.missing(self.at, "missing_field"));
         }
         self.skip(" ");
-        let mut fields: Vec<(String, Value)> = Vec::new();
-        loop {
-            let (key, value) = self.field()?;
-            put(&mut fields, key, value);
-            if self.here() != Some(',') {
-                break;
-            }
-            self.at += 1;
-        }
+        let fields = self.fields(65_536)?;
         let time = self.time(nanoseconds)?;
         let tags: Vec<Value> = tags.into_iter().map(|(key, value)| json!([key, value])).collect();
         let fields: Vec<Value> = fields
@@ -128,6 +127,38 @@ impl Reader {
             .map(|(key, value)| json!([key, value[0], value[1]]))
             .collect();
         Ok(json!({"measurement": measurement, "tags": tags, "fields": fields, "time_ns": time}))
+    }
+
+    fn fields(&mut self, most: usize) -> Result<Vec<(String, Value)>, Fault> {
+        let mut fields: Vec<(String, Value)> = Vec::new();
+        for count in 0.. {
+            if count == most {
+                let place = self.at;
+                let _ = self.fields(usize::MAX);
+                return Err((place, "too_many_fields"));
+            }
+            let (key, value) = self.field()?;
+            put(&mut fields, key, value);
+            if self.here() != Some(',') {
+                break;
+            }
+            self.at += 1;
+        }
+        Ok(fields)
+    }
+
+    /// From a tag to the first field.
+    fn rest_of_tags(&mut self) -> Result<(), Fault> {
+        self.tag()?;
+        while self.here() == Some(',') {
+            self.at += 1;
+            self.tag()?;
+        }
+        if self.here() != Some(' ') {
+            return Err((self.at, "missing_field"));
+        }
+        self.skip(" ");
+        Ok(())
     }
 
     fn tag(&mut self) -> Result<(String, String), Fault> {

@@ -6,12 +6,28 @@ use super::{Scanned, Scanner};
 use crate::line_protocol::MAX_PART_BYTES;
 use crate::line_protocol::byte_class::{BACKSLASH, BLANK, COMMA, CONTROL, EQUALS, HIGH, LINE_END, class};
 use crate::line_protocol::error::{Fault, Reason};
-use crate::line_protocol::field::Value;
+use crate::line_protocol::field::{Field, Value};
 use crate::line_protocol::name::{Name, NameKind, Tag};
 use crate::line_protocol::number::{Number, parse_bool};
 use crate::line_protocol::string::{find_closing_quote, is_plain, is_utf8};
 
 impl<'a> Scanner<'a> {
+    pub(super) fn read_field(&mut self) -> Scanned<'a, Field<'a>> {
+        let key = self.read_name(NameKind::Key)?;
+        if key.raw.is_empty() {
+            return Err(self.missing(self.at, Reason::MissingField, &[]));
+        }
+        if self.peek() != Some(b'=') {
+            return Err(self.missing(self.at, Reason::MissingValue, key.raw));
+        }
+        self.at += 1;
+        let value = match self.peek() {
+            Some(b'"') => self.read_string()?,
+            _ => self.read_bare_value(key)?,
+        };
+        Ok(Field { key, value })
+    }
+
     pub(super) fn read_tag(&mut self) -> Scanned<'a, Tag<'a>> {
         let start = self.at;
         let key = self.read_name(NameKind::Key)?;
