@@ -3,8 +3,11 @@
 
 mod naive;
 
+use std::collections::HashMap;
+
 use _core::frame::{Limits, PushOutcome, Stream};
 use _core::line_protocol::{MAX_FIELDS, MAX_TAGS, Precision, Reason, describe_points};
+use proptest::prelude::*;
 
 const ROOMY: Limits = Limits {
     max_measurements: 1_000,
@@ -86,4 +89,155 @@ fn a_line_with_too_much_leaves_no_trace() {
     let outcome = push(&mut stream, &format!("m {}b=1", "a=1,".repeat(MAX_FIELDS)));
     assert_eq!(outcome.reasons, [(Reason::TooManyFields, 1)]);
     assert_eq!((outcome.packets.len(), stream.measurements().count()), (0, 0));
+}
+
+/// A line with a string of so many bytes.
+fn text_line(measurement: &str, key: &str, bytes: usize) -> String {
+    format!("{measurement} {key}=\"{}\" 1\n", "x".repeat(bytes))
+}
+
+#[test]
+fn a_row_larger_than_a_packet_is_refused_and_its_neighbours_are_kept() {
+    let mut stream = Stream::new(Limits {
+        max_packet_bytes: 600,
+        ..ROOMY
+    });
+    let rows = |outcome: &PushOutcome| -> Vec<usize> { outcome.packets.iter().map(|it| it.rows).collect() };
+    let body = text_line("m", "s", 3) + &text_line("m", "s", 600) + &text_line("m", "s", 4);
+    let outcome = push(&mut stream, &body);
+    assert_eq!(outcome.reasons, [(Reason::RowLimit, 1)]);
+    assert_eq!(rows(&outcome), [2]);
+    let place = outcome.rejections[0].place;
+    assert_eq!((place.line, place.column), (2, 1));
+    // Nothing is kept of it: its column is not there, nor its measurement.
+    let outcome = push(
+        &mut stream,
+        &(text_line("m", "t", 600) + &text_line("n", "s", 600)),
+    );
+    assert_eq!((outcome.accepted, stream.measurements().count()), (0, 1));
+    assert!(push(&mut stream, "m s=\"y\" 1").packets[0].schema.is_none());
+}
+
+#[test]
+fn the_largest_row_there_may_be_has_a_packet_with_schema() {
+    let limits = Limits {
+        max_packet_bytes: 600,
+        ..ROOMY
+    };
+    let taken = |bytes| push(&mut Stream::new(limits), &text_line("m", "s", bytes));
+    let most = (0..600).rev().find(|&bytes| taken(bytes).accepted == 1).unwrap();
+    let payload = taken(most).packets.remove(0).payload;
+    // What is counted is what may be needed: here there is no remainder, and no null.
+    assert!(most > 450 && payload.len() > 600, "{most}");
+    assert_eq!(taken(most + 1).reasons, [(Reason::RowLimit, 1)]);
+}
+
+#[test]
+fn a_line_whose_columns_make_an_earlier_row_too_large_is_refused() {
+    let mut stream = Stream::new(Limits {
+        max_packet_bytes: 600,
+        ..ROOMY
+    });
+    let body = text_line("m", "s", 470) + "m a=1,b=1,c=1 1\n" + &text_line("m", "s", 3);
+    let outcome = push(&mut stream, &body);
+    assert_eq!((outcome.accepted, outcome.rejections[0].place.line), (2, 2));
+    assert_eq!(outcome.reasons, [(Reason::RowLimit, 1)]);
+    // In a push of its own it has its place.
+    assert_eq!(push(&mut stream, "m a=1,b=1,c=1 1\n").accepted, 1);
+}
+
+#[test]
+fn a_schema_larger_than_a_packet_is_refused_and_the_columns_before_are_kept() {
+    let mut stream = Stream::new(Limits {
+        max_packet_bytes: 2_000,
+        ..ROOMY
+    });
+    let outcome = push(&mut stream, "m a=1 1\n");
+    let mut schema = outcome.packets[0].schema.clone().unwrap();
+    for number in 0..100 {
+        for packet in push(&mut stream, &format!("m k{number}=1 1")).packets {
+            schema = packet.schema.unwrap();
+        }
+    }
+    assert!((1_400..=2_000).contains(&schema.len()), "{}", schema.len());
+    let outcome = push(&mut stream, "m a=1 1\nm a=1,z=1 1\nm a=2 1");
+    assert_eq!((outcome.accepted, outcome.rejections[0].place.line), (2, 2));
+    assert!(outcome.rejections[0].message.contains("\"z\""));
+    assert_eq!(outcome.reasons, [(Reason::SchemaLimit, 1)]);
+    assert_eq!(outcome.packets[0].schema, None);
+    // A measurement's name counts too.
+    let long = format!("{} a=1", "n".repeat(1_000));
+    let limits = Limits {
+        max_path_bytes: 2_000,
+        max_packet_bytes: 2_000,
+        ..ROOMY
+    };
+    let outcome = push(&mut Stream::new(limits), &long);
+    assert_eq!(outcome.reasons, [(Reason::SchemaLimit, 1)]);
+}
+
+/// Lines of few measurements with long and awkward keys, tags and values: what makes rows and schemas grow.
+fn growing_lines() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just("1".to_owned()),
+        Just("-2.2250738585072014e-308".to_owned()),
+        Just("t".to_owned()),
+        (
+            prop::sample::select(&["x", "\u{1}", "\\\\", "\\\"", "\n", "é"][..]),
+            0_usize..500
+        )
+            .prop_map(|(piece, count)| format!("\"{}\"", piece.repeat(count))),
+    ];
+    let key = (
+        prop::sample::select(&["a", "b", "\"", "\\"][..]),
+        1_usize..40,
+        "[a-f]",
+    )
+        .prop_map(|(piece, count, end)| piece.repeat(count) + &end);
+    let fields = prop::collection::vec((key, value), 1..12);
+    let tags = prop::collection::vec("\"{0,60}[a-c]", 0..4);
+    (
+        prop::sample::select(&["m", "n", "\"\"\""][..]),
+        tags,
+        fields,
+        any::<i64>(),
+    )
+        .prop_map(|(name, tags, fields, time)| {
+            let tags: Vec<_> = tags.iter().map(|tag| format!(",{tag}={tag}")).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            format!("{name}{} {} {time}\n", tags.concat(), fields.join(","))
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_schema_and_the_newest_packet_never_pass_twice_the_limit(
+        pushes in prop::collection::vec(prop::collection::vec(growing_lines(), 1..12), 1..6),
+        max_packet_bytes in 300_usize..4_000,
+    ) {
+        let mut stream = Stream::new(Limits { max_packet_bytes, ..ROOMY });
+        let mut schemas = HashMap::new();
+        for lines in pushes {
+            let outcome = push(&mut stream, &lines.concat());
+            prop_assert_eq!(outcome.accepted + outcome.rejected, lines.len());
+            prop_assert_eq!(outcome.packets.iter().map(|packet| packet.rows).sum::<usize>(), outcome.accepted);
+            for packet in outcome.packets {
+                let mut excess = 0;
+                if let Some(schema) = &packet.schema {
+                    schemas.insert(packet.path.clone(), schema.len());
+                    prop_assert!(schema.len() <= max_packet_bytes);
+                    excess = schema.len();
+                } else {
+                    prop_assert!(schemas[&packet.path] + packet.payload.len() <= 2 * max_packet_bytes);
+                }
+                // Its schema, and the brackets that go with it, are all that a packet may have beyond the limit.
+                prop_assert!(packet.payload.len() <= max_packet_bytes + excess);
+            }
+        }
+    }
 }

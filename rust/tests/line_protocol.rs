@@ -167,7 +167,7 @@ const LIMITS: Limits = Limits {
     max_measurements: 1_000,
     max_columns: 1_000,
     max_path_bytes: 150,
-    max_packet_bytes: 400,
+    max_packet_bytes: 1 << 14,
     max_push_output_bytes: 10_000_000,
     max_rejections: 1_000,
 };
@@ -179,7 +179,6 @@ fn check_packets(outcome: &PushOutcome, max_packet_bytes: usize) -> usize {
     let mut last_time: HashMap<&str, i64> = HashMap::new();
     let mut rows = 0;
     for packet in &outcome.packets {
-        assert!(packet.rows == 1 || packet.payload.len() <= max_packet_bytes);
         assert!(packet.payload.iter().all(|&byte| byte >= 0x20));
         let frame: Value = serde_json::from_slice(&packet.payload).unwrap();
         let schema = packet
@@ -187,6 +186,9 @@ fn check_packets(outcome: &PushOutcome, max_packet_bytes: usize) -> usize {
             .as_ref()
             .map(|schema| serde_json::from_slice(schema).unwrap());
         assert_eq!(frame.get("schema"), schema.as_ref());
+        let schema_bytes = packet.schema.as_ref().map_or(0, Vec::len);
+        let excess = if packet.rows == 1 { schema_bytes } else { 0 };
+        assert!(packet.payload.len() <= max_packet_bytes + excess);
         let values = frame["data"]["values"].as_array().unwrap();
         for column in values {
             assert_eq!(column.as_array().unwrap().len(), packet.rows);
@@ -248,7 +250,7 @@ proptest! {
             max_measurements: 2,
             max_columns: 3,
             max_path_bytes: 150,
-            max_packet_bytes: 200,
+            max_packet_bytes: 600,
             max_push_output_bytes: output,
             max_rejections: 2,
         };
@@ -271,7 +273,7 @@ fn tiny_lines_against_many_columns_stay_bounded() {
     let fields: Vec<String> = (0..1_000).map(|number| format!("f{number}=1")).collect();
     let mut stream = Stream::new(Limits {
         max_push_output_bytes: 1 << 20,
-        max_packet_bytes: 1 << 16,
+        max_packet_bytes: 1 << 18,
         ..LIMITS
     });
     stream.push(

@@ -141,9 +141,19 @@ def test_a_large_packet_is_split_by_rows() -> None:
     assert sum(packet.rows for packet in result.packets) == len(times) == result.accepted == 200
 
 
-def test_a_row_too_large_for_a_packet_is_alone_in_one() -> None:
-    result = push(make_parser(max_packet_bytes=600), f'm s="x" 0\nm s="{"y" * 2000}" 1\nm s="z" 2')
-    assert [packet.rows for packet in result.packets] == [1, 1, 1]
+def test_a_row_too_large_for_a_packet_costs_its_line_only() -> None:
+    result = push(make_parser(max_packet_bytes=600), f'm s="x" 0\nm s="{"y" * 600}" 1\nm s="z" 2')
+    assert (result.accepted, result.reasons) == (2, {"row_limit": 1})
+    assert values(result)[2] == ["x", "z"]
+    assert "packet_bytes" in result.rejections[0].message
+
+
+def test_a_schema_too_large_for_a_packet_costs_the_line_that_would_bring_it() -> None:
+    parser = make_parser(max_packet_bytes=1_000)
+    result = push(parser, "".join(f"m f{number:090}=1 0\n" for number in range(9)))
+    assert (result.accepted, result.reasons) == (2, {"schema_limit": 7})
+    assert "packet_bytes" in result.rejections[0].message
+    assert [len(packet.schema or b"") <= 1_000 for packet in result.packets] == [True]
 
 
 def test_a_measurement_too_many_costs_its_lines_only() -> None:

@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits {
     max_measurements: 3,
     max_columns: 4,
     max_path_bytes: usize::MAX,
-    max_packet_bytes: 300,
+    max_packet_bytes: 600,
     max_push_output_bytes: 1 << 14,
     max_rejections: 4,
 };
@@ -31,7 +31,10 @@ fuzz_target!(|input: &[u8]| {
         );
         let mut rows = 0;
         for packet in outcome.packets {
-            assert!(packet.rows == 1 || packet.payload.len() <= LIMITS.max_packet_bytes);
+            let schema = packet.schema.as_ref().map_or(0, Vec::len);
+            assert!(schema <= LIMITS.max_packet_bytes);
+            let excess = if packet.rows == 1 { schema } else { 0 };
+            assert!(packet.payload.len() <= LIMITS.max_packet_bytes + excess);
             assert!(packet.payload.iter().all(|&byte| byte >= 0x20));
             let frame: Value = serde_json::from_slice(&packet.payload).expect("JSON");
             let name = packet.measurement.to_string();

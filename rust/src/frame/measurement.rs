@@ -90,6 +90,19 @@ impl Measurement {
                 .sum::<usize>()
     }
 
+    /// The first of these columns that would bring the schema past `max_bytes`.
+    pub(super) fn first_column_past<'f, 'a>(
+        &self,
+        max_bytes: usize,
+        new_columns: &'f [Field<'a>],
+    ) -> Option<&'f Field<'a>> {
+        let mut bytes = self.schema_bytes;
+        new_columns.iter().find(|field| {
+            bytes += column_schema_bytes(field.key.raw);
+            bytes > max_bytes
+        })
+    }
+
     /// The whole schema if subscribers do not know it yet; from now on they do.
     pub(super) fn take_schema(&mut self) -> Option<Vec<u8>> {
         if self.announced == Some(self.columns.len()) {

@@ -33,7 +33,8 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 
 /// Turn a batch into packets, and count the cells that did not fit their columns.
 ///
-/// No packet passes `max_packet_bytes` unless it has one row. Beyond the packets it needs memory for one packet's
+/// No packet passes `max_packet_bytes`, except one that has its schema and one row; the schema's bytes, it passes by at
+/// most. That rests on the limits that each line was held against. Beyond the packets it needs memory for one packet's
 /// rows and cells.
 pub(super) fn write_packets(
     measurement: &mut Measurement,

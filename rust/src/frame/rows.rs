@@ -13,7 +13,9 @@ pub(super) struct Batch<'a> {
     pub(super) rows: Vec<Row>,
     pub(super) cells: Vec<Cell<'a>>,
     /// The sum of the rows' bytes.
-    pub(super) row_bytes: usize,
+    row_bytes: usize,
+    /// The most that one of them has.
+    largest_row: usize,
     /// What the batch as one frame takes at most.
     pub(super) output_bytes: usize,
     /// Whether a column came with it, so that the frame must carry the schema.
@@ -33,6 +35,18 @@ pub(super) struct Row {
 }
 
 impl Batch<'_> {
+    pub(super) fn push(&mut self, row: Row) {
+        self.row_bytes += row.bytes;
+        self.largest_row = self.largest_row.max(row.bytes);
+        self.rows.push(row);
+    }
+
+    /// What the largest row would take at most as a packet that has no schema, if there were one row more and so many
+    /// columns: they make the rows before it larger too.
+    pub(super) fn largest_packet(&self, columns: usize, row: &Row) -> usize {
+        frame_bytes(columns) + NULL_BYTES * columns + row.bytes.max(self.largest_row)
+    }
+
     /// What the batch would take at most with one row and these columns more. A column costs a null in every row of
     /// the batch that came before it.
     pub(super) fn grown(&mut self, measurement: &Measurement, new_columns: &[Field], row: &Row) -> usize {

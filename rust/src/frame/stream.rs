@@ -25,7 +25,8 @@ pub struct Limits {
     pub max_columns: usize,
     /// Bytes of a measurement's name once it is escaped into a channel's path.
     pub max_path_bytes: usize,
-    /// Bytes of a packet with more than one row.
+    /// Bytes of a packet beside its schema, and of a measurement's schema. Who has both, as a new subscriber does, has
+    /// at most twice as many.
     pub max_packet_bytes: usize,
     /// Bytes of all frames of one push together, as counted before the cut into packets.
     pub max_push_output_bytes: usize,
@@ -34,26 +35,43 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Which limit a line would break that leaves the stream as described, and by what.
-    fn refusal<'a>(
-        &self,
-        columns: usize,
-        name_bytes: usize,
-        output_bytes: usize,
-        unknown: &[Field<'a>],
-    ) -> Option<(Reason, &'a [u8])> {
-        let room = self.max_columns.saturating_sub(columns);
-        let subject = |at: usize| unknown.get(at).map_or(&[][..], |field: &Field<'a>| field.key.raw);
-        if unknown.len() > room {
-            Some((Reason::ColumnLimit, subject(room)))
-        } else if name_bytes > MAX_NAME_BYTES {
-            Some((Reason::NameLimit, subject(0)))
-        } else if output_bytes > self.max_push_output_bytes {
+    /// Which limit the line would break, and by what.
+    fn refusal<'a>(&self, prospect: &Prospect<'_, 'a>) -> Option<(Reason, &'a [u8])> {
+        let Prospect {
+            measurement, unknown, ..
+        } = prospect;
+        let room = self.max_columns.saturating_sub(measurement.columns.len());
+        if let Some(field) = unknown.get(room) {
+            Some((Reason::ColumnLimit, field.key.raw))
+        } else if prospect.name_bytes > MAX_NAME_BYTES {
+            Some((
+                Reason::NameLimit,
+                unknown.first().map_or(&[], |field| field.key.raw),
+            ))
+        } else if let Some(field) = measurement.first_column_past(self.max_packet_bytes, unknown) {
+            Some((Reason::SchemaLimit, field.key.raw))
+        } else if prospect.packet_bytes > self.max_packet_bytes {
+            Some((Reason::RowLimit, &[]))
+        } else if prospect.output_bytes > self.max_push_output_bytes {
             Some((Reason::OutputLimit, &[]))
         } else {
             None
         }
     }
+}
+
+/// What a line would make of its stream.
+struct Prospect<'p, 'a> {
+    /// As it is before.
+    measurement: &'p Measurement,
+    /// The fields whose columns would be new.
+    unknown: &'p [Field<'a>],
+    /// Of all names that the stream would remember.
+    name_bytes: usize,
+    /// Of a packet that has no schema, and of rows only the largest.
+    packet_bytes: usize,
+    /// Of all frames of the push.
+    output_bytes: usize,
 }
 
 /// The pushed bodies of one stream go in, its frames come out.
@@ -192,14 +210,17 @@ impl Stream {
         for field in &push.unknown {
             row.bytes += cell_bytes(&field.value, Family::of(&field.value)).saturating_sub(NULL_BYTES);
         }
-        let columns = measurement.columns.len();
         let new_names: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
         let grown = batch.grown(measurement, &push.unknown, &row);
         let output_bytes = push.output_bytes - batch.output_bytes + grown;
-        let refusal = self
-            .limits
-            .refusal(columns, self.name_bytes + new_names, output_bytes, &push.unknown);
-        if let Some((reason, subject)) = refusal {
+        let prospect = Prospect {
+            measurement,
+            unknown: &push.unknown,
+            name_bytes: self.name_bytes + new_names,
+            packet_bytes: batch.largest_packet(measurement.columns.len() + push.unknown.len(), &row),
+            output_bytes,
+        };
+        if let Some((reason, subject)) = self.limits.refusal(&prospect) {
             batch.cells.truncate(start);
             push.forget_empty_batch();
             return Err(scanner.refuse(reason, subject));
@@ -216,8 +237,7 @@ impl Stream {
             });
         }
         row.end = batch.cells.len();
-        batch.row_bytes += row.bytes;
-        batch.rows.push(row);
+        batch.push(row);
         Ok(())
     }
 }

@@ -64,6 +64,10 @@ reasons! {
     ColumnLimit = "column_limit",
     /// The names that the stream must remember are too long together.
     NameLimit = "name_limit",
+    /// The measurement's schema would be larger than a packet may be.
+    SchemaLimit = "schema_limit",
+    /// A row would be larger than a packet may be.
+    RowLimit = "row_limit",
     /// The push's frames would be larger than allowed.
     OutputLimit = "output_limit",
 }
@@ -79,6 +83,8 @@ impl Reason {
                 | Self::PathLimit
                 | Self::ColumnLimit
                 | Self::NameLimit
+                | Self::SchemaLimit
+                | Self::RowLimit
                 | Self::OutputLimit
         )
     }
@@ -181,6 +187,16 @@ impl Fault<'_> {
             Reason::NameLimit => write!(
                 to,
                 "{it} is new, and this stream's names are as long as they may be"
+            ),
+            Reason::SchemaLimit => write!(
+                to,
+                "field {it} makes the schema of its measurement larger than a packet may be (packet_bytes); \
+                 use fewer or shorter field names"
+            ),
+            Reason::RowLimit => write!(
+                to,
+                "with this line a row becomes larger than a packet may be (packet_bytes); \
+                 send shorter strings, or fewer fields in one measurement"
             ),
             Reason::OutputLimit => write!(
                 to,
