@@ -1,4 +1,4 @@
-"""The fan-out as Python sees it: conversions, errors, threads. Its rules: rust/tests/fanout.rs."""
+"""The fan-out as Python sees it: conversions, errors, threads. Its rules: rust/tests/fanout."""
 
 import contextlib
 import json

@@ -1,0 +1,171 @@
+//! What subscribers get: everything, in order, in their own spelling.
+
+use std::os::fd::AsRawFd;
+
+use _core::fanout::Fanout;
+use rustix::net::sockopt;
+
+use crate::peers::{ROOMY, form, message, messages, pair, push, tcp_pair, until};
+
+#[test]
+fn everything_queued_arrives_in_the_order_of_the_calls() {
+    let fanout = Fanout::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    fanout.subscribe(id, "a", form("org/a"));
+    assert!(fanout.send(id, b"\x81\x03raw"));
+    assert_eq!(fanout.publish("a", b"1", 1), 1);
+    assert!(fanout.send_message(id, b"reply"));
+    assert_eq!(fanout.publish("a", b"2", 2), 1);
+    let expected = [
+        "raw".to_owned(),
+        push("org/a", "1", 1),
+        "reply".to_owned(),
+        push("org/a", "2", 2),
+    ];
+    assert_eq!(messages(&mut theirs, 4), expected);
+}
+
+#[test]
+fn each_subscriber_sees_the_channel_in_its_own_spelling() {
+    let fanout = Fanout::new().unwrap();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for spelling in ["one", "two", "one"] {
+        let (mine, yours) = pair();
+        let id = fanout.add(mine.as_raw_fd(), ROOMY).unwrap();
+        fanout.subscribe(id, "a", form("before"));
+        fanout.subscribe(id, "a", form(spelling));
+        ours.push(mine);
+        theirs.push((spelling, yours));
+    }
+    assert_eq!(fanout.publish("a", b"true", 9), 3);
+    assert_eq!(fanout.publish("other", b"true", 9), 0);
+    for (spelling, peer) in &mut theirs {
+        assert_eq!(message(peer), push(spelling, "true", 9));
+    }
+}
+
+#[test]
+fn nothing_published_after_unsubscribe_is_delivered() {
+    let fanout = Fanout::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    fanout.subscribe(id, "a", form("a"));
+    fanout.publish("a", b"1", 1);
+    fanout.unsubscribe(id, "a");
+    fanout.unsubscribe(id, "never joined");
+    assert_eq!(fanout.publish("a", b"2", 2), 0);
+    assert_eq!(fanout.statistics().channels, 0);
+    fanout.send_message(id, b"end");
+    assert_eq!(messages(&mut theirs, 2), [push("a", "1", 1), "end".to_owned()]);
+}
+
+#[test]
+fn partial_sends_lose_and_reorder_nothing() {
+    let fanout = Fanout::new().unwrap();
+    // Not TCP: with buffers this small its timers make the test take minutes.
+    let (ours, mut theirs) = pair();
+    sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
+    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    fanout.subscribe(id, "a", form("a"));
+    let data = |number: usize| format!("\"{}\"", number.to_string().repeat(1 + number * 7 % 5000));
+    for number in 1..600 {
+        assert_eq!(fanout.publish("a", data(number).as_bytes(), number as u64), 1);
+    }
+    for number in 1..600 {
+        assert_eq!(message(&mut theirs), push("a", &data(number), number as u64));
+    }
+    until(|| fanout.queued_bytes(id) == 0);
+    assert!(
+        fanout.statistics().send_calls > 20,
+        "the socket was meant to be too small for single sends"
+    );
+}
+
+#[test]
+fn many_publishers_interleave_whole_messages_and_keep_their_own_order() {
+    const PUBLISHERS: u64 = 4;
+    const EACH: u64 = 2000;
+    let fanout = Fanout::new().unwrap();
+    let (ours, theirs): (Vec<_>, Vec<_>) = (0..3).map(|_| tcp_pair()).unzip();
+    let ids: Vec<u64> = ours
+        .iter()
+        .map(|socket| fanout.add(socket.as_raw_fd(), ROOMY).unwrap())
+        .collect();
+    for &id in &ids {
+        fanout.subscribe(id, "shared", form("s"));
+    }
+    let seen: Vec<Vec<(u64, u64)>> = std::thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            let (fanout, ids) = (&fanout, &ids);
+            scope.spawn(move || {
+                for number in 1..=EACH {
+                    let data = format!("[{publisher},{number},\"{}\"]", "x".repeat(300));
+                    assert_eq!(fanout.publish("shared", data.as_bytes(), 0), 3);
+                    // Traffic of another kind and changes elsewhere must not disturb it.
+                    fanout.subscribe(ids[0], &format!("other {publisher}"), form("o"));
+                    fanout.unsubscribe(ids[0], &format!("other {publisher}"));
+                }
+            });
+        }
+        let readers: Vec<_> = theirs
+            .into_iter()
+            .map(|mut peer| {
+                scope.spawn(move || {
+                    (0..PUBLISHERS * EACH)
+                        .map(|_| {
+                            let text = message(&mut peer);
+                            let data = text.split_once('[').unwrap().1;
+                            let mut numbers = data.split(',');
+                            let publisher = numbers.next().unwrap().parse().unwrap();
+                            (publisher, numbers.next().unwrap().parse().unwrap())
+                        })
+                        .collect()
+                })
+            })
+            .collect();
+        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+    });
+    assert_eq!(seen[0], seen[1], "one channel has one order for everybody");
+    assert_eq!(seen[0], seen[2]);
+    for publisher in 0..PUBLISHERS {
+        let numbers = seen[0].iter().filter(|(by, _)| *by == publisher);
+        assert!(
+            numbers.map(|(_, number)| *number).eq(1..=EACH),
+            "publisher {publisher} kept its order"
+        );
+    }
+}
+
+#[test]
+fn thousand_connections_each_get_every_publication() {
+    let fanout = Fanout::new().unwrap();
+    let (ours, mut theirs): (Vec<_>, Vec<_>) = (0..1000).map(|_| pair()).unzip();
+    for (number, socket) in ours.iter().enumerate() {
+        let id = fanout.add(socket.as_raw_fd(), ROOMY).unwrap();
+        fanout.subscribe(id, "all", form("all"));
+        fanout.subscribe(id, &format!("some {}", number % 7), form("some"));
+    }
+    let before = fanout.statistics();
+    assert_eq!(
+        (before.connections, before.subscriptions, before.channels),
+        (1000, 2000, 8)
+    );
+    for offset in 1..=20 {
+        assert_eq!(fanout.publish("all", b"{}", offset), 1000);
+    }
+    assert_eq!(fanout.publish("some 3", b"{}", 21), 143);
+    for (number, peer) in theirs.iter_mut().enumerate() {
+        for offset in 1..=20 {
+            assert_eq!(message(peer), push("all", "{}", offset));
+        }
+        if number % 7 == 3 {
+            assert_eq!(message(peer), push("some", "{}", 21));
+        }
+    }
+    let after = fanout.statistics();
+    assert_eq!(after.deliveries, 20_143);
+    assert_eq!(after.queued_bytes, 0);
+    let bytes = 20_000 * (push("all", "{}", 1).len() + 2) + 11_000 + 143 * (push("some", "{}", 21).len() + 2);
+    assert_eq!(after.sent_bytes, bytes as u64);
+}

@@ -1,0 +1,115 @@
+//! Peers that read slowly or not at all: they are cut, and the others notice nothing.
+
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use _core::fanout::{Fanout, Kind};
+
+use crate::peers::{ROOMY, Watcher, form, is_at_end, message, pair, push, tcp_pair, until};
+
+#[test]
+fn full_queue_cuts_that_connection_alone_and_says_so_once() {
+    let fanout = Fanout::new().unwrap();
+    let (slow, mut slow_peer) = tcp_pair();
+    let (quick, mut quick_peer) = tcp_pair();
+    let slow_id = fanout.add(slow.as_raw_fd(), 1 << 20).unwrap();
+    let quick_id = fanout.add(quick.as_raw_fd(), ROOMY).unwrap();
+    fanout.subscribe(slow_id, "a", form("a"));
+    fanout.subscribe(quick_id, "a", form("a"));
+    let data = format!("\"{}\"", "x".repeat(100_000));
+    let mut watcher = Watcher::new(&fanout);
+    let mut offset = 0;
+    until(|| {
+        offset += 1;
+        let taken = fanout.publish("a", data.as_bytes(), offset);
+        assert_eq!(message(&mut quick_peer), push("a", &data, offset));
+        taken == 1
+    });
+    watcher.wait_for(slow_id, Kind::Overflow);
+    assert_eq!(fanout.queued_bytes(slow_id), 0, "the queue is dropped");
+    assert!(!fanout.send(slow_id, b"late"));
+    assert!(!fanout.send_message(slow_id, b"late"));
+    // The slow peer may read what the kernel had, then finds the end.
+    let mut rest = Vec::new();
+    let _ = slow_peer.read_to_end(&mut rest);
+    assert!(!rest.is_empty());
+    assert!(fanout.send_message(quick_id, b"still here"));
+    assert_eq!(message(&mut quick_peer), "still here");
+    fanout.remove(slow_id);
+    watcher.wait_for(slow_id, Kind::Released);
+    assert_eq!(watcher.of(slow_id), [Kind::Overflow, Kind::Released]);
+    assert_eq!(watcher.of(quick_id), []);
+    assert_eq!(fanout.statistics().overflows, 1);
+}
+
+#[test]
+fn one_message_larger_than_the_limit_cuts_too() {
+    let fanout = Fanout::new().unwrap();
+    let (ours, mut theirs) = pair();
+    let id = fanout.add(ours.as_raw_fd(), 100).unwrap();
+    assert!(!fanout.send(id, &[0; 101]));
+    Watcher::new(&fanout).wait_for(id, Kind::Overflow);
+    assert!(is_at_end(&mut theirs));
+}
+
+#[test]
+fn stalled_reader_does_not_disturb_the_others() {
+    let fanout = Fanout::new().unwrap();
+    let (stalled, _stalled_peer) = tcp_pair();
+    let (quick, mut quick_peer) = tcp_pair();
+    let stalled_id = fanout.add(stalled.as_raw_fd(), 1 << 30).unwrap();
+    let quick_id = fanout.add(quick.as_raw_fd(), ROOMY).unwrap();
+    let block = vec![0; 1 << 20];
+    until(|| {
+        fanout.send(stalled_id, &block);
+        fanout.queued_bytes(stalled_id) > 16 << 20
+    });
+    for number in 0..1000 {
+        assert!(fanout.send_message(quick_id, number.to_string().as_bytes()));
+        assert_eq!(message(&mut quick_peer), number.to_string());
+    }
+    let calls = fanout.statistics().send_calls;
+    for number in 0..1000 {
+        fanout.send(stalled_id, b"more");
+        assert!(fanout.send_message(quick_id, number.to_string().as_bytes()));
+        assert_eq!(message(&mut quick_peer), number.to_string());
+    }
+    let calls = fanout.statistics().send_calls - calls;
+    assert!(calls < 1100, "a full socket is not tried again: {calls} calls");
+    assert!(fanout.take_events().is_empty());
+}
+
+#[test]
+fn long_queue_of_one_does_not_delay_another_past_one_pass() {
+    let fanout = Fanout::new().unwrap();
+    let (greedy, mut greedy_peer) = tcp_pair();
+    let (modest, mut modest_peer) = tcp_pair();
+    let greedy_id = fanout.add(greedy.as_raw_fd(), 1 << 30).unwrap();
+    let modest_id = fanout.add(modest.as_raw_fd(), ROOMY).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let done = &done;
+        scope.spawn(move || {
+            let mut buffer = vec![0; 1 << 20];
+            while !done.load(Ordering::Relaxed) && greedy_peer.read(&mut buffer).unwrap_or(0) > 0 {}
+        });
+        let block = [0_u8; 16_000];
+        let mut busy = 0;
+        for number in 0..10 {
+            while fanout.queued_bytes(greedy_id) < 32 << 20 {
+                assert!(fanout.send(greedy_id, &block));
+            }
+            assert!(fanout.send_message(modest_id, number.to_string().as_bytes()));
+            assert_eq!(message(&mut modest_peer), number.to_string());
+            busy += usize::from(fanout.queued_bytes(greedy_id) > 0);
+        }
+        done.store(true, Ordering::Relaxed);
+        drop(fanout);
+        drop(greedy);
+        assert!(
+            busy > 5,
+            "the long queue was meant to be under way when the other's message arrived: {busy} of 10"
+        );
+    });
+}
