@@ -1,7 +1,8 @@
-//! What `bench/fanout` compares with: one thread, one blocking `send` per subscriber and message, nothing else.
+//! What `bench/fanout` compares with: one thread, one blocking `send` per subscriber and message, nothing
+//! else.
 //!
-//! `bare_sender CONNECTIONS HERTZ PAYLOAD_BYTES SECONDS` prints its port, accepts, and after `SECONDS` one line of JSON.
-//! `HERTZ` 0 sends without pause.
+//! `bare_sender CONNECTIONS HERTZ PAYLOAD_BYTES SECONDS` prints its port, accepts, and after `SECONDS` one
+//! line of JSON. `HERTZ` 0 sends without pause.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;

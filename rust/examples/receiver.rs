@@ -1,8 +1,9 @@
 //! The other end of `bench/fanout`: many raw TCP subscribers in one thread, measuring what arrives.
 //!
-//! `receiver ADDRESS CONNECTIONS WARM_UP_SECONDS SECONDS` connects, prints `ready`, and after the time given one line of JSON:
-//! messages, bytes, receives, p50/p99/max latency in microseconds (from the `CLOCK_MONOTONIC` nanoseconds in each
-//! payload: `"t":<digits>`), messages out of order, connections lost, and its own CPU share.
+//! `receiver ADDRESS CONNECTIONS WARM_UP_SECONDS SECONDS` connects, prints `ready`, and after the time given
+//! one line of JSON: messages, bytes, receives, p50/p99/max latency in microseconds (from the
+//! `CLOCK_MONOTONIC` nanoseconds in each payload: `"t":<digits>`), messages out of order, connections lost,
+//! and its own CPU share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
 
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,5 @@
-//! JSON text, written straight into a buffer: strings from plain text and from line protocol. Nothing here parses.
+//! JSON text, written straight into a buffer: strings from plain text and from line protocol. Nothing here
+//! parses.
 
 /// Write `text` (UTF-8) as a JSON string with its quotes. Never writes a byte below 0x20.
 pub fn write_string(text: &[u8], out: &mut Vec<u8>) {

@@ -1,8 +1,10 @@
 //! Framecast's core: the two hot paths of the server, free of any knowledge of Python.
 //!
 //! How data walks through it:
-//! - a pushed body: [`line_protocol`] (bytes → points, borrowing) → [`frame`] (points → sticky columns → frame JSON);
-//! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer thread).
+//! - a pushed body: [`line_protocol`] (bytes → points, borrowing) → [`frame`] (points → sticky columns →
+//!   frame JSON);
+//! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
+//!   thread).
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 

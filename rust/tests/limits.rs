@@ -235,7 +235,8 @@ proptest! {
                 } else {
                     prop_assert!(schemas[&packet.path] + packet.payload.len() <= 2 * max_packet_bytes);
                 }
-                // Its schema, and the brackets that go with it, are all that a packet may have beyond the limit.
+                // Its schema, and the brackets that go with it, are all that a packet may have beyond the
+                // limit.
                 prop_assert!(packet.payload.len() <= max_packet_bytes + excess);
             }
         }

@@ -1,4 +1,5 @@
-//! The parser against its naive twin, and the frames against what the twin counts, on made and mangled bodies.
+//! The parser against its naive twin, and the frames against what the twin counts, on made and mangled
+//! bodies.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod naive;

@@ -1,5 +1,5 @@
-//! Any bytes, cut into pushes at 0xfe, under tight limits: no panic, every frame is JSON with even columns, and every
-//! row is in a frame.
+//! Any bytes, cut into pushes at 0xfe, under tight limits: no panic, every frame is JSON with even columns,
+//! and every row is in a frame.
 #![no_main]
 
 use std::collections::HashMap;

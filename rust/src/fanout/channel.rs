@@ -10,7 +10,8 @@ use crate::wire::Form;
 
 /// One channel's subscribers, grouped by [`Form`] so that each form is encoded once.
 ///
-/// `S` is what is kept per subscriber; only its id matters here. Joining, leaving and changing the form take constant time.
+/// `S` is what is kept per subscriber; only its id matters here. Joining, leaving and changing the form take
+/// constant time.
 #[derive(Debug)]
 pub struct Subscribers<S> {
     groups: HashMap<Form, Vec<(u64, S)>>,
@@ -83,8 +84,8 @@ const SHARDS: usize = 64;
 /// Channels by name; those nobody subscribes to are not kept.
 pub(super) type Shard<S> = HashMap<Arc<str>, Subscribers<S>>;
 
-/// All channels. A shard's lock is held while a publication is put into its subscribers' queues, which is what gives
-/// every subscriber of a channel the same order of publications.
+/// All channels. A shard's lock is held while a publication is put into its subscribers' queues, which is
+/// what gives every subscriber of a channel the same order of publications.
 pub(super) struct Channels<S> {
     hasher: RandomState,
     shards: Vec<Mutex<Shard<S>>>,
@@ -105,8 +106,8 @@ impl<S> Channels<S> {
         lock(&self.shards[place])
     }
 
-    /// Take the subscriber `id` out of `channel`, and the channel out when it was the last. `also` runs under the
-    /// same lock.
+    /// Take the subscriber `id` out of `channel`, and the channel out when it was the last. `also` runs under
+    /// the same lock.
     pub(super) fn leave(&self, channel: &str, id: u64, also: impl FnOnce()) {
         let mut shard = self.shard(channel);
         also();

@@ -1,7 +1,7 @@
 //! One connection's state: its queue, how far it is on its way out, and what the writer has to do next.
 //!
-//! Every transition is made under the one lock in here, and only ever forward. The writer asks [`Connection::next`]
-//! what to do, does it without the lock, and reports with [`Connection::settle`].
+//! Every transition is made under the one lock in here, and only ever forward. The writer asks
+//! [`Connection::next`] what to do, does it without the lock, and reports with [`Connection::settle`].
 
 use std::collections::HashSet;
 use std::os::fd::RawFd;
@@ -11,7 +11,8 @@ use super::event::Kind;
 use super::lock;
 use super::queue::{Batch, Buffer, Queue};
 
-/// How far a connection is on its way out. The order of the variants is the only order they are gone through in.
+/// How far a connection is on its way out. The order of the variants is the only order they are gone through
+/// in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// Takes everything.
@@ -153,7 +154,8 @@ impl Connection {
         }
     }
 
-    /// Go forward to `phase`, if it is not that far yet, and hand out the channels that the caller must leave for it.
+    /// Go forward to `phase`, if it is not that far yet, and hand out the channels that the caller must leave
+    /// for it.
     pub(super) fn advance(&self, phase: Phase) -> (HashSet<Arc<str>>, Outcome) {
         let mut state = self.state();
         let taken = state.phase < phase;

@@ -1,4 +1,5 @@
-//! What the writer has to tell the owners of the connections, and the descriptor that says there is something.
+//! What the writer has to tell the owners of the connections, and the descriptor that says there is
+//! something.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
@@ -14,7 +15,8 @@ pub enum Kind {
     Overflow,
     /// The peer is gone; the queue was dropped and the socket shut down.
     Broken,
-    /// The writer will never touch the descriptor again. The last event of a connection, and the only certain one.
+    /// The writer will never touch the descriptor again. The last event of a connection, and the only certain
+    /// one.
     Released,
 }
 
@@ -50,8 +52,8 @@ impl Signal {
     }
 }
 
-/// Events that nobody took yet. The signal is raised and cleared under the lock, so it is readable exactly when there
-/// is something to take.
+/// Events that nobody took yet. The signal is raised and cleared under the lock, so it is readable exactly
+/// when there is something to take.
 pub(super) struct Events {
     waiting: Mutex<Vec<Event>>,
     signal: Signal,

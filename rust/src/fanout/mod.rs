@@ -5,13 +5,15 @@
 //!
 //! **Locks**, in the order in which they may be taken while another is held:
 //! channel shard → connection; registry → (nothing); work list → (nothing); events → (nothing).
-//! The writer takes a connection's lock for moving buffers, never across a system call, and never a channel's. A publisher holds its
-//! channel's shard for the whole fan-out, which is what orders the publications of a channel alike for everybody.
-//! A lock poisoned by a panic is used on: every state in here is good enough to release connections from.
+//! The writer takes a connection's lock for moving buffers, never across a system call, and never a
+//! channel's. A publisher holds its channel's shard for the whole fan-out, which is what orders the
+//! publications of a channel alike for everybody. A lock poisoned by a panic is used on: every state in here
+//! is good enough to release connections from.
 //!
-//! **Released**: only the writer thread uses descriptors after `add`, and it says `released` as the last thing it does for one, after
-//! moving the connection to its last phase and taking it out of the epoll set. What happens exactly once in
-//! [`connection::Connection::next`], under that connection's lock, therefore happens once in all.
+//! **Released**: only the writer thread uses descriptors after `add`, and it says `released` as the last
+//! thing it does for one, after moving the connection to its last phase and taking it out of the epoll set.
+//! What happens exactly once in [`connection::Connection::next`], under that connection's lock, therefore
+//! happens once in all.
 
 pub mod channel;
 mod connection;
@@ -190,7 +192,8 @@ impl Fanout {
     /// # Errors
     /// When `fd` cannot be watched (closed, not a socket, added already) or the writer has ended.
     pub fn add(&self, fd: RawFd, max_queue_bytes: usize) -> io::Result<u64> {
-        // Locked to the end: an ending writer must find this connection either refused or watched and registered.
+        // Locked to the end: an ending writer must find this connection either refused or watched and
+        // registered.
         let mut registry = lock(&self.shared.registry);
         if registry.closed {
             return Err(io::Error::new(
@@ -273,7 +276,8 @@ impl Fanout {
         taken
     }
 
-    /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes may.
+    /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes
+    /// may.
     pub fn leave(&self, connection: u64) {
         self.advance(connection, Phase::Left);
     }
@@ -320,7 +324,8 @@ impl Fanout {
         }
     }
 
-    /// Stop the writer thread after one last pass; every connection is released. Waits for that, which no peer can delay.
+    /// Stop the writer thread after one last pass; every connection is released. Waits for that, which no
+    /// peer can delay.
     pub fn close(&self) {
         let mut thread = lock(&self.thread);
         self.shared.order(|work| work.stop = true);

@@ -1,7 +1,8 @@
 //! One connection's outbound bytes: a first-in-first-out queue of shared buffers, bounded in bytes.
 //!
-//! Knows nothing of sockets, threads or locks. Buffers are moved out in a [`Batch`] for the time of a send, so that
-//! the sender need not hold the queue's lock, and settled afterwards; until then their bytes still count.
+//! Knows nothing of sockets, threads or locks. Buffers are moved out in a [`Batch`] for the time of a send,
+//! so that the sender need not hold the queue's lock, and settled afterwards; until then their bytes still
+//! count.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The one thread that writes to sockets, and every system call that touches a connection's descriptor.
 //!
 //! It sleeps in epoll until a publisher raises the wake-up signal or a full socket drains. A pass gives every
-//! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up a short
-//! one; what is left waits for the next pass. There is no time window: whatever was queued since the last visit goes
-//! out together.
+//! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up
+//! a short one; what is left waits for the next pass. There is no time window: whatever was queued since the
+//! last visit goes out together.
 #![allow(unsafe_code)] // borrowing descriptors that Python owns; see `Connection::fd` and the SAFETY notes
 
 use std::io::IoSlice;
@@ -30,9 +30,9 @@ const MAX_READY: usize = 256;
 
 /// The epoll set: every connection from `add` to its release, each under its handle, and the wake-up signal.
 ///
-/// Connections are watched edge-triggered for room and hang-up, so that one `epoll_ctl` serves a connection's whole
-/// life. Events carry the handle, never the descriptor: one that is late names a handle nobody has any more, even if
-/// the descriptor's number serves another connection by then.
+/// Connections are watched edge-triggered for room and hang-up, so that one `epoll_ctl` serves a connection's
+/// whole life. Events carry the handle, never the descriptor: one that is late names a handle nobody has any
+/// more, even if the descriptor's number serves another connection by then.
 pub(super) struct Watch {
     epoll: OwnedFd,
     pub wake: Signal,
@@ -60,7 +60,8 @@ impl Watch {
         epoll::add(&self.epoll, fd, epoll::EventData::new_u64(id), flags)
     }
 
-    /// Stop watching. Fails only for a descriptor that was closed against the rules, which has left the set by itself.
+    /// Stop watching. Fails only for a descriptor that was closed against the rules, which has left the set
+    /// by itself.
     fn delete(&self, fd: BorrowedFd<'_>) {
         let _ = epoll::delete(&self.epoll, fd);
     }
@@ -81,12 +82,13 @@ impl Watch {
 
 /// The descriptor of a connection whose release was not said yet; for the writer thread only.
 fn descriptor(connection: &Connection) -> BorrowedFd<'_> {
-    // SAFETY: `Watch::add` refused negative numbers, and the owner keeps the descriptor open until it hears that the
-    // connection is released, which this same thread says only after its last use.
+    // SAFETY: `Watch::add` refused negative numbers, and the owner keeps the descriptor open until it hears
+    // that the connection is released, which this same thread says only after its last use.
     unsafe { BorrowedFd::borrow_raw(connection.fd) }
 }
 
-/// The body of the writer thread. However it ends, every connection is released and none can be added any more.
+/// The body of the writer thread. However it ends, every connection is released and none can be added any
+/// more.
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut writer = Writer {
         shared: Arc::clone(shared),
@@ -96,7 +98,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
         ready: Vec::with_capacity(MAX_READY),
     };
     let stopped = catch_unwind(AssertUnwindSafe(|| writer.serve()));
-    // Asked to stop: the sockets are as good as before. Otherwise their peers must learn that nothing comes any more.
+    // Asked to stop: the sockets are as good as before. Otherwise their peers must learn that nothing comes
+    // any more.
     let cut = if matches!(stopped, Ok(Ok(()))) {
         None
     } else {

@@ -39,7 +39,8 @@ pub(super) struct Column {
     /// The field key as meant; UTF-8.
     pub(super) name: Box<[u8]>,
     pub(super) family: Family,
-    /// The last line that had a value for it, and where that value is: finds a key that is repeated in one line.
+    /// The last line that had a value for it, and where that value is: finds a key that is repeated in one
+    /// line.
     pub(super) last_line: u64,
     pub(super) last_cell: usize,
 }
@@ -68,8 +69,8 @@ pub(super) fn cell_bytes(value: &Value, family: Family) -> usize {
     bytes + 1
 }
 
-/// Write the value as JSON; what does not fit becomes text in a string column and null in any other. Says whether it
-/// fitted.
+/// Write the value as JSON; what does not fit becomes text in a string column and null in any other. Says
+/// whether it fitted.
 pub(super) fn write_cell(value: &Value, family: Family, out: &mut Vec<u8>) -> bool {
     match (value, family) {
         (Value::Number(number), Family::Number) => number.write_json(out),

@@ -1,5 +1,5 @@
-//! The hash of the look-up tables that the sender's names go into: fast on short keys, and seeded, so that nobody can
-//! choose names that collide.
+//! The hash of the look-up tables that the sender's names go into: fast on short keys, and seeded, so that
+//! nobody can choose names that collide.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -35,8 +35,8 @@ impl Measurement {
         }
     }
 
-    /// Append a cell for each field that has a column; put the others into `unknown`. A key that is repeated keeps
-    /// its first place and its last value. `line` must differ from call to call.
+    /// Append a cell for each field that has a column; put the others into `unknown`. A key that is repeated
+    /// keeps its first place and its last value. `line` must differ from call to call.
     pub(super) fn place<'a>(
         &mut self,
         line: u64,
@@ -127,6 +127,7 @@ impl Measurement {
 
 /// At most so many bytes does a column add to the schema.
 fn column_schema_bytes(name: &[u8]) -> usize {
-    // Keys hold no control bytes: an escape at most doubles them. The rest is the longest of `Family::schema`.
+    // Keys hold no control bytes: an escape at most doubles them. The rest is the longest of
+    // `Family::schema`.
     2 * name.len() + 96
 }

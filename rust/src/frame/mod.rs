@@ -1,9 +1,10 @@
 //! Points to frames in Grafana's `labels_column` format: one frame per measurement and push.
 //!
-//! [`Stream`] lives as long as its stream and holds what must stick: every measurement's columns in their order of
-//! first appearance. A push goes in two passes. The first reads the body line by line into rows and cells that borrow
-//! from it, and settles for each line alone whether it is taken. The second writes measurement by measurement, column
-//! by column. No value is copied in between, and numbers are copied as text.
+//! [`Stream`] lives as long as its stream and holds what must stick: every measurement's columns in their
+//! order of first appearance. A push goes in two passes. The first reads the body line by line into rows and
+//! cells that borrow from it, and settles for each line alone whether it is taken. The second writes
+//! measurement by measurement, column by column. No value is copied in between, and numbers are copied as
+//! text.
 
 mod column;
 mod key_hash;

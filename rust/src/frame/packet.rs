@@ -33,9 +33,9 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 
 /// Turn a batch into packets, and count the cells that did not fit their columns.
 ///
-/// No packet passes `max_packet_bytes`, except one that has its schema and one row; the schema's bytes, it passes by at
-/// most. That rests on the limits that each line was held against. Beyond the packets it needs memory for one packet's
-/// rows and cells.
+/// No packet passes `max_packet_bytes`, except one that has its schema and one row; the schema's bytes, it
+/// passes by at most. That rests on the limits that each line was held against. Beyond the packets it needs
+/// memory for one packet's rows and cells.
 pub(super) fn write_packets(
     measurement: &mut Measurement,
     mut batch: Batch<'_>,
@@ -106,8 +106,8 @@ fn write_labels_and_times(rows: &[Row], out: &mut Vec<u8>) {
     });
 }
 
-/// Every column's values. The cells are dealt to their columns first (a counting sort), so that the columns are
-/// written one after the other, whatever the order of the fields was and however sparse they are.
+/// Every column's values. The cells are dealt to their columns first (a counting sort), so that the columns
+/// are written one after the other, whatever the order of the fields was and however sparse they are.
 fn write_columns(measurement: &Measurement, rows: &[Row], cells: &[Cell], out: &mut Vec<u8>) -> usize {
     let columns = &measurement.columns;
     // ends[c] counts the cells of column c, then is where they begin, and after the dealing where they end.

@@ -36,8 +36,8 @@ pub struct Rejection {
 /// What lasts for one push: its rows, and vectors whose memory is used again for each line.
 #[derive(Default)]
 pub(super) struct Push<'a> {
-    /// With their measurements' numbers, in the order in which these first appear in the body. Only the last may be
-    /// empty, and only while a line is being taken.
+    /// With their measurements' numbers, in the order in which these first appear in the body. Only the last
+    /// may be empty, and only while a line is being taken.
     pub(super) batches: Vec<(usize, Batch<'a>)>,
     /// From a measurement's number to its batch, where it has one.
     batch_numbers: Vec<Option<usize>>,

@@ -41,14 +41,14 @@ impl Batch<'_> {
         self.rows.push(row);
     }
 
-    /// What the largest row would take at most as a packet that has no schema, if there were one row more and so many
-    /// columns: they make the rows before it larger too.
+    /// What the largest row would take at most as a packet that has no schema, if there were one row more and
+    /// so many columns: they make the rows before it larger too.
     pub(super) fn largest_packet(&self, columns: usize, row: &Row) -> usize {
         frame_bytes(columns) + NULL_BYTES * columns + row.bytes.max(self.largest_row)
     }
 
-    /// What the batch would take at most with one row and these columns more. A column costs a null in every row of
-    /// the batch that came before it.
+    /// What the batch would take at most with one row and these columns more. A column costs a null in every
+    /// row of the batch that came before it.
     pub(super) fn grown(&mut self, measurement: &Measurement, new_columns: &[Field], row: &Row) -> usize {
         let columns = measurement.columns.len() + new_columns.len();
         let rows = self.rows.len() + 1;

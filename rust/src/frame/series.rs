@@ -1,4 +1,5 @@
-//! Measurement and tags: the text that a row's `labels` cell holds, and a cache from their spelling to that text.
+//! Measurement and tags: the text that a row's `labels` cell holds, and a cache from their spelling to that
+//! text.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use super::key_hash::KeyHashes;
 use crate::json;
 use crate::line_protocol::Tag;
 
-/// Spellings that a stream remembers. Telegraf on one machine has some dozens of series, a large site thousands.
+/// Spellings that a stream remembers. Telegraf on one machine has some dozens of series, a large site
+/// thousands.
 const MAX_ENTRIES: usize = 16_384;
 /// Bytes of spellings and label texts that a stream remembers.
 const MAX_BYTES: usize = 8 << 20;
@@ -36,8 +38,8 @@ impl SeriesCache {
         self.entries.get(spelling)
     }
 
-    /// Remember a series. A full cache starts over: that costs one slow look-up per live series, where keeping an
-    /// order of use would cost something on every line.
+    /// Remember a series. A full cache starts over: that costs one slow look-up per live series, where
+    /// keeping an order of use would cost something on every line.
     pub(super) fn insert(&mut self, spelling: &[u8], series: Series) {
         let bytes = spelling.len() + series.labels.len();
         if bytes > MAX_ENTRY_BYTES {
@@ -52,8 +54,8 @@ impl SeriesCache {
     }
 }
 
-/// The `labels` cell: `k1=v1, k2=v2` sorted by key, unescaped as Grafana has it, as a JSON string. The last of a
-/// repeated key counts.
+/// The `labels` cell: `k1=v1, k2=v2` sorted by key, unescaped as Grafana has it, as a JSON string. The last
+/// of a repeated key counts.
 pub(super) fn render_labels(tags: &[Tag]) -> Arc<[u8]> {
     let mut pairs: Vec<_> = tags
         .iter()

@@ -25,8 +25,8 @@ pub struct Limits {
     pub max_columns: usize,
     /// Bytes of a measurement's name once it is escaped into a channel's path.
     pub max_path_bytes: usize,
-    /// Bytes of a packet beside its schema, and of a measurement's schema. Who has both, as a new subscriber does, has
-    /// at most twice as many.
+    /// Bytes of a packet beside its schema, and of a measurement's schema. Who has both, as a new subscriber
+    /// does, has at most twice as many.
     pub max_packet_bytes: usize,
     /// Bytes of all frames of one push together, as counted before the cut into packets.
     pub max_push_output_bytes: usize,

@@ -73,8 +73,8 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether reading stopped in the middle of the line: true for a mistake in it, false for a limit of the stream,
-    /// which is found when the whole line has been read.
+    /// Whether reading stopped in the middle of the line: true for a mistake in it, false for a limit of the
+    /// stream, which is found when the whole line has been read.
     #[must_use]
     pub const fn is_grammatical(self) -> bool {
         !matches!(

@@ -1,8 +1,9 @@
 //! Line protocol: bytes to points that borrow from them. Knows nothing of frames, streams or Python.
 //!
-//! [`Scanner`] walks a body line by line: measurement and tags ([`Name`]s), fields (numbers stay text), time. What a
-//! line does wrong is a [`Fault`] with one of the [`Reason`]s, and costs that line only. Every input, however
-//! hostile, is read in time and memory proportional to its length. The dialect is `docs/line-protocol.md`.
+//! [`Scanner`] walks a body line by line: measurement and tags ([`Name`]s), fields (numbers stay text), time.
+//! What a line does wrong is a [`Fault`] with one of the [`Reason`]s, and costs that line only. Every input,
+//! however hostile, is read in time and memory proportional to its length. The dialect is
+//! `docs/line-protocol.md`.
 
 mod byte_class;
 mod describe;
@@ -32,6 +33,6 @@ pub const MAX_TAGS: usize = 1_024;
 
 /// The most fields of one line, a repeated key counted each time.
 ///
-/// Far above what a measurement has columns for: it bounds what a line takes in memory (a field's entry is many times
-/// `a=1,`), and is the same for every stream, so that a dry run judges as a push does.
+/// Far above what a measurement has columns for: it bounds what a line takes in memory (a field's entry is
+/// many times `a=1,`), and is the same for every stream, so that a dry run judges as a push does.
 pub const MAX_FIELDS: usize = 65_536;

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 /// A measurement, tag key, tag value or field key as it was written; known to be UTF-8.
 ///
-/// A backslash counts only before a separator (`,`, blank, and `=` except in measurements); before anything else,
-/// another backslash included, it is text. So a separator is text exactly when the byte before it is a backslash, and
-/// no two spellings give the same key.
+/// A backslash counts only before a separator (`,`, blank, and `=` except in measurements); before anything
+/// else, another backslash included, it is text. So a separator is text exactly when the byte before it is a
+/// backslash, and no two spellings give the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Name<'a> {
     /// The bytes as written.

@@ -121,8 +121,8 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The parts of `-?[0-9]*(\.[0-9]*)?([eE][+-]?[0-9]+)?`: digits before the point, the point, digits after it, bytes of
-/// the exponent. None when it is not that or has no digit at all in front.
+/// The parts of `-?[0-9]*(\.[0-9]*)?([eE][+-]?[0-9]+)?`: digits before the point, the point, digits after it,
+/// bytes of the exponent. None when it is not that or has no digit at all in front.
 fn split_float(text: &[u8]) -> Option<(usize, bool, usize, usize)> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     let whole = leading_digits(unsigned);

@@ -1,7 +1,8 @@
 //! Walks a body: one cursor, one pass, nothing looked at twice except to say what is wrong.
 //!
-//! Who drives it calls, for each line, `next_line`, then `read_series` (or `peek_series` and `take_series` when it
-//! knows the text already), `read_fields` and `read_time`; after a fault `skip_line` instead of the rest.
+//! Who drives it calls, for each line, `next_line`, then `read_series` (or `peek_series` and `take_series`
+//! when it knows the text already), `read_fields` and `read_time`; after a fault `skip_line` instead of the
+//! rest.
 
 mod part;
 
@@ -43,7 +44,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Pass over blank lines and comments to the next line that must hold a point; false at the end of the body.
+    /// Pass over blank lines and comments to the next line that must hold a point; false at the end of the
+    /// body.
     pub fn next_line(&mut self) -> bool {
         loop {
             self.skip_blanks();
@@ -77,8 +79,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What would be the text of measurement and tags if these are in order: everything before the first blank that
-    /// no backslash goes before. It is only good for comparing with what `read_series` accepted once.
+    /// What would be the text of measurement and tags if these are in order: everything before the first
+    /// blank that no backslash goes before. It is only good for comparing with what `read_series` accepted
+    /// once.
     #[must_use]
     pub fn peek_series(&self) -> &'a [u8] {
         let rest = &self.body[self.at..];
@@ -99,8 +102,8 @@ impl<'a> Scanner<'a> {
         self.skip_blanks();
     }
 
-    /// Read measurement and tags and pass over the blanks behind them. At most [`MAX_TAGS`] are put into `tags`, which
-    /// is emptied first.
+    /// Read measurement and tags and pass over the blanks behind them. At most [`MAX_TAGS`] are put into
+    /// `tags`, which is emptied first.
     ///
     /// # Errors
     /// The first fault; `skip_line` must come next.
@@ -194,8 +197,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Read on from a tag of a line that is refused already, and keep nothing: only who reads the strings knows which
-    /// newlines are inside them.
+    /// Read on from a tag of a line that is refused already, and keep nothing: only who reads the strings
+    /// knows which newlines are inside them.
     fn pass_tags_and_fields(&mut self) -> Scanned<'a, ()> {
         loop {
             self.read_tag()?;
@@ -238,8 +241,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Pass over LF, CR LF, or a CR that ends the body; false when nothing of the kind is here. The end of the body
-    /// is an end of line too.
+    /// Pass over LF, CR LF, or a CR that ends the body; false when nothing of the kind is here. The end of
+    /// the body is an end of line too.
     fn end_line(&mut self) -> bool {
         match (self.peek(), self.body.get(self.at + 1)) {
             (None, _) => {}

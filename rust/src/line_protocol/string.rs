@@ -20,7 +20,8 @@ pub(super) fn find_closing_quote(text: &[u8]) -> Option<usize> {
         if text[at] == b'"' {
             return Some(at);
         }
-        // Only \" and \\ are escapes: of any other pair the second byte is neither, so two may always be skipped.
+        // Only \" and \\ are escapes: of any other pair the second byte is neither, so two may always be
+        // skipped.
         at += 2;
     }
 }

@@ -1,6 +1,7 @@
 //! `Fanout`, `Event` and `FanoutStatistics` as Python sees them.
 //!
-//! Every method gives up the GIL: each takes a lock that the writer thread or another publisher may hold for a moment.
+//! Every method gives up the GIL: each takes a lock that the writer thread or another publisher may hold for
+//! a moment.
 
 use std::os::fd::AsRawFd;
 

@@ -11,8 +11,9 @@ const END: &[u8] = b"}}}";
 
 /// A publication push as one WebSocket text message.
 ///
-/// `data` is embedded as it is: whoever publishes answers for it being JSON without raw newlines (a newline would
-/// end the push for every subscriber). An `offset` of 0 means that the channel keeps no stream, and is left out.
+/// `data` is embedded as it is: whoever publishes answers for it being JSON without raw newlines (a newline
+/// would end the push for every subscriber). An `offset` of 0 means that the channel keeps no stream, and is
+/// left out.
 #[must_use]
 pub fn json_publication(channel: &str, data: &[u8], offset: u64) -> Vec<u8> {
     let mut head = Vec::with_capacity(BEFORE_CHANNEL.len() + channel.len() + BEFORE_DATA.len());
@@ -35,7 +36,8 @@ pub fn json_publication(channel: &str, data: &[u8], offset: u64) -> Vec<u8> {
     message
 }
 
-/// The inside of a JSON string: quote, backslash and control characters escaped (RFC 8259 §7), the rest as it is.
+/// The inside of a JSON string: quote, backslash and control characters escaped (RFC 8259 §7), the rest as it
+/// is.
 fn put_escaped(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for &byte in text.as_bytes() {

@@ -1,7 +1,7 @@
 //! Wire forms: the exact bytes a subscriber's socket gets, transport framing included.
 //!
-//! A [`Form`] names everything that may differ between two subscribers of one channel. Whoever shares a form shares
-//! the encoded bytes, so a publication is encoded once per form and never per subscriber.
+//! A [`Form`] names everything that may differ between two subscribers of one channel. Whoever shares a form
+//! shares the encoded bytes, so a publication is encoded once per form and never per subscriber.
 
 pub mod centrifuge;
 pub mod websocket;
@@ -15,7 +15,8 @@ pub enum Protocol {
     Json,
 }
 
-/// What decides the bytes of a publication beside its data: the protocol and the channel's name as this client spells it.
+/// What decides the bytes of a publication beside its data: the protocol and the channel's name as this
+/// client spells it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
     /// How the client reads.

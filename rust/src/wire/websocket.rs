@@ -6,7 +6,8 @@ const FINAL_TEXT: u8 = 0x81;
 /// The most bytes a frame header of ours takes: two, and an eight-byte length.
 pub const MAX_HEADER_BYTES: usize = 10;
 
-/// Append the header of a text message of `length` bytes. The length takes the shortest of its three forms, as §5.2 asks.
+/// Append the header of a text message of `length` bytes. The length takes the shortest of its three forms,
+/// as §5.2 asks.
 pub fn put_text_header(out: &mut Vec<u8>, length: usize) {
     out.push(FINAL_TEXT);
     // The first byte of a length also carries the mask bit, which stays clear: hence 125, not 253.

@@ -164,7 +164,8 @@ fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
         assert_eq!(id, round + 1, "handles are never used again");
         fanout.subscribe(id, "a", form("a"));
         if round % 3 == 0 {
-            // Full socket: an edge of room for the old connection may be on its way when the number changes hands.
+            // Full socket: an edge of room for the old connection may be on its way when the number changes
+            // hands.
             fanout.send(id, &vec![0; 1 << 20]);
             until(|| fanout.queued_bytes(id) < 1 << 20);
         } else {

@@ -1,5 +1,5 @@
-//! A second reading of `docs/line-protocol.md`, slow and plain: one byte at a time, everything copied, places counted
-//! from the beginning of the body. Shares nothing with the crate; it is right where it is simple.
+//! A second reading of `docs/line-protocol.md`, slow and plain: one byte at a time, everything copied, places
+//! counted from the beginning of the body. Shares nothing with the crate; it is right where it is simple.
 
 use serde_json::{Value, json};
 

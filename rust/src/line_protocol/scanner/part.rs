@@ -1,4 +1,5 @@
-//! The parts of a line: tags, names, bare values, strings. Each ends where its grammar says, and is checked there.
+//! The parts of a line: tags, names, bare values, strings. Each ends where its grammar says, and is checked
+//! there.
 
 use memchr::{memchr_iter, memrchr};
 
