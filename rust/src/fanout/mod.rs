@@ -54,6 +54,8 @@ pub struct Statistics {
     pub queued_bytes: usize,
     /// Publications put into queues.
     pub deliveries: u64,
+    /// Wire forms that publications were encoded in.
+    pub encodings: u64,
     /// Bytes the sockets took.
     pub sent_bytes: u64,
     /// System calls made for that.
@@ -65,6 +67,7 @@ pub struct Statistics {
 #[derive(Default)]
 struct Counters {
     deliveries: AtomicU64,
+    encodings: AtomicU64,
     sent_bytes: AtomicU64,
     send_calls: AtomicU64,
     overflows: AtomicU64,
@@ -257,7 +260,13 @@ impl Fanout {
         let Some(subscribers) = shard.get(channel) else {
             return 0;
         };
+        let mut encodings = 0;
         for (form, group) in subscribers.groups() {
+            // One that was cut stays in its channels until its owner says `finish` or `remove`.
+            if !group.iter().any(|(_, connection)| connection.state().is_open()) {
+                continue;
+            }
+            encodings += 1;
             let message = form.publication(data, offset);
             for (_, connection) in group {
                 let outcome = connection.put(&message, Content::Message);
@@ -270,6 +279,7 @@ impl Fanout {
         drop(shard);
         let counted = taken as u64;
         self.shared.counters.deliveries.fetch_add(counted, Relaxed);
+        self.shared.counters.encodings.fetch_add(encodings, Relaxed);
         if !due.is_empty() {
             self.shared.order(|work| work.due.append(&mut due));
         }
@@ -318,6 +328,7 @@ impl Fanout {
                 .map(|connection| connection.queued_bytes())
                 .sum(),
             deliveries: counters.deliveries.load(Relaxed),
+            encodings: counters.encodings.load(Relaxed),
             sent_bytes: counters.sent_bytes.load(Relaxed),
             send_calls: counters.send_calls.load(Relaxed),
             overflows: counters.overflows.load(Relaxed),

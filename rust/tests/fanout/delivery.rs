@@ -169,3 +169,38 @@ fn thousand_connections_each_get_every_publication() {
     let bytes = 20_000 * (push("all", "{}", 1).len() + 2) + 11_000 + 143 * (push("some", "{}", 21).len() + 2);
     assert_eq!(after.sent_bytes, bytes as u64);
 }
+
+#[test]
+fn publication_is_encoded_once_per_spelling_that_somebody_still_reads() {
+    let fanout = Fanout::new().unwrap();
+    let (ours, _theirs): (Vec<_>, Vec<_>) = (0..4).map(|_| pair()).unzip();
+    let ids: Vec<u64> = ours
+        .iter()
+        .map(|socket| fanout.add(socket.as_raw_fd(), 1 << 10).unwrap())
+        .collect();
+    for (id, spelling) in ids.iter().zip(["one", "one", "two", "two"]) {
+        fanout.subscribe(*id, "a", form(spelling));
+    }
+    assert_eq!(fanout.publish("a", b"1", 1), 4);
+    assert_eq!(fanout.statistics().encodings, 2);
+    let cut = |id| assert!(!fanout.send(id, &[0; 2 << 10]), "cut because it does not fit");
+    cut(ids[0]);
+    assert_eq!(fanout.publish("a", b"2", 2), 3);
+    assert_eq!(fanout.statistics().encodings, 4);
+    cut(ids[1]);
+    assert_eq!(fanout.publish("a", b"3", 3), 2);
+    assert_eq!(
+        fanout.statistics().encodings,
+        5,
+        "nobody is left of the first spelling"
+    );
+    cut(ids[2]);
+    cut(ids[3]);
+    assert_eq!(fanout.publish("a", b"4", 4), 0);
+    assert_eq!(fanout.statistics().encodings, 5);
+    assert_eq!(
+        fanout.statistics().subscriptions,
+        4,
+        "they leave when they are removed"
+    );
+}
