@@ -1,5 +1,7 @@
 """The WebSocket that rooms get from the door, against a real client."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -110,3 +112,63 @@ async def test_a_peer_that_breaks_off_gets_exactly_one_close_frame(frame: bytes,
     assert said.startswith(answer)
     assert said[2:4] == (1002).to_bytes(2, "big")
     assert len(said) == 2 + said[1]
+
+
+@asynccontextmanager
+async def accepted(max_message_bytes: int) -> AsyncIterator[tuple[trio_websocket.WebSocketConnection, trio.abc.Stream]]:
+    ours, theirs = memory_stream_pair()
+    head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            yield (
+                await accept_websocket(nursery, ours, head, max_message_bytes=max_message_bytes, handshake_seconds=5),
+                theirs,
+            )
+            nursery.cancel_scope.cancel()
+
+
+def frame(opcode: int, data: bytes) -> bytes:
+    """A masked frame; with opcode + 0x80 the last of its message."""
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return bytes([opcode]) + size + bytes(4) + data
+
+
+async def test_large_messages_come_through_whole_in_one_frame_or_many() -> None:
+    body = bytes(range(256)) * 200
+    async with accepted(100_000) as (connection, theirs):
+        await theirs.send_all(frame(0x82, body))
+        assert await connection.get_message() == body
+        pieces = [body[start : start + 100] for start in range(0, len(body), 100)]
+        await theirs.send_all(frame(2, b"") + b"".join(frame(0, piece) for piece in pieces) + frame(0x80, b"end"))
+        assert await connection.get_message() == body + b"end"
+        for number in range(20_000):
+            await theirs.send_all(frame(0x82, b"%d" % number))
+            assert await connection.get_message() == b"%d" % number
+
+
+@pytest.mark.parametrize("piece", [b"x", b""])
+async def test_a_message_in_tiny_fragments_is_1008(piece: bytes) -> None:
+    async with accepted(1_000_000) as (connection, theirs):
+        await theirs.send_all(frame(2, piece) + frame(0, piece) * 10_000)
+        with pytest.raises(trio_websocket.ConnectionClosed):
+            await connection.get_message()
+        received = await theirs.receive_some()
+        assert received.partition(b"\r\n\r\n")[2].startswith(b"\x88\x19\x03\xf0too many tiny")
+
+
+async def test_a_flood_of_tiny_frames_leaves_others_their_turn() -> None:
+    turns = 0
+    async with accepted(1_000) as (connection, theirs):
+
+        async def run() -> None:
+            nonlocal turns
+            while True:
+                await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                turns += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            await theirs.send_all(frame(0x8A, b"") * 6_400 + frame(0x82, b"end"))
+            assert await connection.get_message() == b"end"
+            nursery.cancel_scope.cancel()
+    assert turns >= 100

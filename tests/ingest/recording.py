@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import trio
+
 from framecast.accounts.gate import open_gate
 from framecast.errors import Refusal
 from framecast.ingest.push import Intake
@@ -60,3 +62,16 @@ class RecordingStreams:
 def make_intake(limits: Push | None = None, gate: Any = open_gate) -> tuple[Intake, RecordingStreams]:
     streams = RecordingStreams()
     return Intake(streams, gate, limits or Push()), streams
+
+
+def count_turns(nursery: trio.Nursery) -> list[int]:
+    """Begin to count, in the one number returned, how often a task that always wants to run gets to it."""
+    turns = [0]
+
+    async def run() -> None:
+        while True:
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            turns[0] += 1
+
+    nursery.start_soon(run)
+    return turns

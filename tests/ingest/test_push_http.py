@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
-from recording import RecordingStreams, make_intake
+from recording import RecordingStreams, count_turns, make_intake
 from trio.testing import MockClock, memory_stream_pair
 
 from framecast import metrics
@@ -269,6 +269,27 @@ async def test_a_body_that_drips_is_408_in_time(autojump_clock: MockClock) -> No
         nursery.cancel_scope.cancel()
     assert house.streams.pushed == []
     assert house.intake.budget.held_bytes == 0
+
+
+async def test_a_body_in_tiny_chunks_is_400_and_a_large_one_in_small_chunks_is_none() -> None:
+    assert status_of(await House().converse(chunked(b"#" * 10_000, size=1))) == 204
+    answer = await House().converse(chunked(b"#" * 10_001, size=1))
+    assert status_of(answer) == 400
+    assert "tiny chunks" in body_of(answer)["message"]
+    assert status_of(await House().converse(chunked(b"#" * 10 + b"x f=1\n" * 500_000, size=240))) == 204
+
+
+@pytest.mark.parametrize("path", ["cpu", "not%20a%20stream"])
+async def test_a_flood_of_tiny_chunks_leaves_others_their_turn(path: str) -> None:
+    raw = chunked(b"#" * 6_400, size=1).replace(b"/cpu", f"/{path}".encode())
+    house = House()
+    async with trio.open_nursery() as nursery:
+        turns = count_turns(nursery)
+        nursery.start_soon(house.serve)
+        await house.theirs.send_all(raw)
+        assert await house.theirs.receive_some()
+        nursery.cancel_scope.cancel()
+    assert turns[0] >= 100
 
 
 async def test_a_peer_that_leaves_in_its_body_pushes_nothing_and_is_not_logged() -> None:

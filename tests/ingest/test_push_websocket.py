@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
-from recording import RecordingStreams, make_intake
+from recording import RecordingStreams, count_turns, make_intake
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
@@ -37,6 +37,7 @@ class Client:
         self.ours, self.stream = memory_stream_pair()
         self.frames = Connection(ConnectionType.CLIENT)
         self.events: list[Event] = []
+        self.answered = trio.Event()
         self.closed = trio.Event()
 
     async def serve(self) -> None:
@@ -53,6 +54,7 @@ class Client:
             async for data in self.stream:
                 self.frames.receive_data(bytes(data))
                 self.events.extend(self.frames.events())
+                self.answered.set()
 
     async def send(self, *events: Event) -> None:
         for event in events:
@@ -176,6 +178,34 @@ async def test_a_message_that_does_not_become_whole_in_time_is_given_up(
             assert trio.current_time() - begun <= LIMITS.body_seconds + 0.1 + SERVER.linger_seconds
             nursery.cancel_scope.cancel()
         assert client.intake.budget.held_bytes == 0
+
+
+@pytest.mark.parametrize("piece", [b"x", b""])
+async def test_a_message_in_tiny_fragments_ends_the_socket(piece: bytes, autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        fragment = client.frames.send(BytesMessage(piece, message_finished=False))
+        following = client.frames.send(BytesMessage(piece, message_finished=False))
+        await client.stream.send_all(fragment + following * 9_999)
+        await wait_all_tasks_blocked()
+        assert client.closes() == []
+        await client.stream.send_all(following)
+        await wait_all_tasks_blocked()
+        assert client.closes() == [1008]
+        await client.closed.wait()
+        assert client.intake.budget.held_bytes == 0
+
+
+@pytest.mark.parametrize("event", [Pong(b""), BytesMessage(b"", message_finished=False)])
+async def test_a_flood_of_tiny_frames_leaves_others_their_turn(event: Event, autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        data = b"".join(client.frames.send(event) for _ in range(6_400))
+        async with trio.open_nursery() as nursery:
+            turns = count_turns(nursery)
+            await client.stream.send_all(data)
+            await client.send(Ping(b"end"))
+            await client.answered.wait()
+            nursery.cancel_scope.cancel()
+        assert turns[0] >= 100
 
 
 async def test_each_message_has_the_whole_time(autojump_clock: MockClock) -> None:

@@ -4,6 +4,7 @@ import h11
 import trio
 
 from framecast.door.answer import Answer, encode_answer
+from framecast.door.crumbs import PIECES_PER_TURN, Pieces
 from framecast.door.head import Received, RequestHead
 from framecast.errors import Refusal
 
@@ -26,6 +27,8 @@ class Exchange:
         self._stream = stream
         self._protocol = received.protocol
         self._send_seconds = send_seconds
+        self._chunks = Pieces()
+        self._turn = 0
         self._ended = False
         self._told_to_go_on = False
         if rest:
@@ -35,6 +38,7 @@ class Exchange:
         return self
 
     async def __anext__(self) -> bytes:
+        await self._take_turns()
         while (piece := self._next_piece()) is None:
             await self._receive()
         if not piece:
@@ -47,7 +51,7 @@ class Exchange:
         What was already received of a body nobody read is dropped; a body still on its way ends the connection, and so
         does `last`.
         """
-        keep = self._drop_received() and not last
+        keep = await self._drop_received() and not last
         await self._send(encode_answer(answer, keep=keep))
         return keep
 
@@ -65,6 +69,8 @@ class Exchange:
                     raise Disconnected from None
                 raise Refusal(400, f"bad request body: {error}") from None
             if isinstance(event, h11.Data):
+                if self._chunks.add(len(event.data), ends=event.chunk_end):
+                    raise Refusal(400, "bad request body: too many tiny chunks")
                 if event.data:
                     return bytes(event.data)
             else:
@@ -81,14 +87,20 @@ class Exchange:
         self._ended = not data
         self._protocol.receive_data(bytes(data))
 
-    def _drop_received(self) -> bool:
+    async def _drop_received(self) -> bool:
         """Drop the received rest of the body; return whether the request has ended and the next one may follow."""
         try:
             while self._next_piece():
-                pass
+                await self._take_turns()
         except (Refusal, Disconnected):
             return False
         return self._protocol.their_state is h11.DONE  # MUST_CLOSE when the peer asked for that
+
+    async def _take_turns(self) -> None:
+        """Let others go on now and then: one read can bring thousands of chunks."""
+        self._turn += 1
+        if self._turn % PIECES_PER_TURN == 0:
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
 
     async def _send(self, data: bytes) -> None:
         try:

@@ -14,13 +14,15 @@ import re
 import trio
 import trio_websocket
 
+from framecast.door.crumbs import PIECES_PER_TURN, FrameMeter
 from framecast.door.head import RequestHead
 from framecast.door.replay import ReplayedStream
 from framecast.errors import Refusal
 
 _KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SUBPROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_RECEIVE_BYTES = 65_536
+_RECEIVE_BYTES = 4_096
+"""Clients' messages are small, and the library handles in one go what one read brings."""
 _QUEUED_MESSAGES = 8
 _UNREADABLE = frozenset({1002, 1007})
 _MAX_REASON_BYTES = 123
@@ -72,7 +74,7 @@ async def accept_websocket(
     `subprotocol` must be one of `offered_subprotocols`. TooSlowError when the answer could not be sent in time,
     ConnectionClosed when the peer has left.
     """
-    replayed = _FarewellStream(stream, _clean_head(head, subprotocol))
+    replayed = _WatchedStream(stream, _clean_head(head, subprotocol))
     with trio.fail_after(handshake_seconds):
         request = await trio_websocket.wrap_server_stream(
             nursery,
@@ -85,14 +87,38 @@ async def accept_websocket(
         return replayed.websocket
 
 
-class _FarewellStream(ReplayedStream):
-    """Says the close frame that trio-websocket 0.12 owes a peer whose frames it cannot read, before it closes.
+class _WatchedStream(ReplayedStream):
+    """What trio-websocket 0.12 leaves open towards a peer that means ill.
 
-    It closes the stream right after such a frame, without the close frame of RFC 6455 §7.1.7.
+    It closes the stream right after a frame it cannot read, without the close frame of RFC 6455 §7.1.7: that is said
+    here, before closing. It handles all frames of a read in one go, and keeps the fragments of a message without a
+    limit to their number: so it gets few frames at a time, and the end of the stream when a message comes in crumbs.
     """
 
     websocket: trio_websocket.WebSocketConnection | None = None
     _said = False
+    _waiting: bytes | bytearray = b""
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
+        super().__init__(stream, head)
+        self._meter = FrameMeter()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive the head, then no more frames at once than make one turn."""
+        if self.replaying:
+            return await super().receive_some(max_bytes)
+        received = self._waiting
+        if received:
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        else:
+            received = await super().receive_some(max_bytes)
+        end = self._meter.follow(received, PIECES_PER_TURN)
+        self._waiting = received[end:]
+        if not self._meter.crumbs:
+            return received[:end]
+        if self.websocket is not None:
+            await self._say(1008, "too many tiny fragments")
+        return b""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, and notice a close frame."""
@@ -102,10 +128,14 @@ class _FarewellStream(ReplayedStream):
     async def aclose(self) -> None:
         """Say why, where that has not been done, and close."""
         closed = self.websocket.closed if self.websocket is not None else None
-        if closed is not None and closed.code in _UNREADABLE and not self._said:
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await self.send_all(_close_frame(closed.code, closed.reason or ""))
+        if closed is not None and closed.code in _UNREADABLE:
+            await self._say(closed.code, closed.reason or "")
         await super().aclose()
+
+    async def _say(self, code: int, reason: str) -> None:
+        if not self._said:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.send_all(_close_frame(code, reason))
 
 
 def _close_frame(code: int, reason: str) -> bytes:

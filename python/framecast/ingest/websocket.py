@@ -18,6 +18,7 @@ from framecast import metrics
 from framecast.accounts.identity import Identity
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
+from framecast.door.crumbs import PIECES_PER_TURN, Pieces
 from framecast.door.exchange import Disconnected
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
@@ -94,6 +95,7 @@ class PushSocket:
         self._limits = limits
         self._frames = Connection(ConnectionType.SERVER)
         self._message = bytearray()
+        self._pieces = Pieces()
         self._whole_by = math.inf
         self._waiting = trio.CancelScope()
         self._stopping = False
@@ -142,9 +144,11 @@ class PushSocket:
                 return
             silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
             self._frames.receive_data(data)
-            for event in self._frames.events():
+            for number, event in enumerate(self._frames.events(), 1):
                 if await self._handle(event):
                     return
+                if number % PIECES_PER_TURN == 0:
+                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
 
     async def _receive(self, deadline: float) -> bytes | None:
         """Return received bytes, b"" when the peer has left, None when it is time to do something else."""
@@ -158,9 +162,9 @@ class PushSocket:
     async def _handle(self, event: Event) -> bool:
         """Do what an event asks for; return whether the socket is closed by it."""
         if isinstance(event, BytesMessage):
-            await self._take(bytes(event.data), finished=event.message_finished)
+            await self._take(bytes(event.data), finished=event.message_finished, frame=event.frame_finished)
         elif isinstance(event, TextMessage):
-            await self._take(event.data.encode(), finished=event.message_finished)
+            await self._take(event.data.encode(), finished=event.message_finished, frame=event.frame_finished)
         elif isinstance(event, Ping):
             if self._frames.state is ConnectionState.OPEN:
                 await self._send(self._frames.send(event.response()))
@@ -172,8 +176,8 @@ class PushSocket:
             return True
         return False
 
-    async def _take(self, piece: bytes, *, finished: bool) -> None:
-        """Add a piece to the message; push the message when it is whole."""
+    async def _take(self, piece: bytes, *, finished: bool, frame: bool) -> None:
+        """Add a piece to the message; `frame` ends with it, or the message: then it is pushed."""
         limit = self._limits.body_bytes
         if len(self._message) + len(piece) > limit:
             raise PeerError(1009, f"message larger than {limit} bytes (push.body_bytes)")
@@ -183,6 +187,10 @@ class PushSocket:
             raise PeerError(1013, refusal.message) from None
         whole_by = min(self._whole_by, trio.current_time() + self._limits.body_seconds)
         self._whole_by = math.inf if finished else whole_by
+        if finished:
+            self._pieces.clear()
+        elif self._pieces.add(len(piece), ends=frame):
+            raise PeerError(1008, "too many tiny fragments")
         if finished and not self._message:
             message = piece
         else:
