@@ -285,6 +285,23 @@ async def test_an_idle_connection_ends_when_the_server_goes_down(autojump_clock:
     assert trio.current_time() == 0
 
 
+async def test_the_application_sends_no_longer_than_the_grace_time(autojump_clock: MockClock) -> None:
+    class Chatty(House):
+        async def app(self, stream: trio.abc.Stream) -> None:
+            with trio.CancelScope(shield=True), pytest.raises(trio.BrokenResourceError):
+                await stream.send_all(b"x")
+
+    ours, theirs = memory_stream_pair()
+    clogged = trio.StapledStream(MemorySendStream(trio.sleep_forever), ours.receive_stream)
+    rooms = Chatty().rooms()
+    await theirs.send_all(b"GET /app HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, clogged, rooms, Server(send_seconds=30))
+        await wait_all_tasks_blocked()
+        rooms.closing.begin(grace_seconds=4)
+    assert trio.current_time() == 4
+
+
 async def test_a_request_under_way_is_the_last_when_the_server_goes_down() -> None:
     rooms = House().rooms()
     ours, theirs = memory_stream_pair()

@@ -9,6 +9,7 @@ import trio
 import trio_websocket
 from trio.testing import MemoryReceiveStream, MemorySendStream, MockClock, memory_stream_pair
 
+from framecast.door.closing import Closing
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead, parse_head
 from framecast.door.replay import ReplayedStream
@@ -87,6 +88,27 @@ async def test_a_shielded_send_to_a_peer_that_never_reads_ends_in_time(autojump_
     with trio.fail_after(100), trio.CancelScope(shield=True), pytest.raises(trio.BrokenResourceError):
         await ReplayedStream(clogged, send_seconds=30).send_all(b"x")
     assert trio.current_time() == 30
+
+
+async def test_at_the_end_shielded_sends_have_only_the_grace_time(autojump_clock: MockClock) -> None:
+    closing = Closing()
+
+    async def send() -> None:
+        clogged = trio.StapledStream(MemorySendStream(trio.sleep_forever), MemoryReceiveStream())
+        with trio.CancelScope(shield=True), pytest.raises(trio.BrokenResourceError):
+            await ReplayedStream(clogged, send_seconds=30, closing=closing).send_all(b"x")
+
+    with trio.fail_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            await trio.sleep(25)
+            nursery.start_soon(send)
+            closing.begin(grace_seconds=10)
+            await trio.sleep(1)
+            nursery.start_soon(send)
+        assert trio.current_time() == 35
+        await send()
+        assert trio.current_time() == 35
 
 
 @pytest.mark.parametrize(

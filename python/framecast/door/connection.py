@@ -49,7 +49,7 @@ class Rooms:
     """The application: gets the connection with the request's bytes still to be read."""
 
     closing: Closing = field(default_factory=Closing)
-    """Begun when the server goes down: idle connections end, others after the answer they are at."""
+    """Begun when the server goes down: idle connections end, others after their answer, if it is taken in time."""
 
 
 async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
@@ -79,7 +79,7 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
         return rooms.admit_websocket(head)
     room = rooms.find_exchange(head)
     if room is None:
-        return _replay(rooms.app, head, reader.take_rest(), limits)
+        return _replay(rooms, head, reader.take_rest(), limits)
     exchange = Exchange(stream, received, reader.take_rest(), send_seconds=limits.send_seconds)
     if await exchange.answer(await _answer(room, exchange), last=rooms.closing.begun):
         reader.give_back(exchange.take_rest())
@@ -104,7 +104,7 @@ async def _leave(stream: trio.abc.Stream) -> None:
     """The peer has gone or had nothing more to say."""
 
 
-def _replay(app: TakeOver, head: RequestHead, rest: bytes, limits: Server) -> TakeOver:
+def _replay(rooms: Rooms, head: RequestHead, rest: bytes, limits: Server) -> TakeOver:
     """Leave the connection to the application, the request first.
 
     An offer to change to HTTP/2 in clear text is taken out: a server may ignore it (RFC 9110 §7.8), and then there
@@ -113,7 +113,8 @@ def _replay(app: TakeOver, head: RequestHead, rest: bytes, limits: Server) -> Ta
     raw = _UPGRADE_LINE.sub(b"", head.raw)
 
     async def take_over(stream: trio.abc.Stream) -> None:
-        await app(ReplayedStream(stream, raw + rest, send_seconds=limits.send_seconds))
+        replayed = ReplayedStream(stream, raw + rest, send_seconds=limits.send_seconds, closing=rooms.closing)
+        await rooms.app(replayed)
 
     return take_over
 

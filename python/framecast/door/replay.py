@@ -4,19 +4,30 @@ from typing import Any
 
 import trio
 
+from framecast.door.closing import Closing
+
 
 class ReplayedStream(trio.abc.Stream):
     """Receives `data` first. Everything else, ``socket`` and ``send_eof`` too, is the wrapped stream's.
 
     hypercorn tells TLS from plain TCP by whether ``do_handshake`` exists, so nothing may be offered here that the
-    wrapped stream lacks. With `send_seconds` a send that takes longer counts as a broken connection: hypercorn
-    shields its sends from cancellation, and only a deadline inside the shield ends one to a peer that never reads.
+    wrapped stream lacks. With `send_seconds` a send that takes longer, or longer than the grace of `closing`, counts
+    as a broken connection: hypercorn shields its sends from cancellation, and only a deadline inside the shield ends
+    one to a peer that never reads.
     """
 
-    def __init__(self, stream: trio.abc.Stream, data: bytes = b"", *, send_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        data: bytes = b"",
+        *,
+        send_seconds: float | None = None,
+        closing: Closing | None = None,
+    ) -> None:
         self._stream = stream
         self._data = memoryview(data)
         self._send_seconds = send_seconds
+        self._closing = closing or Closing()
 
     @property
     def replaying(self) -> bool:
@@ -38,7 +49,7 @@ class ReplayedStream(trio.abc.Stream):
             await self._stream.send_all(data)
             return
         try:
-            with trio.fail_after(self._send_seconds):
+            with self._closing.sending(self._send_seconds):
                 await self._stream.send_all(data)
         except trio.TooSlowError:
             raise trio.BrokenResourceError("the peer does not read") from None
