@@ -55,10 +55,16 @@ impl Hasher for KeyHasher {
         for word in words {
             self.mix(u64::from_le_bytes(*word));
         }
-        if !rest.is_empty() {
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            self.mix(u64::from_le_bytes(word));
+        // Two reads that may overlap instead of a copy of few bytes: the length, which is hashed too, tells
+        // what they have in common.
+        if let (Some(head), Some(tail)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+            let word = |half: &[u8; 4]| u64::from(u32::from_le_bytes(*half));
+            self.mix(word(head) << 32 | word(tail));
+        } else if let (Some(head), Some(tail)) = (rest.first_chunk::<2>(), rest.last_chunk::<2>()) {
+            let word = |half: &[u8; 2]| u64::from(u16::from_le_bytes(*half));
+            self.mix(word(head) << 16 | word(tail));
+        } else if let [byte] = rest {
+            self.mix(u64::from(*byte));
         }
     }
 
