@@ -13,6 +13,7 @@ use crate::line_protocol::number::{Number, parse_bool};
 use crate::line_protocol::string::{find_closing_quote, is_plain, is_utf8};
 
 impl<'a> Scanner<'a> {
+    #[inline]
     pub(super) fn read_field(&mut self) -> Scanned<'a, Field<'a>> {
         let key = self.read_name(NameKind::Key)?;
         if key.raw.is_empty() {
@@ -47,6 +48,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Read up to the separator, line end or control byte that ends a name; the name may be empty.
+    #[inline]
     pub(super) fn read_name(&mut self, kind: NameKind) -> Scanned<'a, Name<'a>> {
         let start = self.at;
         let ends = match kind {
