@@ -338,3 +338,11 @@ async def test_cancelled_before_it_runs_it_leaves_nothing(tmp_path: Path) -> Non
                 nursery.cancel_scope.cancel()
     async with running(settings) as place:
         assert place
+
+
+async def test_a_queue_that_a_new_subscriber_would_overflow_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(
+        environment={}, overrides=["live.queue_bytes=1000000", f"server.data={tmp_path}"], flags={}
+    )
+    with pytest.raises(ConfigurationError, match=r"live\.queue_bytes = 1000000 is too small"):
+        await serve(settings)

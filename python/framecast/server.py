@@ -185,7 +185,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
 async def _end_connections(house: House, connections: trio.Nursery, grace_seconds: float) -> None:
     """Say goodbye to everybody at once, let running pushes finish, and cancel what is left after the grace time."""
     connections.cancel_scope.deadline = trio.current_time() + grace_seconds
-    house.rooms.closing.begin()
+    house.rooms.closing.begin(grace_seconds=grace_seconds)
     house.stopping.set()
     house.push_sockets.stop()
     await house.app.terminate()
