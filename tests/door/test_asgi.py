@@ -104,6 +104,45 @@ async def test_a_hostile_upgrade_on_a_kept_connection_ends_only_that_connection(
             assert (await healthy.receive_some()).startswith(b"HTTP/1.1 200")
 
 
+async def later(place: str, data: bytes) -> bytes:
+    """All that comes after the first answer on a connection when `data` is the second request."""
+    async with await dial(place) as stream:
+        await stream.send_all(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+        first = b""
+        while not first.endswith(b"GET /first 0"):
+            first += await stream.receive_some()
+        await stream.send_all(data)
+        answer = b""
+        while piece := await stream.receive_some():
+            answer += piece
+        return answer
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+
+
+async def test_no_later_request_changes_the_connection_to_http_2() -> None:
+    with trio.fail_after(20):
+        async with house(Server()) as (place, _):
+            assert await later(place, PREFACE) == b""
+            assert b"\0" not in await later(place, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" + PREFACE)
+            for offer in (b"", b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"):
+                answer = await later(place, b"GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n" + offer + b"\r\n")
+                assert answer.startswith(b"HTTP/1.1 505 ")
+                assert b"HTTP/1.1 101 " not in answer
+                assert b"\0" not in answer
+
+
+async def test_no_later_request_has_a_body_of_two_lengths() -> None:
+    with trio.fail_after(20):
+        async with house(Server()) as (place, _):
+            two = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            assert (await later(place, two)).startswith(b"HTTP/1.1 400 ")
+            answer = await later(place, two + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"smuggled" not in answer
+            assert b"HTTP/1.1 200 " not in answer
+
+
 async def test_a_body_that_drips_ends_in_time(autojump_clock: trio.testing.MockClock) -> None:
     left = trio.Event()
 

@@ -1,7 +1,8 @@
 """The application's room: the one module that knows hypercorn. Written for 0.17 and 0.18.
 
 hypercorn's own server would own the port; its TCPServer serves one stream, which is all that is needed behind the
-door. What it leaves open is closed here: no limit of requests per connection, no time limit for a request's body.
+door. What it leaves open is closed here: no limit of requests per connection, no time limit for a request's body, and
+for the requests after a connection's first one, which the door does not see, HTTP/2 and bodies of two lengths.
 """
 
 import logging
@@ -18,6 +19,9 @@ from hypercorn.typing import LifespanState
 from hypercorn.utils import wrap_app
 
 from framecast import metrics
+from framecast.door.answer import encode_answer, refusal_answer
+from framecast.door.replay import ReplayedStream
+from framecast.errors import Refusal
 from framecast.settings import Server
 
 log = structlog.get_logger(__name__)
@@ -35,7 +39,7 @@ class AppRoom:
     def __init__(self, app: App, limits: Server, *, body_seconds: float) -> None:
         self._context = WorkerContext(None)
         self._config = _configure(limits)
-        timed: Any = _limit_body_time(app, body_seconds)
+        timed: Any = _refuse_two_lengths(_limit_body_time(app, body_seconds))
         self._app = wrap_app(timed, self._config.wsgi_max_body_size, "asgi")
 
     async def serve(self, stream: trio.abc.Stream) -> None:
@@ -46,7 +50,7 @@ class AppRoom:
         counted and makes no noise, since any peer could make it at will.
         """
         state: LifespanState = {}
-        transport: Any = stream
+        transport: Any = _Http1Stream(stream)
         try:
             await TCPServer(self._app, self._config, self._context, state, transport)
         except* Exception as group:  # noqa: BLE001 - see above: this is where the peer's faults end
@@ -58,8 +62,48 @@ class AppRoom:
         await self._context.terminated.set()
 
 
+class _Http2Refused(Exception):  # noqa: N818 - what peers do, no failure of ours
+    """The peer tried to change its connection to HTTP/2, which ends it."""
+
+
+class _Http1Config(Config):
+    """hypercorn 0.18 has no switch for HTTP/2. The first thing its HTTP/2 does is to ask for this."""
+
+    @property
+    def h2_max_inbound_frame_size(self) -> int:  # type: ignore[override]  # nobody sets it
+        """Refuse."""
+        raise _Http2Refused
+
+
+class _Http1Stream(ReplayedStream):
+    """Lets no change of the protocol be promised: the application has no WebSockets, and HTTP/2 is not spoken here."""
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, but a 505 in place of a 101."""
+        if bytes(data[:13]) == b"HTTP/1.1 101 ":
+            refusal = Refusal(505, "this server speaks HTTP/1.1: ask again, without Upgrade")
+            data = encode_answer(refusal_answer(refusal), keep=False)
+        await super().send_all(data)
+
+
+def _refuse_two_lengths(app: App) -> App:
+    """Refuse what has Content-Length and Transfer-Encoding, as the door does; the connection ends with the answer."""
+    refusal = refusal_answer(Refusal(400, "both Content-Length and Transfer-Encoding"), (("Connection", "close"),))
+    headers = [(name.lower().encode(), value.encode()) for name, value in refusal.headers]
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+        if scope["type"] == "http" and {b"content-length", b"transfer-encoding"} <= names:
+            await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            await send({"type": "http.response.body", "body": refusal.body})
+        else:
+            await app(scope, receive, send)
+
+    return checked
+
+
 def _configure(limits: Server) -> Config:
-    config = Config()
+    config = _Http1Config()
     config.keep_alive_max_requests = sys.maxsize
     config.keep_alive_timeout = limits.keep_alive_seconds
     # A limit on reads would also cut long answers, during which a client has nothing to send.
