@@ -1,11 +1,13 @@
 """The application behind the door, over real sockets: what hypercorn does and what it may not."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import httpx
+import pytest
 import structlog
 import trio
 
@@ -84,7 +86,7 @@ async def test_a_hostile_upgrade_on_a_kept_connection_ends_only_that_connection(
         b"GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     )
-    with structlog.testing.capture_logs(), trio.fail_after(20):
+    with structlog.testing.capture_logs() as logs, trio.fail_after(20):
         async with house(Server()) as (place, _), await dial(place) as healthy:
             for hostile in (
                 upgrade + b"\r\nX",
@@ -102,6 +104,8 @@ async def test_a_hostile_upgrade_on_a_kept_connection_ends_only_that_connection(
                         pass
             await healthy.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await healthy.receive_some()).startswith(b"HTTP/1.1 200")
+    assert {entry["log_level"] for entry in logs} <= {"debug"}
+    assert "hypercorn gave a connection up" in {entry["event"] for entry in logs}
 
 
 async def later(place: str, data: bytes) -> bytes:
@@ -141,6 +145,20 @@ async def test_no_later_request_has_a_body_of_two_lengths() -> None:
             answer = await later(place, two + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
             assert b"smuggled" not in answer
             assert b"HTTP/1.1 200 " not in answer
+
+
+async def test_a_bug_beneath_hypercorn_reaches_the_connections_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: object, data: object) -> None:
+        raise TypeError("a bug of ours")
+
+    monkeypatch.setattr("framecast.door.asgi._Http1Stream.receive_some", broken)
+    with structlog.testing.capture_logs() as logs, trio.fail_after(10):
+        async with house(Server()) as (place, _), await dial(place) as stream:
+            await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            with contextlib.suppress(trio.BrokenResourceError):
+                assert await stream.receive_some() == b""
+    [entry] = [entry for entry in logs if entry["log_level"] == "error"]
+    assert (entry["event"], str(entry["exc_info"])) == ("connection failed", "a bug of ours")
 
 
 async def test_a_body_that_drips_ends_in_time(autojump_clock: trio.testing.MockClock) -> None:

@@ -10,8 +10,10 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import h11
 import structlog
 import trio
+import wsproto.utilities
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -45,15 +47,16 @@ class AppRoom:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve a stream to its end: HTTP/1.1 requests, one after the other. `stream` must have a ``socket``.
 
-        An application's error is answered with 500 and logged by hypercorn, so what hypercorn itself raises comes of
-        the peer's bytes, such as a hostile WebSocket request behind a good first one: that ends this connection, is
-        counted and makes no noise, since any peer could make it at will.
+        An application's error is answered with 500 and logged by hypercorn. What its parsers raise comes of the peer's
+        bytes, such as a hostile WebSocket request behind a good first one: that ends this connection, is counted and
+        makes no noise, since any peer could make it at will. Anything else is a bug and goes on to the connection's
+        boundary.
         """
         state: LifespanState = {}
         transport: Any = _Http1Stream(stream)
         try:
             await TCPServer(self._app, self._config, self._context, state, transport)
-        except* Exception as group:  # noqa: BLE001 - see above: this is where the peer's faults end
+        except* _PEERS_FAULTS as group:
             metrics.app_connections_failed.inc()
             log.debug("hypercorn gave a connection up", error=repr(group))
 
@@ -64,6 +67,10 @@ class AppRoom:
 
 class _Http2Refused(Exception):  # noqa: N818 - what peers do, no failure of ours
     """The peer tried to change its connection to HTTP/2, which ends it."""
+
+
+_PEERS_FAULTS = (h11.ProtocolError, wsproto.utilities.ProtocolError, ValueError, _Http2Refused)
+"""ValueError, with UnicodeError: header values that hypercorn and wsproto read as ASCII or as numbers."""
 
 
 class _Http1Config(Config):
