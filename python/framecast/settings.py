@@ -171,8 +171,9 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     max_columns: Positive = 1_024
     """Columns of one measurement; a line that would bring one more is refused."""
 
-    packet_bytes: Positive = MIB
-    """A packet that would be larger is split by rows, so that it fits subscribers' queues."""
+    packet_bytes: Annotated[int, Meta(ge=4 * KIB)] = MIB
+    """A packet that would be larger is split by rows, so that it fits subscribers' queues; a line whose row or schema
+    alone is larger is refused."""
 
     output_bytes: Positive = 64 * MIB
     """Frame JSON that one push may become; sparse lines on a wide measurement grow much on the way."""
