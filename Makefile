@@ -55,7 +55,7 @@ docs: build
 bench: build
 	$(BIN)/python -m bench
 
-# Each target for a minute on the nightly toolchain; the seed corpus is replayed by `cargo test` on stable.
+# Each target for a minute, on the nightly toolchain.
 fuzz:
 	cargo install --quiet --root .tools cargo-fuzz
 	cd rust && for target in $$(../.tools/bin/cargo-fuzz list); do \
