@@ -129,15 +129,16 @@ class StreamParser:
     ) -> StreamParser:
         """Take the limits.
 
-        A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
-        are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would be longer than
-        `max_path_bytes`. A packet that would exceed `max_packet_bytes` is split by rows. A line is refused whose row
-        alone would exceed it, or make an earlier row of the push exceed it by new columns (``row_limit``), and one
-        that would bring its measurement's schema past it (``schema_limit``). So a schema and any packet without one
-        are at most twice `max_packet_bytes` together, and a packet that carries its schema is no larger. A line that would bring the frames of its push past
-        `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a null
-        for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a column
-        and packet) are not. `rejections` lists at most `max_rejections` lines.
+        A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the
+        others are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would
+        be longer than `max_path_bytes`. A packet that would exceed `max_packet_bytes` is split by rows. A line
+        is refused whose row alone would exceed it, or make an earlier row of the push exceed it by new columns
+        (``row_limit``), and one that would bring its measurement's schema past it (``schema_limit``). So a
+        schema and any packet without one are at most twice `max_packet_bytes` together, and a packet that
+        carries its schema is no larger. A line that would bring the frames of its push past
+        `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a
+        null for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes
+        a column and packet) are not. `rejections` lists at most `max_rejections` lines.
         """
 
     def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:
