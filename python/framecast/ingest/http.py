@@ -3,7 +3,8 @@
 A batch with bad lines is still answered with 204, because the good lines are stored and Telegraf's HTTP output
 resends a refused batch for ever; the headers ``Framecast-Accepted`` and ``Framecast-Rejected`` always say how many.
 ``?report=1`` answers 200 with a report of the refused lines. ``?strict=1`` answers 400 with the same report when a
-line was refused; **the good lines are stored in that case too**. Parameters nobody knows are ignored.
+line was refused; **the good lines are stored in that case too**. ``?precision=`` is the unit of the timestamps.
+Parameters nobody knows are ignored.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -19,6 +20,7 @@ from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
+from framecast.ingest.precision import find_precision
 from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
 
 if TYPE_CHECKING:
@@ -93,9 +95,10 @@ class HttpPush:
         stream_id = decode_stream_id(request.stream)
         query = dict(parse_qsl(request.query)) if request.query else {}
         check_frame_format(query.get(FRAME_FORMAT, ""))
+        precision = find_precision(query.get("precision", ""))
         with self._intake.budget.hold() as held:
             body = await self._bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result = await self._intake.push(identity, stream_id, body)
+            result = await self._intake.push(identity, stream_id, body, precision=precision)
         strict = result.rejected > 0 and query.get("strict", "").lower() in _YES
         return _describe_result(result, strict=strict, report=query.get("report", "").lower() in _YES)
 

@@ -31,7 +31,7 @@ FRAME_FORMATS = ("labels_column",)
 class StreamSink(Protocol):
     """Where bodies go: parsed, published and kept in the order in which `push` is called for a stream."""
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> "PushResult":
+    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str) -> "PushResult":
         """Take one body. Refusal when the stream cannot be (400) or a limit is met (429, 503)."""
         ...
 
@@ -50,9 +50,9 @@ class Intake:
         """Say who pushes; Refusal 401."""
         return self._gate(authorization)
 
-    async def push(self, identity: Identity, stream_id: str, body: bytes) -> "PushResult":
+    async def push(self, identity: Identity, stream_id: str, body: bytes, *, precision: str = "ns") -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns())
+        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns(), precision=precision)
         metrics.push_bytes.inc(len(body))
         metrics.push_accepted_lines.inc(result.accepted)
         if result.rejected:
