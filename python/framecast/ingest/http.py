@@ -19,16 +19,23 @@ from framecast.door.connection import ExchangeRoom
 from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
+from framecast.ingest.acknowledgement import describe_rejections
 from framecast.ingest.body import BodyReader
 from framecast.ingest.precision import find_precision
-from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+from framecast.ingest.push import (
+    FRAME_FORMAT,
+    Intake,
+    check_frame_format,
+    decode_stream_id,
+    find_stream_id,
+    is_yes,
+)
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
 
 METHODS = ("POST", "PUT", "PATCH")
 _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
-_YES = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,8 @@ class HttpPush:
         with self._intake.budget.hold() as held:
             body = await self._bodies.read(chunks, request.encoding, request.declared_bytes, held)
             result = await self._intake.push(identity, stream_id, body, precision=precision)
-        strict = result.rejected > 0 and query.get("strict", "").lower() in _YES
-        return _describe_result(result, strict=strict, report=query.get("report", "").lower() in _YES)
+        strict = result.rejected > 0 and is_yes(query.get("strict", ""))
+        return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
 
 
 def _describe(method: str, stream: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
@@ -122,10 +129,7 @@ def _describe_result(result: "PushResult", *, strict: bool, report: bool) -> Ans
     document: dict[str, object] = {
         "accepted": result.accepted,
         "rejected": result.rejected,
-        "rejections": [
-            {"line": one.line, "column": one.column, "reason": one.reason, "message": one.message}
-            for one in result.rejections
-        ],
+        "rejections": describe_rejections(result),
     }
     if strict:
         document = {"message": f"{result.rejected} lines were refused, {result.accepted} were stored", **document}

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 PUSH_PATH = "/api/live/push/"
 FRAME_FORMAT = "gf_live_frame_format"
 FRAME_FORMATS = ("labels_column",)
+_YES = frozenset({"1", "true", "yes", "on"})
 
 
 class StreamSink(Protocol):
@@ -99,6 +100,11 @@ def check_frame_format(value: str) -> None:
     """Refuse, with 400, a frame format this server has not."""
     if value and value.lower() not in FRAME_FORMATS:
         raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+
+
+def is_yes(value: str) -> bool:
+    """Whether a query parameter switches something on."""
+    return value.lower() in _YES
 
 
 def printable(text: str, limit: int = 200) -> str:
