@@ -16,6 +16,7 @@ from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
+from framecast.ingest.influx import DIALECTS
 from framecast.streams.table import StreamTable
 
 OPEN_PATHS = frozenset({"/api/health"})
@@ -23,6 +24,7 @@ OPEN_PATHS = frozenset({"/api/health"})
 WELCOME = """Framecast: metrics in, live data frames out.
 
   POST /api/live/push/{stream}   Influx line protocol (WebSocket: GET on the same path)
+  POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
   GET  /api/live/list            the channels there are
   GET  /api/health  /metrics
@@ -37,8 +39,8 @@ async def welcome(request: Request) -> Response:
     return PlainTextResponse(WELCOME)
 
 
-def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute) -> ASGIApp:
-    """Build the app over what it shows. `push` serves pushes that come late on a kept-alive connection."""
+def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute, write: PushRoute) -> ASGIApp:
+    """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection."""
     app = Starlette(
         routes=[
             Route("/", welcome),
@@ -46,6 +48,7 @@ def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute
             Route("/metrics", metrics),
             Route("/api/live/list", list_channels),
             Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
+            *(Route(path, write, methods=["POST"]) for path in DIALECTS),
             WebSocketRoute("/{path:path}", late_upgrade),
         ],
         exception_handlers={
@@ -77,12 +80,17 @@ class GateMiddleware:
             head = _head_of(scope)
             try:
                 self._check(head)
-                if head.path not in OPEN_PATHS:
+                if head.path not in OPEN_PATHS and not _asks_the_gate_itself(head):
                     scope.setdefault("state", {})["identity"] = self._gate(head.find(b"authorization"))
             except Refusal as refusal:
                 await problem(refusal.code, refusal.message)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _asks_the_gate_itself(head: RequestHead) -> bool:
+    """A write: its token may be in the query, and its 401 has a shape of its own."""
+    return head.method == "POST" and head.path in DIALECTS
 
 
 def _head_of(scope: Scope) -> RequestHead:

@@ -1,6 +1,6 @@
 """A pushed body on its way to its stream: who may, into which stream, what is counted and what is logged.
 
-Both ways in, HTTP and WebSocket, end here; the streams themselves are behind `StreamSink`.
+All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
@@ -14,6 +14,7 @@ from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
 from framecast.errors import Refusal
+from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
 from framecast.settings import Push
@@ -43,6 +44,7 @@ class Intake:
     def __init__(self, sink: StreamSink, gate: Gate, limits: Push) -> None:
         self.limits = limits
         self.budget = ByteBudget(limits.waiting_bytes)
+        self.bodies = BodyReader(limits)
         self._sink = sink
         self._gate = gate
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams)
