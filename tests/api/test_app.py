@@ -83,6 +83,8 @@ async def test_health_says_what_answers() -> None:
         ("GET", "/api/health/"),
         ("GET", "/api//health"),
         ("GET", "/api/health/../../metrics"),
+        ("GET", "/ping/"),
+        ("GET", "/health/x"),
         ("OPTIONS", "*"),
     ],
 )
@@ -97,9 +99,25 @@ async def test_the_closed_gate_lets_nobody_past_wherever_they_go(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_health_needs_no_token(method: str) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/api/health", 200), ("/health", 200), ("/ping", 204)])
+async def test_health_needs_no_token(method: str, path: str, status: int) -> None:
     async with site(gate=closed_gate) as here:
-        assert (await here.client.request(method, "/api/health")).status_code == 200
+        assert (await here.client.request(method, path)).status_code == status
+
+
+async def test_clients_of_influxdb_find_what_they_look_for() -> None:
+    async with site() as here:
+        ping = await here.client.get("/ping")
+        assert (ping.headers["x-influxdb-version"], ping.content) == ("2.7-framecast", b"")
+        assert "content-length" not in ping.headers
+        health = (await here.client.get("/health")).json()
+        assert health.pop("commit")
+        assert health == {
+            "name": "framecast",
+            "message": "ready for writes",
+            "status": "pass",
+            "version": __version__,
+        }
 
 
 async def test_a_refused_push_is_not_stored() -> None:

@@ -11,6 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framecast.accounts.gate import Gate
+from framecast.api import influx
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
@@ -19,7 +20,7 @@ from framecast.errors import Refusal
 from framecast.ingest.influx import DIALECTS
 from framecast.streams.table import StreamTable
 
-OPEN_PATHS = frozenset({"/api/health"})
+OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"})
 
 WELCOME = """Framecast: metrics in, live data frames out.
 
@@ -27,7 +28,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
   GET  /api/live/list            the channels there are
-  GET  /api/health  /metrics
+  GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
 """
 
 PushRoute = Callable[[Request], Awaitable[Response]]
@@ -45,6 +46,8 @@ def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute
         routes=[
             Route("/", welcome),
             Route("/api/health", health),
+            Route("/health", influx.health),
+            Route("/ping", influx.ping),
             Route("/metrics", metrics),
             Route("/api/live/list", list_channels),
             Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),

@@ -1,10 +1,15 @@
-"""Writes of InfluxDB's clients that reach the app: they came behind another request on a kept-alive connection."""
+"""What clients of InfluxDB ask before they write, and their writes that come behind such a question."""
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from framecast import __version__
+from framecast._core import build_info
 from framecast.api.problems import problem
 from framecast.ingest.influx import InfluxWrites
+
+VERSION = "2.7-framecast"
+"""Clients read the first two numbers and write as they would to that InfluxDB; the word is for people."""
 
 
 class LateWrite:
@@ -22,3 +27,21 @@ class LateWrite:
         except ClientDisconnect:
             return problem(408, "the body did not arrive whole")
         return Response(answer.body, answer.status, dict(answer.headers))
+
+
+async def ping(request: Request) -> Response:
+    """GET, HEAD /ping: 204 and a version. Needs no token."""
+    return Response(status_code=204, headers={"X-Influxdb-Version": VERSION, "X-Influxdb-Build": "framecast"})
+
+
+async def health(request: Request) -> Response:
+    """GET /health: as InfluxDB 2 answers it. Needs no token."""
+    return JSONResponse(
+        {
+            "name": "framecast",
+            "message": "ready for writes",
+            "status": "pass",
+            "version": __version__,
+            "commit": build_info()["commit"],
+        }
+    )
