@@ -33,7 +33,8 @@ def describe_points(body: bytes, precision: str) -> bytes:
     ``{"error": true, "line": n, "column": n, "reason": s, "message": s, "rejections": [...], "points_ok": [...]}``
     with the first bad line's place, every rejection and the points of the good lines.
     A point is ``{"measurement": s, "tags": [[k, v]], "fields": [[k, type, value]], "time_ns": s | null}``;
-    numbers are decimal strings. `precision` is ``ns``, ``us``, ``ms`` or ``s``; anything else is a ValueError.
+    numbers are decimal strings. `precision` is ``ns``, ``us``, ``ms``, ``s``, ``m``, ``h`` or ``auto`` (each
+    timestamp's own, by its size); anything else is a ValueError.
     Releases the GIL.
     """
 

@@ -1,6 +1,6 @@
 """Which request goes to which room: the one place that knows both paths and rooms."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,13 +15,12 @@ from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
-from framecast.door.connection import Rooms, TakeOver
+from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
 from framecast.door.head import RequestHead
 from framecast.door.origin import check_host, check_origin
 from framecast.door.outbound import WriterEvents, WriterStream
 from framecast.door.upgrade import accept_websocket
 from framecast.errors import Refusal
-from framecast.ingest.http import HttpPush
 from framecast.ingest.websocket import PushSockets
 from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
@@ -29,6 +28,8 @@ from framecast.settings import Server, Settings
 log = structlog.get_logger(__name__)
 
 SUBSCRIBERS_PATH = "/api/live/ws"
+
+FindRoom = Callable[[RequestHead], ExchangeRoom | None]
 
 
 @dataclass(slots=True)
@@ -108,15 +109,18 @@ def build_check(settings: Settings) -> Callable[[RequestHead], None]:
 def build_rooms(
     check: Callable[[RequestHead], None],
     subscribers: SubscriberSockets,
-    push: HttpPush,
+    exchanges: Sequence[FindRoom],
     push_sockets: PushSockets,
     app: AppRoom,
 ) -> Rooms:
-    """Join paths and rooms."""
+    """Join paths and rooms; of `exchanges` the first that knows a request serves it."""
 
     def admit_websocket(head: RequestHead) -> TakeOver:
         if head.path == SUBSCRIBERS_PATH:
             return subscribers.admit(head)
         return push_sockets.admit(head)
 
-    return Rooms(check=check, admit_websocket=admit_websocket, find_exchange=push.find_room, app=app.serve)
+    def find_exchange(head: RequestHead) -> ExchangeRoom | None:
+        return next((room for find in exchanges if (room := find(head)) is not None), None)
+
+    return Rooms(check=check, admit_websocket=admit_websocket, find_exchange=find_exchange, app=app.serve)

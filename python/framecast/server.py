@@ -21,6 +21,7 @@ from framecast._core import Fanout, build_info
 from framecast.accounts.gate import closed_gate, open_gate
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
+from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
@@ -33,6 +34,7 @@ from framecast.door.origin import is_loopback_host
 from framecast.door.outbound import WriterEvents
 from framecast.errors import ConfigurationError
 from framecast.ingest.http import HttpPush
+from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.routes import SubscriberSockets, build_check, build_rooms
@@ -115,16 +117,17 @@ def _build_house(settings: Settings, fanout: Fanout) -> House:
     )
     intake = Intake(streams, gate, settings.push)
     push = HttpPush(intake)
+    writes = InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     check = build_check(settings)
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
     app = AppRoom(
-        GateMiddleware(build_app(streams, registry, LatePush(push).serve), gate, check),
+        GateMiddleware(build_app(streams, registry, LatePush(push).serve, LateWrite(writes).serve), gate, check),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )
-    rooms = build_rooms(check, subscribers, push, push_sockets, app)
+    rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app)
     return House(events, broker, hub, streams, app, push_sockets, rooms, stopping)
 
 

@@ -36,7 +36,7 @@ fn refused(body: &str) -> Vec<(usize, usize, &'static str)> {
             )
         })
         .collect();
-    let twin = naive::read(body.as_bytes(), 1);
+    let twin = naive::read(body.as_bytes(), |value| value);
     assert_eq!(places, twin.faults);
     assert_eq!(outcome.accepted, twin.points.len());
     let told = describe_points(body.as_bytes(), Precision::Nanoseconds);

@@ -87,7 +87,7 @@ fn mangled() -> impl Strategy<Value = Vec<u8>> {
     let tag = ("[a-c]|\\\\=", "[a-c]{1,3}|x\\\\,y").prop_map(|(key, value)| format!(",{key}={value}"));
     let time = prop_oneof![
         Just(String::new()),
-        (-5_000_000_i64..5_000_000).prop_map(|time| format!(" {time}"))
+        (any::<i64>(), 0..64).prop_map(|(time, shift)| format!(" {}", time >> shift))
     ];
     let line = (
         "[mn]",
@@ -127,11 +127,22 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![soup(), mangled()]
 }
 
-const PRECISIONS: [(Precision, i128); 4] = [
-    (Precision::Nanoseconds, 1),
-    (Precision::Microseconds, 1_000),
-    (Precision::Milliseconds, 1_000_000),
-    (Precision::Seconds, 1_000_000_000),
+const PRECISIONS: [(Precision, naive::InNanoseconds); 7] = [
+    (Precision::Nanoseconds, |value| value),
+    (Precision::Microseconds, |value| value * 1_000),
+    (Precision::Milliseconds, |value| value * 1_000_000),
+    (Precision::Seconds, |value| value * 1_000_000_000),
+    (Precision::Minutes, |value| value * 60_000_000_000),
+    (Precision::Hours, |value| value * 3_600_000_000_000),
+    (Precision::Auto, |value| {
+        value
+            * match value.abs() {
+                size if size < 5_000_000_000 => 1_000_000_000,
+                size if size < 5_000_000_000_000 => 1_000_000,
+                size if size < 5_000_000_000_000_000 => 1_000,
+                _ => 1,
+            }
+    }),
 ];
 
 /// What `describe_points` says: points with floats as bits, and places and words of the refused lines.
@@ -208,10 +219,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn parser_agrees_with_its_naive_twin(body in bodies(), precision in 0_usize..4) {
-        let (precision, nanoseconds) = PRECISIONS[precision];
+    fn parser_agrees_with_its_naive_twin(body in bodies(), precision in 0_usize..7) {
+        let (precision, in_nanoseconds) = PRECISIONS[precision];
         let (points, faults) = described(&body, precision);
-        let twin = naive::read(&body, nanoseconds);
+        let twin = naive::read(&body, in_nanoseconds);
         let twin_faults: Vec<_> = twin.faults.iter().map(|&(line, column, reason)| json!([line, column, reason])).collect();
         prop_assert_eq!(faults, twin_faults);
         prop_assert_eq!(points, twin.points);
@@ -222,7 +233,7 @@ proptest! {
         let mut stream = Stream::new(LIMITS);
         for body in bodies {
             let outcome = stream.push(&body, 0, Precision::Nanoseconds);
-            let twin = naive::read(&body, 1);
+            let twin = naive::read(&body, |value| value);
             prop_assert_eq!(outcome.accepted, twin.points.len());
             prop_assert_eq!(outcome.rejected, twin.faults.len());
             for (rejection, (line, column, reason)) in outcome.rejections.iter().zip(twin.faults) {
@@ -258,7 +269,7 @@ proptest! {
         let mut stream = Stream::new(limits);
         for body in bodies {
             let outcome = stream.push(&body, 0, Precision::Nanoseconds);
-            let twin = naive::read(&body, 1);
+            let twin = naive::read(&body, |value| value);
             prop_assert_eq!(outcome.accepted + outcome.rejected, twin.points.len() + twin.faults.len());
             prop_assert!(outcome.rejections.len() <= 2 && stream.measurements().count() <= 2);
             prop_assert_eq!(check_packets(&outcome, limits.max_packet_bytes), outcome.accepted);

@@ -15,9 +15,11 @@ from framecast.accounts.gate import Gate, closed_gate, open_gate
 from framecast.accounts.identity import Identity
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
+from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
 from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
+from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.routes import build_check
 from framecast.settings import Server, Settings
@@ -44,8 +46,10 @@ async def site(gate: Gate = open_gate, push: Any = None) -> AsyncIterator[Site]:
     async with live_world() as world:
         registry = CollectorRegistry()
         registry.register(CoreCollector(world.fanout, world.hub, world.streams))
-        late = LatePush(HttpPush(Intake(world.streams, gate, SETTINGS.push)))
-        app = GateMiddleware(build_app(world.streams, registry, push or late.serve), gate, build_check(SETTINGS))
+        intake = Intake(world.streams, gate, SETTINGS.push)
+        late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
+        inner = build_app(world.streams, registry, push or late.serve, write.serve)
+        app = GateMiddleware(inner, gate, build_check(SETTINGS))
         site = Site(world, app)
         async with site.client:
             yield site
@@ -79,6 +83,8 @@ async def test_health_says_what_answers() -> None:
         ("GET", "/api/health/"),
         ("GET", "/api//health"),
         ("GET", "/api/health/../../metrics"),
+        ("GET", "/ping/"),
+        ("GET", "/health/x"),
         ("OPTIONS", "*"),
     ],
 )
@@ -93,9 +99,25 @@ async def test_the_closed_gate_lets_nobody_past_wherever_they_go(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_health_needs_no_token(method: str) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/api/health", 200), ("/health", 200), ("/ping", 204)])
+async def test_health_needs_no_token(method: str, path: str, status: int) -> None:
     async with site(gate=closed_gate) as here:
-        assert (await here.client.request(method, "/api/health")).status_code == 200
+        assert (await here.client.request(method, path)).status_code == status
+
+
+async def test_clients_of_influxdb_find_what_they_look_for() -> None:
+    async with site() as here:
+        ping = await here.client.get("/ping")
+        assert (ping.headers["x-influxdb-version"], ping.content) == ("2.7-framecast", b"")
+        assert "content-length" not in ping.headers
+        health = (await here.client.get("/health")).json()
+        assert health.pop("commit")
+        assert health == {
+            "name": "framecast",
+            "message": "ready for writes",
+            "status": "pass",
+            "version": __version__,
+        }
 
 
 async def test_a_refused_push_is_not_stored() -> None:
@@ -237,3 +259,18 @@ async def test_an_upgrade_that_comes_late_is_told_how_it_would_work() -> None:
             assert start["status"] == 426
             assert (b"upgrade", b"websocket") in start["headers"]
             assert "first request" in json.loads(body["body"])["message"]
+
+
+@pytest.mark.parametrize(("path", "word"), [("/api/v2/write?bucket=s", "code"), ("/write?db=s", "error")])
+async def test_writes_of_influx_clients_are_answered_in_their_words_here_too(path: str, word: str) -> None:
+    async with site() as here:
+        assert (await here.client.post(path, content=b"m n=1i")).status_code == 204
+        partial = await here.client.post(path, content=b"m n=1i\nm n=\n")
+        assert (partial.status_code, partial.headers["framecast-accepted"]) == (400, "1")
+        assert "partial write" in partial.text
+    async with site(gate=closed_gate) as here:
+        refused = await here.client.post(path, content=b"m n=1i", headers={"Authorization": "Token t"})
+        assert refused.status_code == 401
+        assert word in refused.json()
+        assert here.world.streams.stream_count == 0
+        check_problem(await here.client.get(path), 401)

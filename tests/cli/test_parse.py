@@ -62,7 +62,7 @@ def test_the_precision_is_the_timestamps_unit(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.startswith("2023-11-14T22:13:20Z ")
 
 
-@pytest.mark.parametrize("precision", ["h", "NS"])
+@pytest.mark.parametrize("precision", ["d", "NS"])
 def test_another_precision_is_refused(tmp_path: Path, precision: str) -> None:
     assert parse(tmp_path, b"m f=1", "--precision", precision) == 2
 
@@ -141,7 +141,7 @@ def test_a_request_is_answered_with_its_id() -> None:
         b'{"id":1}',
         b'{"id":1,"input_b64":3}',
         b'{"id":1,"input_b64":"*"}',
-        b'{"id":1,"input_b64":"","precision":"h"}',
+        b'{"id":1,"input_b64":"","precision":"d"}',
         b'{"id":1,"input_b64":"","precision":3}',
         '{"id":1,"input_b64":"é"}'.encode(),
     ],

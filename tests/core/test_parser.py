@@ -94,6 +94,20 @@ def test_lines_without_a_timestamp_get_the_time_of_receipt() -> None:
     assert values(result)[1] == [5, 7]
 
 
+@pytest.mark.parametrize(
+    ("precision", "stamp"),
+    [("us", "7200000000"), ("ms", "7200000"), ("s", "7200"), ("m", "120"), ("h", "2"), ("auto", "7200")],
+)
+def test_the_precision_is_the_timestamps_unit(precision: str, stamp: str) -> None:
+    assert values(push(make_parser(), f"m a=1 {stamp}", precision=precision))[1] == [7_200_000]
+
+
+def test_auto_tells_the_unit_line_by_line() -> None:
+    stamps = ("1700000001", "1700000002000", "1700000003000000", "1700000004000000000")
+    result = push(make_parser(), "\n".join(f"m a=1 {stamp}" for stamp in stamps), precision="auto")
+    assert values(result)[1] == [1_700_000_000_000 + 1000 * number for number in (1, 2, 3, 4)]
+
+
 def test_values_keep_their_digits() -> None:
     result = push(make_parser(), "m i=9007199254740993i,u=18446744073709551615u,f=1.10,e=1e3,d=.5,z=007i,n=-0 0")
     want = b'"values":[[""],[0],[0.5],[1000],[1.10],[9007199254740993],[-0],[18446744073709551615],[7]]'
@@ -217,9 +231,9 @@ def test_any_bytes_are_a_body() -> None:
 
 
 def test_an_unknown_precision_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="ns, us, ms or s"):
-        push(make_parser(), "m a=1", precision="m")
-    with pytest.raises(ValueError, match="ns, us, ms or s"):
+    with pytest.raises(ValueError, match="ns, us, ms, s, m, h or auto"):
+        push(make_parser(), "m a=1", precision="d")
+    with pytest.raises(ValueError, match="ns, us, ms, s, m, h or auto"):
         describe_points(b"", "")
 
 

@@ -12,12 +12,13 @@ from end_to_end.wire import encode_message
 
 SELECTION = Path(__file__).parent.parent / "data" / "telegraf"
 PUSH = "/api/live/push/"
+INFLUX_WRITE = "/api/v2/write?"
 JSON_BODIES = b"{"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One request, handshake or WebSocket message. `stream` is the last part of its path."""
+    """One request, handshake or WebSocket message. `stream` is the last part of its path, or its bucket."""
 
     kind: str
     stream: str
@@ -46,10 +47,10 @@ class Recorded:
         return "\r\n".join([f"{method} {path}{query} {version}", f"Host: {address}", *lines[2:]]).encode()
 
     def request_body(self) -> bytes:
-        """The body as it was on the wire: plain, or in the chunks of Go's gzip writer."""
+        """The body as it was on the wire: plain, in one chunk, or in the chunks of Go's gzip writer."""
         if "Transfer-Encoding: chunked" not in self.head:
             return self.body
-        pieces = list(cut_gzip_chunks(self.body))
+        pieces = [self.body] if self.entry["chunks"] == 1 else list(cut_gzip_chunks(self.body))
         sizes = [len(piece) for piece in pieces]
         first = self.entry["chunk_sizes_first"]
         assert (len(sizes), sizes[: len(first)]) == (self.entry["chunks"], first), "cut otherwise than recorded"
@@ -72,15 +73,12 @@ def cut_gzip_chunks(body: bytes) -> Iterator[bytes]:
     yield trailer
 
 
-def read_captures(folder: Path) -> list[Recorded]:
-    """Everything recorded on the push path, in the order of the recording.
-
-    Writes to ``/api/v2/write`` are left out: the server does not know that path.
-    """
+def read_captures(folder: Path, path: str = PUSH) -> list[Recorded]:
+    """Everything recorded on paths that begin so, messages on their WebSockets included, in the recording's order."""
     recorded = []
     for entry in json.loads((folder / "index.json").read_text()):
         head = entry.get("head", "")
-        if head and not head.split(" ")[1].startswith(PUSH):
+        if not head.split(" ")[1].startswith(path) if head else path != PUSH:
             continue
         body = (folder / entry["body_file"]).read_bytes() if "body_file" in entry else b""
         recorded.append(Recorded(entry["kind"], entry["case"], head, body, entry))

@@ -16,6 +16,7 @@ from end_to_end.server import clean_environment
 
 HERE = Path(__file__).parent
 PYTHON_SUBSCRIBER = (sys.executable, str(HERE / "python_subscriber.py"))
+INFLUX_WRITER = (sys.executable, str(HERE / "influx_writer.py"))
 JAVASCRIPT_SUBSCRIBER = ("node", str(HERE / "node" / "subscriber.cjs"))
 JAVASCRIPT_PANEL = ("node", str(HERE / "node" / "panel.cjs"))
 EXIT_SECONDS = 10.0
@@ -127,6 +128,13 @@ async def python_subscriber(url: str) -> AsyncIterator[Program]:
     async with run_program(PYTHON_SUBSCRIBER, url) as program:
         await program.do("connect")
         await program.wait_for("connected")
+        yield program
+
+
+@asynccontextmanager
+async def influx_writer(url: str, *, gzip: bool = False) -> AsyncIterator[Program]:
+    """influxdb-client, which writes one command at a time."""
+    async with run_program(INFLUX_WRITER, url, *(["--gzip"] if gzip else [])) as program:
         yield program
 
 

@@ -65,12 +65,12 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(limits: Push = LIMITS) -> AsyncIterator[Client]:
+async def connected(limits: Push = LIMITS, path: str = "/api/live/push/cpu") -> AsyncIterator[Client]:
     intake, streams = make_intake(limits)
     client = Client(PushSockets(intake, SERVER), streams, intake)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.serve)
-        await client.stream.send_all(upgrade())
+        await client.stream.send_all(upgrade(path))
         answer = bytes(await client.stream.receive_some())
         assert answer.startswith(b"HTTP/1.1 101 ")
         assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in answer

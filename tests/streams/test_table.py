@@ -37,6 +37,18 @@ async def test_small_pushes_wait_behind_a_large_one_that_is_parsed_in_a_thread()
         assert [numbers(item.data) for item in subscriber.received()] == [[number] for number in range(30)]
 
 
+@pytest.mark.parametrize("large", [False, True])
+async def test_the_precision_reaches_the_parser(large: bool) -> None:
+    async with live_world(push=LARGE) as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        pushed = b"m n=1i 1700000000\n" + b"\n" * 2_000 * large
+        for precision in ("s", "auto"):
+            assert (await world.streams.push(1, "s", pushed, 0, precision=precision)).accepted == 1
+        times = [json.loads(item.data)["data"]["values"][1] for item in subscriber.received()]
+        assert times == [[1_700_000_000_000]] * 2
+
+
 async def begin_push(world: World, data: bytes, *, task_status: trio.TaskStatus[None]) -> None:
     """Take a place in the stream's queue before the caller goes on: nothing here waits before the stream does."""
     task_status.started()

@@ -11,21 +11,24 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framecast.accounts.gate import Gate
+from framecast.api import influx
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
+from framecast.ingest.influx import DIALECTS
 from framecast.streams.table import StreamTable
 
-OPEN_PATHS = frozenset({"/api/health"})
+OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"})
 
 WELCOME = """Framecast: metrics in, live data frames out.
 
   POST /api/live/push/{stream}   Influx line protocol (WebSocket: GET on the same path)
+  POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
   GET  /api/live/list            the channels there are
-  GET  /api/health  /metrics
+  GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
 """
 
 PushRoute = Callable[[Request], Awaitable[Response]]
@@ -37,15 +40,18 @@ async def welcome(request: Request) -> Response:
     return PlainTextResponse(WELCOME)
 
 
-def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute) -> ASGIApp:
-    """Build the app over what it shows. `push` serves pushes that come late on a kept-alive connection."""
+def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute, write: PushRoute) -> ASGIApp:
+    """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection."""
     app = Starlette(
         routes=[
             Route("/", welcome),
             Route("/api/health", health),
+            Route("/health", influx.health),
+            Route("/ping", influx.ping),
             Route("/metrics", metrics),
             Route("/api/live/list", list_channels),
             Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
+            *(Route(path, write, methods=["POST"]) for path in DIALECTS),
             WebSocketRoute("/{path:path}", late_upgrade),
         ],
         exception_handlers={
@@ -77,12 +83,17 @@ class GateMiddleware:
             head = _head_of(scope)
             try:
                 self._check(head)
-                if head.path not in OPEN_PATHS:
+                if head.path not in OPEN_PATHS and not _asks_the_gate_itself(head):
                     scope.setdefault("state", {})["identity"] = self._gate(head.find(b"authorization"))
             except Refusal as refusal:
                 await problem(refusal.code, refusal.message)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _asks_the_gate_itself(head: RequestHead) -> bool:
+    """A write: its token may be in the query, and its 401 has a shape of its own."""
+    return head.method == "POST" and head.path in DIALECTS
 
 
 def _head_of(scope: Scope) -> RequestHead:

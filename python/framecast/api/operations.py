@@ -9,7 +9,7 @@ from framecast import __version__
 
 
 async def health(request: Request) -> Response:
-    """GET /api/health: 200 while the server accepts. The one path that needs no token."""
+    """GET /api/health: 200 while the server accepts. Needs no token."""
     return JSONResponse({"name": "framecast", "status": "pass", "version": __version__})
 
 

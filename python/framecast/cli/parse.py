@@ -27,7 +27,7 @@ REQUEST_BYTES = 64 * 1024 * 1024
 NARROWEST_EXCERPT = 40
 WIDEST_EXCERPT = 160
 
-Precision = Literal["ns", "us", "ms", "s"]
+Precision = Literal["ns", "us", "ms", "s", "m", "h", "auto"]
 
 
 def parse(

@@ -3,7 +3,8 @@
 A batch with bad lines is still answered with 204, because the good lines are stored and Telegraf's HTTP output
 resends a refused batch for ever; the headers ``Framecast-Accepted`` and ``Framecast-Rejected`` always say how many.
 ``?report=1`` answers 200 with a report of the refused lines. ``?strict=1`` answers 400 with the same report when a
-line was refused; **the good lines are stored in that case too**. Parameters nobody knows are ignored.
+line was refused; **the good lines are stored in that case too**. ``?precision=`` is the unit of the timestamps.
+Parameters nobody knows are ignored.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -13,20 +14,27 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from framecast import metrics
-from framecast.door.answer import Answer, json_answer, refusal_answer
+from framecast.door.answer import Answer, Headers, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
 from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.body import BodyReader
-from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+from framecast.ingest.acknowledgement import describe_rejections
+from framecast.ingest.precision import find_precision
+from framecast.ingest.push import (
+    FRAME_FORMAT,
+    Intake,
+    check_frame_format,
+    decode_stream_id,
+    find_stream_id,
+    is_yes,
+)
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
 
 METHODS = ("POST", "PUT", "PATCH")
 _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
-_YES = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,6 @@ class HttpPush:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._bodies = BodyReader(intake.limits)
 
     def find_room(self, head: RequestHead) -> ExchangeRoom | None:
         """The room of a push over HTTP; None for anything else, other methods on the push path included."""
@@ -59,7 +66,7 @@ class HttpPush:
         """Answer a push that came through the door. Disconnected when the peer left."""
         head = exchange.head
         stream = find_stream_id(head.path) or ""
-        return await self.answer(_describe(head.method, stream, head.query, head.headers), exchange)
+        return await self.answer(describe_request(head.method, stream, head.query, head.headers), exchange)
 
     async def push_from_app(
         self,
@@ -75,7 +82,7 @@ class HttpPush:
         through.
         """
         async with aclosing(chunks):
-            return await self.answer(_describe(method, stream, query, headers), chunks)
+            return await self.answer(describe_request(method, stream, query, headers), chunks)
 
     async def answer(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
         """Read the body, push it, and answer; every refusal is an answer too."""
@@ -93,14 +100,16 @@ class HttpPush:
         stream_id = decode_stream_id(request.stream)
         query = dict(parse_qsl(request.query)) if request.query else {}
         check_frame_format(query.get(FRAME_FORMAT, ""))
+        precision = find_precision(query.get("precision", ""))
         with self._intake.budget.hold() as held:
-            body = await self._bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result = await self._intake.push(identity, stream_id, body)
-        strict = result.rejected > 0 and query.get("strict", "").lower() in _YES
-        return _describe_result(result, strict=strict, report=query.get("report", "").lower() in _YES)
+            body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            result = await self._intake.push(identity, stream_id, body, precision=precision)
+        strict = result.rejected > 0 and is_yes(query.get("strict", ""))
+        return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
 
 
-def _describe(method: str, stream: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
+def describe_request(method: str, stream: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
+    """Take out of a request what decides about its push; header names are in lower case."""
     authorization, encodings, declared = None, [], None
     for name, value in headers:
         if name == b"authorization":
@@ -112,17 +121,19 @@ def _describe(method: str, stream: str, query: str, headers: Iterable[tuple[byte
     return PushRequest(method, stream, query, authorization, ",".join(encodings), declared)
 
 
+def count_headers(result: "PushResult") -> Headers:
+    """The headers that say how many lines were stored and refused."""
+    return (("Framecast-Accepted", str(result.accepted)), ("Framecast-Rejected", str(result.rejected)))
+
+
 def _describe_result(result: "PushResult", *, strict: bool, report: bool) -> Answer:
-    counts = (("Framecast-Accepted", str(result.accepted)), ("Framecast-Rejected", str(result.rejected)))
+    counts = count_headers(result)
     if not (strict or report):
         return Answer(204, counts)
     document: dict[str, object] = {
         "accepted": result.accepted,
         "rejected": result.rejected,
-        "rejections": [
-            {"line": one.line, "column": one.column, "reason": one.reason, "message": one.message}
-            for one in result.rejections
-        ],
+        "rejections": describe_rejections(result),
     }
     if strict:
         document = {"message": f"{result.rejected} lines were refused, {result.accepted} were stored", **document}

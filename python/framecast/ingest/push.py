@@ -1,6 +1,6 @@
 """A pushed body on its way to its stream: who may, into which stream, what is counted and what is logged.
 
-Both ways in, HTTP and WebSocket, end here; the streams themselves are behind `StreamSink`.
+All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
@@ -14,6 +14,7 @@ from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
 from framecast.errors import Refusal
+from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
 from framecast.settings import Push
@@ -26,12 +27,13 @@ log = structlog.get_logger(__name__)
 PUSH_PATH = "/api/live/push/"
 FRAME_FORMAT = "gf_live_frame_format"
 FRAME_FORMATS = ("labels_column",)
+_YES = frozenset({"1", "true", "yes", "on"})
 
 
 class StreamSink(Protocol):
     """Where bodies go: parsed, published and kept in the order in which `push` is called for a stream."""
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> "PushResult":
+    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str) -> "PushResult":
         """Take one body. Refusal when the stream cannot be (400) or a limit is met (429, 503)."""
         ...
 
@@ -42,6 +44,7 @@ class Intake:
     def __init__(self, sink: StreamSink, gate: Gate, limits: Push) -> None:
         self.limits = limits
         self.budget = ByteBudget(limits.waiting_bytes)
+        self.bodies = BodyReader(limits)
         self._sink = sink
         self._gate = gate
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
@@ -50,9 +53,9 @@ class Intake:
         """Say who pushes; Refusal 401."""
         return self._gate(authorization)
 
-    async def push(self, identity: Identity, stream_id: str, body: bytes) -> "PushResult":
+    async def push(self, identity: Identity, stream_id: str, body: bytes, *, precision: str = "ns") -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns())
+        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns(), precision=precision)
         metrics.push_bytes.inc(len(body))
         metrics.push_accepted_lines.inc(result.accepted)
         if result.rejected:
@@ -107,6 +110,11 @@ def check_frame_format(value: str) -> None:
     """Refuse, with 400, a frame format this server has not."""
     if value and value.lower() not in FRAME_FORMATS:
         raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+
+
+def is_yes(value: str) -> bool:
+    """Whether a query parameter switches something on."""
+    return value.lower() in _YES
 
 
 def printable(text: str, limit: int = 200) -> str:

@@ -1,4 +1,6 @@
-"""``GET /api/live/push/{stream}`` as a WebSocket: one message, one batch; the server never answers data.
+"""``GET /api/live/push/{stream}`` as a WebSocket: one message, one batch.
+
+The server sends no data, as Telegraf expects, unless ``?ack=1`` asks for an acknowledgement of each message.
 
 Driven over wsproto directly, in one task per socket. trio-websocket would drop what arrives while we close, waits for
 pongs that repeat its payload (Telegraf's pongs are empty), and counts a text message's limit in characters.
@@ -23,13 +25,23 @@ from framecast.door.exchange import Disconnected
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
 from framecast.errors import PeerError, Refusal
+from framecast.ingest.acknowledgement import acknowledge, acknowledge_refusal
 from framecast.ingest.held import Held
-from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+from framecast.ingest.precision import find_precision
+from framecast.ingest.push import (
+    FRAME_FORMAT,
+    Intake,
+    check_frame_format,
+    decode_stream_id,
+    find_stream_id,
+    is_yes,
+)
 from framecast.settings import Push, Server
 
 log = structlog.get_logger(__name__)
 
-PushMessage = Callable[[bytes], Awaitable[None]]
+PushMessage = Callable[[bytes], Awaitable[str | None]]
+"""Pushes one message; returns the text to answer it with, if any."""
 
 _READ_BYTES = 65_536
 
@@ -50,13 +62,16 @@ class PushSockets:
             raise Refusal(404, "no WebSocket is served on this path")
         identity = self._intake.admit(head.find(b"authorization"))
         stream_id = decode_stream_id(encoded)
-        check_frame_format(dict(parse_qsl(head.query)).get(FRAME_FORMAT, ""))
+        query = dict(parse_qsl(head.query))
+        check_frame_format(query.get(FRAME_FORMAT, ""))
+        precision = find_precision(query.get("precision", ""))
         limit = self._intake.limits.max_sockets
         if self._stopping:
             raise Refusal(503, "this server is shutting down", temporary=True)
         if len(self._sockets) >= limit:
             raise Refusal(503, f"there are {limit} push WebSockets already (push.max_sockets)", temporary=True)
-        return partial(self._serve, head, identity, stream_id)
+        push = partial(self._push, identity, stream_id, precision=precision, ack=is_yes(query.get("ack", "")))
+        return partial(self._serve, head, push)
 
     def stop(self) -> None:
         """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
@@ -64,9 +79,9 @@ class PushSockets:
         for socket in self._sockets:
             socket.stop()
 
-    async def _serve(self, head: RequestHead, identity: Identity, stream_id: str, stream: trio.abc.Stream) -> None:
+    async def _serve(self, head: RequestHead, push: PushMessage, stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
-            socket = PushSocket(stream, partial(self._push, identity, stream_id), held, self._intake.limits)
+            socket = PushSocket(stream, push, held, self._intake.limits)
             self._sockets.add(socket)
             metrics.push_sockets.inc()
             try:
@@ -75,14 +90,17 @@ class PushSockets:
                 metrics.push_sockets.dec()
                 self._sockets.discard(socket)
 
-    async def _push(self, identity: Identity, stream_id: str, body: bytes) -> None:
+    async def _push(self, identity: Identity, stream_id: str, body: bytes, *, precision: str, ack: bool) -> str | None:
+        if not body:
+            return acknowledge(None) if ack else None
         try:
-            await self._intake.push(identity, stream_id, body)
+            result = await self._intake.push(identity, stream_id, body, precision=precision)
         except Refusal as refusal:
             metrics.push_messages.labels("refused").inc()
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)
-        else:
-            metrics.push_messages.labels("pushed").inc()
+            return acknowledge_refusal(refusal) if ack else None
+        metrics.push_messages.labels("pushed").inc()
+        return acknowledge(result) if ack else None
 
 
 class PushSocket:
@@ -199,8 +217,10 @@ class PushSocket:
                 return
             message = bytes(self._message)
             self._message = bytearray()
-        if message:
-            await self._push(message)
+        answer = await self._push(message)
+        # After our Close nothing may follow: what is pushed then stays unacknowledged.
+        if answer is not None and self._frames.state is ConnectionState.OPEN:
+            await self._send(self._frames.send(TextMessage(answer)))
         self._held.resize(0)
 
     async def _close(self, error: PeerError, server: Server) -> None:

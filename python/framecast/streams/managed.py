@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -57,7 +58,7 @@ class ManagedStream:
             max_rejections=push.report_lines,
         )
 
-    async def push(self, body: bytes, received_ns: int, threads: trio.CapacityLimiter) -> PushResult:
+    async def push(self, body: bytes, received_ns: int, threads: trio.CapacityLimiter, precision: str) -> PushResult:
         """Parse `body`, publish its packets, and return what became of its lines.
 
         When it returns, every accepted line was handed to the broker. Large bodies are parsed in one of `threads`.
@@ -65,10 +66,11 @@ class ManagedStream:
         self.pushes_under_way += 1
         try:
             async with self._turn:
+                parse = partial(self._parser.push, body, received_ns, precision)
                 if len(body) < self._thread_body_bytes:
-                    result = self._parser.push(body, received_ns, "ns")
+                    result = parse()
                 else:
-                    result = await trio.to_thread.run_sync(self._parser.push, body, received_ns, "ns", limiter=threads)
+                    result = await trio.to_thread.run_sync(parse, limiter=threads)
                 await self._publish(result)
         finally:
             self.pushes_under_way -= 1

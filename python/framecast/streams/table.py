@@ -38,14 +38,16 @@ class StreamTable:
         self._streams: dict[tuple[int, str], ManagedStream] = {}
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> PushResult:
-        """Parse and publish one body; points without a time get `received_ns`.
+    async def push(
+        self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str = "ns"
+    ) -> PushResult:
+        """Parse and publish one body; points without a time get `received_ns`, `precision` is the others' unit.
 
         Refusal 400 for an id that cannot be a namespace, 429 when this would be a stream too many.
         """
         stream = self._find_or_begin(org_id, stream_id)
         try:
-            result = await stream.push(body, received_ns, self._threads)
+            result = await stream.push(body, received_ns, self._threads, precision)
         finally:
             self._drop_if_empty(stream)
         # A sender in a loop must not starve the others.

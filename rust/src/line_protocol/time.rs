@@ -13,7 +13,17 @@ pub enum Precision {
     Milliseconds,
     /// `s`
     Seconds,
+    /// `m`, of `InfluxDB` 1
+    Minutes,
+    /// `h`, of `InfluxDB` 1
+    Hours,
+    /// `auto`: each timestamp's own, by its size.
+    Auto,
 }
+
+/// Timestamps nearer to 1970 than this count seconds: until the year 2128. Times a thousand, and again, they
+/// are the limits of milliseconds and microseconds. The number is `InfluxDB` 3's.
+const AUTO_SECONDS: u64 = 5_000_000_000;
 
 impl Precision {
     /// The precision that goes by this word.
@@ -24,16 +34,28 @@ impl Precision {
             "us" => Some(Self::Microseconds),
             "ms" => Some(Self::Milliseconds),
             "s" => Some(Self::Seconds),
+            "m" => Some(Self::Minutes),
+            "h" => Some(Self::Hours),
+            "auto" => Some(Self::Auto),
             _ => None,
         }
     }
 
-    const fn nanoseconds(self) -> i64 {
+    /// What one unit of the timestamp `value` is.
+    const fn nanoseconds(self, value: i64) -> i64 {
         match self {
             Self::Nanoseconds => 1,
             Self::Microseconds => 1_000,
             Self::Milliseconds => 1_000_000,
             Self::Seconds => 1_000_000_000,
+            Self::Minutes => 60_000_000_000,
+            Self::Hours => 3_600_000_000_000,
+            Self::Auto => match value.unsigned_abs() {
+                size if size < AUTO_SECONDS => 1_000_000_000,
+                size if size < AUTO_SECONDS * 1_000 => 1_000_000,
+                size if size < AUTO_SECONDS * 1_000_000 => 1_000,
+                _ => 1,
+            },
         }
     }
 
@@ -56,7 +78,9 @@ impl Precision {
             });
             value = next.ok_or(Reason::TimeRange)?;
         }
-        value.checked_mul(self.nanoseconds()).ok_or(Reason::TimeRange)
+        value
+            .checked_mul(self.nanoseconds(value))
+            .ok_or(Reason::TimeRange)
     }
 }
 
@@ -80,5 +104,39 @@ mod tests {
             Ok(9_223_372_036_000_000_000)
         );
         assert_eq!(Precision::Seconds.parse(b"9223372037"), Err(Reason::TimeRange));
+        assert_eq!(Precision::Hours.parse(b"2562047"), Ok(9_223_369_200_000_000_000));
+        assert_eq!(Precision::Hours.parse(b"2562048"), Err(Reason::TimeRange));
+        assert_eq!(Precision::Minutes.parse(b"-1"), Ok(-60_000_000_000));
+    }
+
+    #[test]
+    fn auto_tells_the_unit_by_the_size() {
+        let auto = |text: &str| Precision::Auto.parse(text.as_bytes());
+        assert_eq!(auto("0"), Ok(0));
+        for sign in ["", "-"] {
+            let signed = |nanoseconds: i64| Ok(if sign == "-" { -nanoseconds } else { nanoseconds });
+            assert_eq!(
+                auto(&format!("{sign}4999999999")),
+                signed(4_999_999_999_000_000_000)
+            );
+            assert_eq!(auto(&format!("{sign}5000000000")), signed(5_000_000_000_000_000));
+            assert_eq!(
+                auto(&format!("{sign}4999999999999")),
+                signed(4_999_999_999_999_000_000)
+            );
+            assert_eq!(
+                auto(&format!("{sign}5000000000000")),
+                signed(5_000_000_000_000_000)
+            );
+            assert_eq!(
+                auto(&format!("{sign}4999999999999999")),
+                signed(4_999_999_999_999_999_000)
+            );
+            assert_eq!(
+                auto(&format!("{sign}5000000000000000")),
+                signed(5_000_000_000_000_000)
+            );
+        }
+        assert_eq!(auto("-9223372036854775808"), Ok(i64::MIN));
     }
 }

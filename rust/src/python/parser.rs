@@ -20,8 +20,11 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 fn parse_precision(word: &str) -> PyResult<Precision> {
-    Precision::find(word)
-        .ok_or_else(|| PyValueError::new_err(format!("precision must be ns, us, ms or s, not {word:?}")))
+    Precision::find(word).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "precision must be ns, us, ms, s, m, h or auto, not {word:?}"
+        ))
+    })
 }
 
 #[pyfunction]

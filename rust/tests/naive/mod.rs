@@ -17,7 +17,10 @@ struct Reader {
 
 type Fault = (usize, &'static str);
 
-pub fn read(body: &[u8], nanoseconds: i128) -> Reading {
+/// A timestamp of the body's precision to nanoseconds.
+pub type InNanoseconds = fn(i128) -> i128;
+
+pub fn read(body: &[u8], in_nanoseconds: InNanoseconds) -> Reading {
     let mut reader = Reader {
         bytes: body.to_vec(),
         at: 0,
@@ -36,7 +39,7 @@ pub fn read(body: &[u8], nanoseconds: i128) -> Reading {
         } else if reader.here() == Some('#') {
             reader.skip_line();
         } else {
-            match reader.point(nanoseconds) {
+            match reader.point(in_nanoseconds) {
                 Ok(point) => reading.points.push(point),
                 Err((offset, reason)) => {
                     let before = &body[..offset];
@@ -94,7 +97,7 @@ impl Reader {
         )
     }
 
-    fn point(&mut self, nanoseconds: i128) -> Result<Value, Fault> {
+    fn point(&mut self, in_nanoseconds: InNanoseconds) -> Result<Value, Fault> {
         let measurement = self.name(", ")?;
         if measurement.is_empty() {
             return Err(self.missing(self.at, "missing_measurement"));
@@ -120,7 +123,7 @@ impl Reader {
         }
         self.skip(" ");
         let fields = self.fields(65_536)?;
-        let time = self.time(nanoseconds)?;
+        let time = self.time(in_nanoseconds)?;
         let tags: Vec<Value> = tags.into_iter().map(|(key, value)| json!([key, value])).collect();
         let fields: Vec<Value> = fields
             .into_iter()
@@ -254,7 +257,7 @@ impl Reader {
         self.part(quote + 1, self.at - 1, text)
     }
 
-    fn time(&mut self, nanoseconds: i128) -> Result<Value, Fault> {
+    fn time(&mut self, in_nanoseconds: InNanoseconds) -> Result<Value, Fault> {
         let mut time = Value::Null;
         if self.here() == Some(' ') {
             self.skip(" ");
@@ -266,7 +269,7 @@ impl Reader {
                 }
                 let text = String::from_utf8_lossy(&self.bytes[start..self.at]).into_owned();
                 let value = integer(&text).ok_or((start, "bad_time"))?;
-                let value = value.saturating_mul(nanoseconds);
+                let value = in_nanoseconds(value);
                 if i64::try_from(value).is_err() {
                     return Err((start, "time_range"));
                 }
@@ -296,7 +299,7 @@ fn integer(text: &str) -> Option<i128> {
         return None;
     }
     let size = digits.chars().fold(0_i128, |value, digit| {
-        (value * 10 + i128::from(digit.to_digit(10).unwrap_or(0))).min(1_i128 << 100)
+        (value * 10 + i128::from(digit.to_digit(10).unwrap_or(0))).min(1_i128 << 80)
     });
     Some(if text.starts_with('-') { -size } else { size })
 }

@@ -1,0 +1,154 @@
+"""``POST /api/v2/write`` and ``POST /write``: the push for clients of InfluxDB 2 and 1, answered as they expect.
+
+The bucket, or the database, is the stream's id. Good lines are always stored. Where lines were refused the answer is
+400 and names the first: these clients then drop the batch and go on, where one on the push path would send it again
+for ever. So no status that makes them drop a batch may be given to a batch that was not taken but could be later.
+"""
+
+import base64
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from framecast import metrics
+from framecast.channels.address import is_namespace
+from framecast.door.answer import Answer, json_answer, refusal_answer
+from framecast.door.connection import ExchangeRoom
+from framecast.door.exchange import Exchange
+from framecast.door.head import RequestHead
+from framecast.errors import Refusal
+from framecast.ingest.http import PushRequest, count_headers, describe_request
+from framecast.ingest.precision import PRECISIONS, PRECISIONS_V1, find_precision
+from framecast.ingest.push import Intake, printable
+
+if TYPE_CHECKING:
+    from framecast._core import PushResult
+
+_CODES = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    405: "method not allowed",
+    413: "request too large",
+    415: "unsupported media type",
+    429: "too many requests",
+    503: "unavailable",
+}
+"""InfluxDB 2's words; any other refusal is ``invalid``."""
+
+
+def _refusal_v2(status: int, message: str) -> dict[str, object]:
+    return {"code": _CODES.get(status, "internal error" if status >= 500 else "invalid"), "message": message}
+
+
+def _partial_v2(result: "PushResult", first: str) -> dict[str, object]:
+    total = result.accepted + result.rejected
+    return {
+        **_refusal_v2(400, f"partial write: {result.rejected} of {total} lines refused: {first}"),
+        "line": result.rejections[0].line,
+        "accepted": result.accepted,
+        "rejected": result.rejected,
+    }
+
+
+def _refusal_v1(status: int, message: str) -> dict[str, object]:
+    del status
+    return {"error": message}
+
+
+def _partial_v1(result: "PushResult", first: str) -> dict[str, object]:
+    return {"error": f"partial write: {first} dropped={result.rejected}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one version of InfluxDB's clients says and expects."""
+
+    stream_parameter: str
+    precisions: Mapping[str, str]
+    describe_refusal: Callable[[int, str], dict[str, object]]
+    describe_partial: Callable[["PushResult", str], dict[str, object]]
+    """From a result with refused lines, and what is wrong with the first of them."""
+    takes_password: bool = False
+    """Whether ``u`` and ``p`` in the query stand for an Authorization header."""
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "/api/v2/write": Dialect("bucket", PRECISIONS, _refusal_v2, _partial_v2),
+    "/write": Dialect("db", PRECISIONS_V1, _refusal_v1, _partial_v1, takes_password=True),
+}
+"""By path."""
+
+
+class InfluxWrites:
+    """Answers writes of InfluxDB's clients. One for the server."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def find_room(self, head: RequestHead) -> ExchangeRoom | None:
+        """The room of a write; None for anything else."""
+        return self.serve if head.method == "POST" and head.path in DIALECTS else None
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer a write that came through the door. Disconnected when the peer left."""
+        head = exchange.head
+        request = describe_request(head.method, "", head.query, head.headers)
+        return await self._answer(DIALECTS[head.path], request, exchange)
+
+    async def write_from_app(
+        self, path: str, headers: Iterable[tuple[bytes, bytes]], query: str, chunks: AsyncGenerator[bytes, None]
+    ) -> Answer:
+        """Answer a write that reached the application on a kept-alive connection. `chunks` is closed here."""
+        async with aclosing(chunks):
+            return await self._answer(DIALECTS[path], describe_request("POST", "", query, headers), chunks)
+
+    async def _answer(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
+        try:
+            answer = await self._write(dialect, request, chunks)
+        except Refusal as refusal:
+            if refusal.code == 408:  # Telegraf drops a batch that is answered so, and keeps one that is answered 503
+                refusal = Refusal(503, refusal.message, temporary=True)
+            answer = refusal_answer(refusal)
+            answer = replace(answer, body=msgspec.json.encode(dialect.describe_refusal(answer.status, refusal.message)))
+        metrics.push_requests.labels(str(answer.status)).inc()
+        return answer
+
+    async def _write(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
+        query = dict(parse_qsl(request.query))
+        identity = self._intake.admit(_find_authorization(dialect, request, query))
+        stream_id = _find_stream(dialect, query)
+        precision = find_precision(query.get("precision", ""), dialect.precisions)
+        with self._intake.budget.hold() as held:
+            body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            result = await self._intake.push(identity, stream_id, body, precision=precision)
+        if not result.rejected:
+            return Answer(204, count_headers(result))
+        document = dialect.describe_partial(result, result.rejections[0].message)
+        return json_answer(400, document, count_headers(result))
+
+
+def _find_authorization(dialect: Dialect, request: PushRequest, query: Mapping[str, str]) -> bytes | None:
+    """The Authorization header; InfluxDB 1 lets a name and password in the query go before it."""
+    if dialect.takes_password and "u" in query:
+        pair = f"{query['u']}:{query.get('p', '')}"
+        return b"Basic " + base64.b64encode(pair.encode())
+    return request.authorization
+
+
+def _find_stream(dialect: Dialect, query: Mapping[str, str]) -> str:
+    name = dialect.stream_parameter
+    found = query.get(name, "")
+    if not found:
+        raise Refusal(400, f"no {name}: write to ?{name}=<stream id>")
+    if not is_namespace(found):
+        raise Refusal(
+            400,
+            f"{name} '{printable(found)}' is the stream's id here and cannot be part of a channel name: use letters, "
+            "digits, _ - . only, no /retention-policy, and fewer than 160 characters",
+        )
+    return found
