@@ -1,6 +1,9 @@
 """The server's own figures for Prometheus. Labels come from small fixed sets: no stream, channel or user names."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, disable_created_metrics
+
+# A second series for each counter, which says when it began, helps nobody here.
+disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client types this one function not
 
 push_requests = Counter("framecast_push_requests_total", "Push requests answered over HTTP.", ["status"])
 push_messages = Counter("framecast_push_messages_total", "Messages on push WebSockets.", ["outcome"])

@@ -36,4 +36,5 @@ class CoreCollector(Collector):
         yield GaugeMetricFamily(
             "framecast_channels", "Channels with a subscriber, existing or not.", self._hub.channel_count
         )
+        yield GaugeMetricFamily("framecast_held_bytes", "Newest frames kept for new subscribers.", self._hub.held_bytes)
         yield GaugeMetricFamily("framecast_streams", "Managed streams.", self._streams.stream_count)
