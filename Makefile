@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 CORPUS := ../shared/data
 NODE := tests/end_to_end/node
 
-.PHONY: build run test test-rust test-python check format docs bench fuzz clean
+.PHONY: build tools run test test-rust test-python check format docs bench fuzz clean
 
 build: $(VENV)/ready
-	$(BIN)/maturin develop --release --quiet --extras test,check
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
+
+# The build, and what tests and lint need besides.
+tools: $(VENV)/ready
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet --extras test,check
 
 $(VENV)/ready:
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +30,7 @@ test: test-rust test-python
 test-rust:
 	cargo test --quiet
 
-test-python: build $(NODE)/node_modules/.ready
+test-python: tools $(NODE)/node_modules/.ready
 	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
 	$(BIN)/python -m pytest
 
@@ -35,7 +39,7 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-check: build
+check: tools
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
