@@ -55,6 +55,7 @@ class ManagedStream:
             max_packet_bytes=streams.packet_bytes,
             max_push_output_bytes=streams.output_bytes,
             max_rejections=push.report_lines,
+            format="labels_column",
         )
 
     async def push(self, body: bytes, received_ns: int, threads: trio.CapacityLimiter) -> PushResult:
