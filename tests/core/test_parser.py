@@ -261,6 +261,11 @@ def test_series_frames_name_each_column_for_the_panel_and_for_a_person() -> None
     assert frame["schema"]["fields"][-1]["labels"] == {"p": 'C:\\x,{"}'}
 
 
+def test_labels_that_the_panel_would_misread_are_quoted() -> None:
+    result = push(make_parser(), 'm,p=C:\\x\\=1\\,\\ q,h="a" f=1 0\nm,h={a} f=1 0\nm,{h=a f=1 0')
+    assert values(result)[0] == ['{h="\\"a\\"", p="C:\\\\x=1, q"}', "h={a}", '{{h="a"}']
+
+
 def test_limits_are_named_and_none_may_be_missing() -> None:
     with pytest.raises(TypeError):
         StreamParser()  # type: ignore[call-arg]

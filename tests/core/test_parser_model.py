@@ -90,8 +90,12 @@ def fit(value: Scalar | None, kind: type) -> tuple[Scalar | None, bool]:
 
 
 def label_cell(tags: dict[str, str]) -> str:
-    """The text of a labels cell."""
-    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+    """The text of a labels cell: quoted where the plain text would be misread."""
+    plain = ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+    if not plain.startswith("{") and not any(set(",=") & set(key + value) for key, value in tags.items()):
+        return plain
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for _, value in sorted(tags.items()))
+    return "{" + ", ".join(f'{key}="{value}"' for key, value in zip(sorted(tags), quoted, strict=True)) + "}"
 
 
 def family(value: Scalar) -> type:

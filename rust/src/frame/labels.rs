@@ -32,10 +32,24 @@ impl<'a> Labels<'a> {
         Self { pairs }
     }
 
-    /// The `labels` cell as a JSON string: `k1=v1, k2=v2`, unescaped as Grafana has it.
+    /// The `labels` cell as a JSON string: `k1=v1, k2=v2` as Grafana has it, or `{k1="v1", k2="v2"}` where
+    /// the panel would misread that, because it takes the plain text apart at commas and equals signs.
     pub(super) fn cell(&self) -> Arc<[u8]> {
+        let splits = |text: &[u8]| text.iter().any(|byte| b",=".contains(byte));
+        let quoted = self.pairs.first().is_some_and(|(key, _)| key.starts_with(b"{"))
+            || self.pairs.iter().any(|(key, value)| splits(key) || splits(value));
         let mut text = Vec::new();
-        self.write_plain(&mut text);
+        if quoted {
+            text.push(b'{');
+            self.join(&mut text, |key, value, text| {
+                text.extend_from_slice(key);
+                text.push(b'=');
+                json::write_string(value, text);
+            });
+            text.push(b'}');
+        } else {
+            self.write_plain(&mut text);
+        }
         let mut cell = Vec::with_capacity(text.len() + 2);
         json::write_string(&text, &mut cell);
         cell.into()
@@ -148,6 +162,14 @@ mod tests {
         let object = labels(r#"m,b=2,a="1,b=3 f=1"#).object();
         assert_eq!(&*object, br#"{"a":"\"1","b":"3"}"#);
         assert_eq!(&*labels("m f=1").object(), b"{}");
+    }
+
+    #[test]
+    fn a_cell_that_would_be_misread_is_quoted() {
+        assert_eq!(cell(r"m,p=C:\x\=1\,\ q f=1"), r#"{p="C:\\x=1, q"}"#);
+        assert_eq!(cell(r#"m,a=1,k\,="v" f=1"#), r#"{a="1", k,="\"v\""}"#);
+        assert_eq!(cell("m,{a=1 f=1"), r#"{{a="1"}"#);
+        assert_eq!(cell("m,a={1} f=1"), "a={1}");
     }
 
     #[test]
