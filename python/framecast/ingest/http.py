@@ -19,7 +19,7 @@ from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
-from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
+from framecast.ingest.push import FRAME_FORMAT, Intake, decode_stream_id, find_stream_id, parse_frame_format
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -92,10 +92,10 @@ class HttpPush:
         identity = self._intake.admit(request.authorization)
         stream_id = decode_stream_id(request.stream)
         query = dict(parse_qsl(request.query)) if request.query else {}
-        check_frame_format(query.get(FRAME_FORMAT, ""))
+        frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
         with self._intake.budget.hold() as held:
             body = await self._bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result = await self._intake.push(identity, stream_id, body)
+            result = await self._intake.push(identity, stream_id, body, frame_format=frame_format)
         strict = result.rejected > 0 and query.get("strict", "").lower() in _YES
         return _describe_result(result, strict=strict, report=query.get("report", "").lower() in _YES)
 

@@ -4,7 +4,7 @@ Both ways in, HTTP and WebSocket, end here; the streams themselves are behind `S
 """
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -16,7 +16,7 @@ from framecast.channels.address import is_namespace
 from framecast.errors import Refusal
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
-from framecast.settings import Push
+from framecast.settings import FrameFormat, Push
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -25,14 +25,19 @@ log = structlog.get_logger(__name__)
 
 PUSH_PATH = "/api/live/push/"
 FRAME_FORMAT = "gf_live_frame_format"
-FRAME_FORMATS = ("labels_column",)
+FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 
 
 class StreamSink(Protocol):
     """Where bodies go: parsed, published and kept in the order in which `push` is called for a stream."""
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int) -> "PushResult":
-        """Take one body. Refusal when the stream cannot be (400) or a limit is met (429, 503)."""
+    async def push(
+        self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, frame_format: FrameFormat | None = None
+    ) -> "PushResult":
+        """Take one body; None leaves the frame format to the stream.
+
+        Refusal when the stream cannot be or has another format (400) or a limit is met (429, 503).
+        """
         ...
 
 
@@ -50,9 +55,12 @@ class Intake:
         """Say who pushes; Refusal 401."""
         return self._gate(authorization)
 
-    async def push(self, identity: Identity, stream_id: str, body: bytes) -> "PushResult":
+    async def push(
+        self, identity: Identity, stream_id: str, body: bytes, *, frame_format: FrameFormat | None = None
+    ) -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns())
+        now_ns = time.time_ns()
+        result = await self._sink.push(identity.org_id, stream_id, body, now_ns, frame_format=frame_format)
         metrics.push_bytes.inc(len(body))
         metrics.push_accepted_lines.inc(result.accepted)
         if result.rejected:
@@ -103,10 +111,13 @@ def decode_stream_id(encoded: str) -> str:
     return decoded
 
 
-def check_frame_format(value: str) -> None:
-    """Refuse, with 400, a frame format this server has not."""
-    if value and value.lower() not in FRAME_FORMATS:
+def parse_frame_format(value: str) -> FrameFormat | None:
+    """Read the parameter's value, None if it is empty. Refusal 400 for a frame format this server has not."""
+    word = value.lower()
+    found = next((known for known in FRAME_FORMATS if known == word), None)
+    if value and found is None:
         raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+    return found
 
 
 def printable(text: str, limit: int = 200) -> str:

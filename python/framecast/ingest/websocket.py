@@ -24,8 +24,8 @@ from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
 from framecast.errors import PeerError, Refusal
 from framecast.ingest.held import Held
-from framecast.ingest.push import FRAME_FORMAT, Intake, check_frame_format, decode_stream_id, find_stream_id
-from framecast.settings import Push, Server
+from framecast.ingest.push import FRAME_FORMAT, Intake, decode_stream_id, find_stream_id, parse_frame_format
+from framecast.settings import FrameFormat, Push, Server
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +50,13 @@ class PushSockets:
             raise Refusal(404, "no WebSocket is served on this path")
         identity = self._intake.admit(head.find(b"authorization"))
         stream_id = decode_stream_id(encoded)
-        check_frame_format(dict(parse_qsl(head.query)).get(FRAME_FORMAT, ""))
+        frame_format = parse_frame_format(dict(parse_qsl(head.query)).get(FRAME_FORMAT, ""))
         limit = self._intake.limits.max_sockets
         if self._stopping:
             raise Refusal(503, "this server is shutting down", temporary=True)
         if len(self._sockets) >= limit:
             raise Refusal(503, f"there are {limit} push WebSockets already (push.max_sockets)", temporary=True)
-        return partial(self._serve, head, identity, stream_id)
+        return partial(self._serve, head, partial(self._push, identity, stream_id, frame_format))
 
     def stop(self) -> None:
         """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
@@ -64,9 +64,9 @@ class PushSockets:
         for socket in self._sockets:
             socket.stop()
 
-    async def _serve(self, head: RequestHead, identity: Identity, stream_id: str, stream: trio.abc.Stream) -> None:
+    async def _serve(self, head: RequestHead, push: PushMessage, stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
-            socket = PushSocket(stream, partial(self._push, identity, stream_id), held, self._intake.limits)
+            socket = PushSocket(stream, push, held, self._intake.limits)
             self._sockets.add(socket)
             metrics.push_sockets.inc()
             try:
@@ -75,9 +75,9 @@ class PushSockets:
                 metrics.push_sockets.dec()
                 self._sockets.discard(socket)
 
-    async def _push(self, identity: Identity, stream_id: str, body: bytes) -> None:
+    async def _push(self, identity: Identity, stream_id: str, frame_format: FrameFormat | None, body: bytes) -> None:
         try:
-            await self._intake.push(identity, stream_id, body)
+            await self._intake.push(identity, stream_id, body, frame_format=frame_format)
         except Refusal as refusal:
             metrics.push_messages.labels("refused").inc()
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)
