@@ -116,6 +116,57 @@ fn a_row_is_never_cut_and_its_limit_counts_all_its_lines() {
 }
 
 #[test]
+fn a_row_goes_whole_into_the_next_packet() {
+    let limits = Limits {
+        max_packet_bytes: 1_500,
+        ..LIMITS
+    };
+    let mut stream = Stream::with_format(Format::Wide, limits);
+    let line = |key: char, bytes: usize, time: u32| format!("m {key}=\"{}\" {time}\n", "x".repeat(bytes));
+    push(&mut stream, &(line('a', 1, 0) + &line('b', 1, 0)));
+    let outcome = push(
+        &mut stream,
+        &(line('a', 400, 1) + &line('a', 400, 2) + &line('b', 700, 2)),
+    );
+    let rows: Vec<_> = outcome.packets.iter().map(|packet| packet.rows).collect();
+    assert_eq!((outcome.accepted, rows), (3, vec![1, 1]));
+    assert!(outcome.packets.iter().all(|packet| packet.payload.len() <= 1_500));
+    let second = &frames(&outcome)[1]["data"]["values"];
+    assert_eq!(second, &json!([[0], ["x".repeat(400)], ["x".repeat(700)]]));
+}
+
+#[test]
+fn a_null_for_every_column_that_a_time_lacks_counts_as_output() {
+    let limits = Limits {
+        max_push_output_bytes: 20_000,
+        ..LIMITS
+    };
+    let mut stream = Stream::with_format(Format::Wide, limits);
+    let fields: Vec<_> = (0..100).map(|number| format!("f{number}=1")).collect();
+    push(&mut stream, &format!("m {} 0", fields.join(",")));
+    let lines = |time: fn(usize) -> usize| -> String {
+        (0..1_000)
+            .map(|number| format!("m f{}=1 {}\n", number % 100, time(number)))
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    let apart = push(&mut stream, &lines(|number| number));
+    assert!((10..=40).contains(&apart.accepted), "{}", apart.accepted);
+    assert_eq!(apart.reasons, [(Reason::OutputLimit, 1_000 - apart.accepted)]);
+    assert!(
+        apart
+            .packets
+            .iter()
+            .map(|packet| packet.payload.len())
+            .sum::<usize>()
+            <= 20_000
+    );
+    // In one row there is room for all of them.
+    let together = push(&mut stream, &lines(|_| 7));
+    assert_eq!((together.accepted, together.packets[0].rows), (1_000, 1));
+}
+
+#[test]
 fn a_refused_label_set_leaves_no_trace() {
     for format in [Format::Wide, Format::Series] {
         let limits = Limits {

@@ -283,3 +283,26 @@ impl Stream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_the_labels_of_a_refused_line() {
+        let limits = Limits {
+            max_measurements: 1,
+            max_columns: 1,
+            max_path_bytes: 9,
+            max_packet_bytes: 1 << 10,
+            max_push_output_bytes: 1 << 10,
+            max_rejections: 0,
+        };
+        let mut stream = Stream::with_format(Format::Wide, limits);
+        let outcome = stream.push(b"m,h=a f=1\nm,h=b f=1\nm,h=c f=1", 0, Precision::Seconds);
+        assert_eq!((outcome.accepted, outcome.rejected), (1, 2));
+        let kept = |labels: &[u8]| stream.measurements[0].find_label_set(labels).is_some();
+        assert!(kept(br#"{"h":"a"}"#) && !kept(br#"{"h":"b"}"#) && !kept(br#"{"h":"c"}"#));
+        assert_eq!(stream.name_bytes, "m".len() + "f".len() + br#"{"h":"a"}"#.len());
+    }
+}
