@@ -76,7 +76,8 @@ class Packet:
         """The whole schema as JSON when it is new or grew, else None."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """Rows of the frame: lines with a labels column, times without one."""
 
 @final
 class PushResult:
@@ -100,7 +101,8 @@ class PushResult:
     def mismatched(self) -> int:
         """Cells of accepted lines whose value did not fit their column's type.
 
-        They are null, or in a string column the value's text. A field's first value settles its column's type.
+        They are null, or in a string column the value's text. A column's first value settles its type. Cells that a
+        later line of the push replaced are not counted.
         """
 
     @property
@@ -108,6 +110,7 @@ class PushResult:
         """In the order in which their measurements first appear; a measurement's packets in row order.
 
         Rows are in time order, equal times in the order of the body, also across the packets of a measurement.
+        Without a labels column the lines of one time are one row, and the last value of a cell counts.
         """
 
 @final
@@ -127,19 +130,26 @@ class StreamParser:
         max_packet_bytes: int,
         max_push_output_bytes: int,
         max_rejections: int,
+        format: str,  # noqa: A002 - a stub's name must be the core's
     ) -> StreamParser:
-        """Take the limits.
+        """Take the limits and the frame format; ValueError for an unknown format.
 
-        A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the
-        others are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would
-        be longer than `max_path_bytes`. A packet that would exceed `max_packet_bytes` is split by rows. A line
-        is refused whose row alone would exceed it, or make an earlier row of the push exceed it by new columns
-        (``row_limit``), and one that would bring its measurement's schema past it (``schema_limit``). So a
-        schema and any packet without one are at most twice `max_packet_bytes` together, and a packet that
-        carries its schema is no larger. A line that would bring the frames of its push past
-        `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a
-        null for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes
-        a column and packet) are not. `rejections` lists at most `max_rejections` lines.
+        ``labels_column`` frames have the columns `labels` and `time` and one per field key, and a row per line.
+        ``wide`` frames have `time` and one column per field key and set of tags, which are the column's `labels`, and a
+        row per time. ``series`` frames are wide ones whose column names are unique: ``usage{cpu=cpu0, host=a}``, a
+        backslash before each ``,`` ``=`` ``{`` ``}`` and backslash of a key or value, the field key alone without tags
+        (``time{}`` for a field of that name); `config.displayNameFromDS` is the same for a person.
+
+        A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
+        are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would be longer than
+        `max_path_bytes`. A packet that would exceed `max_packet_bytes` is split by rows. A line is refused whose row
+        alone would exceed it, or make an earlier row of the push exceed it by new columns (``row_limit``), and one
+        that would bring its measurement's schema past it (``schema_limit``). A value that is replaced by a later line
+        of its time counts all the same. So a schema and any packet without one are at most twice `max_packet_bytes`
+        together, and a packet that carries its schema is no larger. A line that would bring the frames of its push
+        past `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a
+        null for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a
+        column and packet) are not. `rejections` lists at most `max_rejections` lines.
         """
 
     def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:

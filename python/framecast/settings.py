@@ -149,6 +149,9 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     """Streams whose last complaint is remembered; beyond, the oldest is forgotten."""
 
 
+FrameFormat = Literal["labels_column", "wide", "series"]
+
+
 class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     """Managed streams, ``stream/{id}/{measurement}``."""
 
@@ -177,6 +180,9 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
 
     output_bytes: Positive = 64 * MIB
     """Frame JSON that one push may become; sparse lines on a wide measurement grow much on the way."""
+
+    frame_format: FrameFormat = "labels_column"
+    """Of streams whose first accepted push names none with `gf_live_frame_format`; see docs/frames.md."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):

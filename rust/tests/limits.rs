@@ -5,7 +5,7 @@ mod naive;
 
 use std::collections::HashMap;
 
-use _core::frame::{Limits, PushOutcome, Stream};
+use _core::frame::{Format, Limits, PushOutcome, Stream};
 use _core::line_protocol::{MAX_FIELDS, MAX_TAGS, Precision, Reason, describe_points};
 use proptest::prelude::*;
 
@@ -219,13 +219,20 @@ proptest! {
     fn a_schema_and_the_newest_packet_never_pass_twice_the_limit(
         pushes in prop::collection::vec(prop::collection::vec(growing_lines(), 1..12), 1..6),
         max_packet_bytes in 300_usize..4_000,
+        max_push_output_bytes in 0_usize..40_000,
+        format in prop::sample::select(&Format::ALL[..]),
     ) {
-        let mut stream = Stream::new(Limits { max_packet_bytes, ..ROOMY });
+        let limits = Limits { max_packet_bytes, max_push_output_bytes, ..ROOMY };
+        let mut stream = Stream::with_format(format, limits);
         let mut schemas = HashMap::new();
         for lines in pushes {
             let outcome = push(&mut stream, &lines.concat());
             prop_assert_eq!(outcome.accepted + outcome.rejected, lines.len());
-            prop_assert_eq!(outcome.packets.iter().map(|packet| packet.rows).sum::<usize>(), outcome.accepted);
+            let rows = outcome.packets.iter().map(|packet| packet.rows).sum::<usize>();
+            prop_assert!(rows == outcome.accepted || format != Format::LabelsColumn && rows < outcome.accepted);
+            // What the cut adds: the brackets of each packet's columns, twelve for a line at most.
+            let bytes: usize = outcome.packets.iter().map(|packet| packet.payload.len()).sum();
+            prop_assert!(bytes <= max_push_output_bytes + outcome.packets.len() * 8 * (2 + 60 * 12));
             for packet in outcome.packets {
                 let mut excess = 0;
                 if let Some(schema) = &packet.schema {

@@ -128,6 +128,7 @@ def test_no_packet_breaks_the_reader(stream: list[Any]) -> None:
         ("a=1, b=2", {"a": "1", "b": "2"}),
         ("p=C:\\x=1, q", {"p": "C:\\x=1, q"}),
         ("nonsense", {"nonsense": ""}),
+        (r'{a="1", p="C:\\x=1, \"q\""}', {"a": "1", "p": 'C:\\x=1, "q"'}),
     ],
 )
 def test_a_labels_column_is_read(text: Any, labels: dict[str, str]) -> None:

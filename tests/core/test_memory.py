@@ -22,7 +22,7 @@ room = int(sys.argv[1]) - len(head) - len(tail)
 body = b"".join((head, piece * (room // len(piece)), tail))
 parser = StreamParser(
     max_measurements=1_000, max_columns=1_024, max_path_bytes=150, max_packet_bytes=1 << 20,
-    max_push_output_bytes=64 << 20, max_rejections=10,
+    max_push_output_bytes=64 << 20, max_rejections=10, format="labels_column",
 )
 before = peak()
 parser.push(body, 0, "ns")

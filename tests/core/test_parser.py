@@ -18,8 +18,8 @@ ROOMY = {
 }
 
 
-def make_parser(**limits: int) -> StreamParser:
-    return StreamParser(**(ROOMY | limits))
+def make_parser(frame_format: str = "labels_column", **limits: int) -> StreamParser:
+    return StreamParser(**(ROOMY | limits), format=frame_format)
 
 
 def push(parser: StreamParser, body: str | bytes, *, received_ns: int = 0, precision: str = "ns") -> PushResult:
@@ -235,6 +235,49 @@ def test_an_unknown_precision_is_a_value_error() -> None:
         push(make_parser(), "m a=1", precision="d")
     with pytest.raises(ValueError, match="ns, us, ms, s, m, h or auto"):
         describe_points(b"", "")
+
+
+def test_an_unknown_format_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="labels_column, wide, series"):
+        make_parser("Wide")
+
+
+def test_wide_frames_have_a_column_for_each_field_and_label_set_and_a_row_for_each_time() -> None:
+    parser = make_parser("wide")
+    result = push(parser, 'm,h=a x=1,y=t 1000000\nm,h=b x=2 2000000\nm,h=a x=3,s="q" 2000000\nm,h=b x=4 2000000\n')
+    (packet,) = result.packets
+    (frame,) = frames(result)
+    fields = frame["schema"]["fields"]
+    assert [(field["name"], field["type"], field.get("labels")) for field in fields] == [
+        ("time", "time", None),
+        ("x", "number", {"h": "a"}),
+        ("y", "boolean", {"h": "a"}),
+        ("x", "number", {"h": "b"}),
+        ("s", "string", {"h": "a"}),
+    ]
+    assert not any("config" in field for field in fields)
+    assert frame["data"] == {"values": [[1, 2], [1, 3], [True, None], [None, 4], [None, "q"]]}
+    assert (result.accepted, packet.rows) == (4, 2)
+    again = push(parser, "m x=5 1")
+    assert frames(again)[0]["schema"]["fields"][-1]["labels"] == {}
+    assert frames(again)[0]["data"]["nanos"] == [[1], None, None, None, None, None]
+
+
+def test_series_frames_name_each_column_for_the_panel_and_for_a_person() -> None:
+    (frame,) = frames(push(make_parser("series"), 'm,host=a,cpu=cpu0 idle=1\nm time=2,idle=3\nm,p=C:\\x\\,{"} idle=4'))
+    assert [(field["name"], field.get("config")) for field in frame["schema"]["fields"]] == [
+        ("time", None),
+        ("idle{cpu=cpu0, host=a}", {"displayNameFromDS": "idle {cpu=cpu0, host=a}"}),
+        ("idle", {"displayNameFromDS": "idle"}),
+        ("time{}", {"displayNameFromDS": "time"}),
+        ('idle{p=C:\\\\x\\,\\{"\\}}', {"displayNameFromDS": 'idle {p=C:\\x,{"}}'}),
+    ]
+    assert frame["schema"]["fields"][-1]["labels"] == {"p": 'C:\\x,{"}'}
+
+
+def test_labels_that_the_panel_would_misread_are_quoted() -> None:
+    result = push(make_parser(), 'm,p=C:\\x\\=1\\,\\ q,h="a" f=1 0\nm,h={a} f=1 0\nm,{h=a f=1 0')
+    assert values(result)[0] == ['{h="\\"a\\"", p="C:\\\\x=1, q"}', "h={a}", '{{h="a"}']
 
 
 def test_limits_are_named_and_none_may_be_missing() -> None:

@@ -41,7 +41,7 @@ class Model:
         order = sorted(range(len(points)), key=lambda row: times[row])
         rows = [points[row] for row in order]
         frame: list[list[Any]] = [
-            [", ".join(f"{key}={value}" for key, value in sorted(row.tags.items())) for row in rows],
+            [label_cell(row.tags) for row in rows],
             [times[row] // 1_000_000 for row in order],
         ]
         for key, kind in self.columns[name].items():
@@ -49,10 +49,53 @@ class Model:
         return frame
 
     def cell(self, value: Scalar | None, kind: type) -> Scalar | None:
-        if value is None or family(value) is kind:
-            return value
-        self.mismatched += 1
-        return spell(value).rstrip("i") if kind is str else None
+        cell, fitted = fit(value, kind)
+        self.mismatched += not fitted
+        return cell
+
+
+@dataclass
+class LabelledModel:
+    """The same for frames whose columns have labels: measurement to columns, in order of first appearance."""
+
+    columns: dict[str, dict[tuple[str, str], type]] = field(default_factory=dict)
+    mismatched: int = 0
+
+    def push(self, points: list[Point], received_ns: int) -> dict[str, list[list[Any]]]:
+        pushed: dict[str, dict[int, dict[tuple[str, str], Scalar]]] = {}
+        for point in points:
+            columns = self.columns.setdefault(point.measurement, {})
+            time_ns = received_ns if point.time_ns is None else point.time_ns
+            row = pushed.setdefault(point.measurement, {}).setdefault(time_ns, {})
+            labels = json.dumps(point.tags, sort_keys=True)
+            for key in sorted(point.fields):
+                columns.setdefault((key, labels), family(point.fields[key]))
+                row[key, labels] = point.fields[key]
+        return {name: self.frame(name, rows) for name, rows in pushed.items()}
+
+    def frame(self, name: str, rows: dict[int, dict[tuple[str, str], Scalar]]) -> list[list[Any]]:
+        times = sorted(rows)
+        frame: list[list[Any]] = [[time_ns // 1_000_000 for time_ns in times]]
+        for column, kind in self.columns[name].items():
+            cells = [fit(rows[time_ns].get(column), kind) for time_ns in times]
+            self.mismatched += sum(not fitted for _, fitted in cells)
+            frame.append([cell for cell, _ in cells])
+        return frame
+
+
+def fit(value: Scalar | None, kind: type) -> tuple[Scalar | None, bool]:
+    if value is None or family(value) is kind:
+        return value, True
+    return (spell(value).rstrip("i") if kind is str else None), False
+
+
+def label_cell(tags: dict[str, str]) -> str:
+    """The text of a labels cell: quoted where the plain text would be misread."""
+    plain = ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+    if not plain.startswith("{") and not any(set(",=") & set(key + value) for key, value in tags.items()):
+        return plain
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for _, value in sorted(tags.items()))
+    return "{" + ", ".join(f'{key}="{value}"' for key, value in zip(sorted(tags), quoted, strict=True)) + "}"
 
 
 def family(value: Scalar) -> type:
@@ -84,7 +127,7 @@ def line(point: Point) -> str:
     return f"{measurement}{tags} {fields}" + ("" if point.time_ns is None else f" {point.time_ns}")
 
 
-names = st.sampled_from(["a", "b", "c", "a b", "a,b", "é", 'q"'])
+names = st.sampled_from(["a", "b", "c", "a b", "a,b", "é", 'q"', "{a", "time"])
 scalars = st.one_of(
     st.booleans(),
     st.integers(-(2**63), 2**63 - 1),
@@ -104,20 +147,13 @@ points = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(
     pushes=st.lists(st.lists(points, max_size=8), max_size=4),
-    max_packet_bytes=st.sampled_from([1_000, 2_000, 1 << 20]),
+    max_packet_bytes=st.sampled_from([1_300, 2_000, 1 << 20]),
     received_ns=st.integers(0, 2**62),
 )
 def test_parser_makes_the_frames_of_the_model(
     pushes: list[list[Point]], max_packet_bytes: int, received_ns: int
 ) -> None:
-    parser = StreamParser(
-        max_measurements=10,
-        max_columns=10,
-        max_path_bytes=150,
-        max_packet_bytes=max_packet_bytes,
-        max_push_output_bytes=1 << 24,
-        max_rejections=1,
-    )
+    parser = make_parser("labels_column", max_packet_bytes)
     model = Model()
     known: dict[str, list[str]] = {}
     for batch in pushes:
@@ -142,3 +178,71 @@ def test_parser_makes_the_frames_of_the_model(
         for name, sticky in model.columns.items():
             assert known[name] == ["labels", "time", *sticky]
     assert parser.measurements() == list(model.columns)
+
+
+def make_parser(frame_format: str, max_packet_bytes: int) -> StreamParser:
+    return StreamParser(
+        max_measurements=10,
+        max_columns=200,
+        max_path_bytes=150,
+        max_packet_bytes=max_packet_bytes,
+        max_push_output_bytes=1 << 24,
+        max_rejections=1,
+        format=frame_format,
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pushes=st.lists(st.lists(points, max_size=8), max_size=4),
+    max_packet_bytes=st.sampled_from([40_000, 1 << 20]),
+    received_ns=st.integers(0, 2**62),
+    frame_format=st.sampled_from(["wide", "series"]),
+)
+def test_parser_makes_the_labelled_frames_of_the_model(
+    pushes: list[list[Point]], max_packet_bytes: int, received_ns: int, frame_format: str
+) -> None:
+    parser = make_parser(frame_format, max_packet_bytes)
+    model = LabelledModel()
+    known: dict[str, list[dict[str, Any]]] = {}
+    for batch in pushes:
+        result = parser.push("\n".join(map(line, batch)).encode(), received_ns, "ns")
+        assert result.accepted == len(batch)
+        before = model.mismatched
+        want = model.push(batch, received_ns)
+        assert result.mismatched == model.mismatched - before
+        got: dict[str, list[list[Any]]] = {}
+        for packet in result.packets:
+            frame = json.loads(packet.payload)
+            if "schema" in frame:
+                assert packet.measurement not in got, "the schema comes first"
+                fields = frame["schema"]["fields"]
+                sticky = known.get(packet.measurement, [])
+                assert len(fields) > len(sticky)
+                assert fields[: len(sticky)] == sticky
+                known[packet.measurement] = fields
+            pieces = got.setdefault(packet.measurement, [[] for _ in known[packet.measurement]])
+            for column, piece in zip(pieces, frame["data"]["values"], strict=True):
+                column.extend(piece)
+        assert got == want
+        for name, columns in model.columns.items():
+            time, *fields = known[name]
+            assert time == {"name": "time", "type": "time", "typeInfo": {"frame": "time.Time"}}
+            labels = [json.dumps(field["labels"], sort_keys=True) for field in fields]
+            keys = [field["name"] for field in fields]
+            assert [list(field["labels"]) for field in fields] == [sorted(field["labels"]) for field in fields]
+            if frame_format == "wide":
+                assert list(zip(keys, labels, strict=True)) == list(columns)
+            else:
+                assert len({"time", *keys}) == len(fields) + 1, "two columns have one name"
+                assert [(series_name(key, text)) for key, text in columns] == keys
+
+
+def series_name(key: str, labels: str) -> str:
+    """A column's name in series frames, from what it stands for."""
+
+    def escape(text: str) -> str:
+        return "".join("\\" + char if char in ",={}\\" else char for char in text)
+
+    tags = ", ".join(f"{escape(key)}={escape(value)}" for key, value in sorted(json.loads(labels).items()))
+    return escape(key) + ("{" + tags + "}" if tags or key == "time" else "")

@@ -18,7 +18,7 @@ Value = int | Decimal | str | tuple[str, bool]
 class Point:
     measurement: str
     labels: str
-    """``k=v, k2=v2``, sorted by key."""
+    """``k=v, k2=v2``, sorted by key; ``{k="v", k2="v2"}`` where that would be misread."""
     time_ns: int | None
     fields: Mapping[str, Value]
 
@@ -90,8 +90,7 @@ class _Reader:
         self.take("\r")
         if self.at < len(self.text):
             self.expect("\n")
-        labels = ", ".join(f"{key}={tags[key]}" for key in sorted(tags))
-        return Point(measurement, labels, int(stamp) if stamp else None, fields)
+        return Point(measurement, label_text(tags), int(stamp) if stamp else None, fields)
 
     def read_word(self, stops: str, escapable: str) -> str:
         text, at = self.text, self.at
@@ -127,6 +126,16 @@ class _Reader:
 
     def expect(self, character: str) -> None:
         assert self.take(character), f"no {character!r} at {self.at}: {self.text[self.at - 40 : self.at + 40]!r}"
+
+
+def label_text(tags: Mapping[str, str]) -> str:
+    """What a labels cell holds for these tags."""
+    pairs = sorted(tags.items())
+    plain = ", ".join(f"{key}={value}" for key, value in pairs)
+    if plain[:1] != "{" and plain.count("=") == len(pairs) and plain.count(",") == max(len(pairs) - 1, 0):
+        return plain
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for _, value in pairs)
+    return "{" + ", ".join(f'{key}="{value}"' for (key, _), value in zip(pairs, quoted, strict=True)) + "}"
 
 
 def plain_value(word: str) -> Value:

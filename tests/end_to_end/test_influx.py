@@ -110,7 +110,7 @@ UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 def expect_points(precision: str) -> list[Point]:
     values: dict[str, Value] = {"f": Decimal("1.25"), "i": -7, "b": ("bool", True), "s": 'say "hi" \\ ok', "é": 3}
     return [
-        Point("all types", "host=a b, region=eu,west", 1_700_000_000 * 10**9, values),
+        Point("all types", '{host="a b", region="eu,west"}', 1_700_000_000 * 10**9, values),
         Point("all types", "", 1_700_000_000 * 10**9 + UNITS[precision], {"f": Decimal("2.5")}),
     ]
 

@@ -129,3 +129,15 @@ async def test_a_thousand_packets_are_all_in_the_panel(server: RunningServer, st
             shown = await shown_after(program, channel, 1000)
             assert shown["time", ""] == list(range(1000))
             assert shown["n", "h=a"] == shown["n", "h=b"] == list(range(1000))
+
+
+async def test_tags_with_commas_and_equals_signs_are_one_label_each(server: RunningServer, stream: str) -> None:
+    channel = f"stream/{stream}/disk"
+    with trio.fail_after(20):
+        async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
+            await pushing.push(stream, b"disk,h=a,p=C:/x\\=1\\,\\ q free=1 1000000\ndisk,h=a free=2 1000000\n")
+            assert await shown_after(program, channel, 1) == {
+                ("time", ""): [1],
+                ("free", "h=a, p=C:/x=1, q"): [1],
+                ("free", "h=a"): [2],
+            }

@@ -48,7 +48,7 @@ async def test_awkward_text_arrives_as_it_was_pushed(server: RunningServer, stre
             await program.subscribe(channel)
             await pushing.push(stream, body)
             frame = (await program.wait_for("publication", channel=channel))["data"]
-            assert frame["data"]["values"] == [["other=ü, tag=a b,c=d"], [0], [text]]
+            assert frame["data"]["values"] == [['{other="ü", tag="a b,c=d"}'], [0], [text]]
 
 
 async def test_a_measurement_of_any_name_has_a_channel(server: RunningServer, stream: str) -> None:

@@ -10,13 +10,20 @@ from typing import Any
 import pytest
 
 from end_to_end.captures import SELECTION, read_captures
-from end_to_end.reference import FrameReader, Point, channel_path, cut_batches, plain_value, read_points
+from end_to_end.reference import (
+    FrameReader,
+    Point,
+    channel_path,
+    cut_batches,
+    label_text,
+    plain_value,
+    read_points,
+)
 
 
 def expected_point(point: dict[str, Any]) -> Point:
     """A point as the cases write it; of a key given twice the last counts."""
-    tags = dict(point["tags"])
-    labels = ", ".join(f"{key}={tags[key]}" for key in sorted(tags))
+    labels = label_text(dict(point["tags"]))
     kinds = {"int": "i", "uint": "u", "float": "", "bool": ""}
     fields = {
         key: value if kind == "string" else plain_value(f"{str(value).lower()}{kinds[kind]}")

@@ -111,9 +111,9 @@ class Connection:
         key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
         check_accepted(answer, key.partition(b":")[2].strip())
 
-    async def push(self, stream: str, body: bytes) -> None:
+    async def push(self, stream: str, body: bytes, *, query: str = "") -> None:
         """Push over HTTP; every line must be accepted."""
-        await self.send(request("POST", f"/api/live/push/{stream}", body, host="127.0.0.1"))
+        await self.send(request("POST", f"/api/live/push/{stream}{query}", body, host="127.0.0.1"))
         answer = await self.answer()
         assert (answer.status, answer.headers["framecast-rejected"]) == (204, "0"), answer
 

@@ -41,13 +41,24 @@ class RecordingStreams:
     def __init__(self) -> None:
         self.pushed: list[tuple[int, str, bytes]] = []
         self.precisions: list[str] = []
+        self.formats: list[str | None] = []
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str = "ns") -> Any:
+    async def push(
+        self,
+        org_id: int,
+        stream_id: str,
+        body: bytes,
+        received_ns: int,
+        *,
+        precision: str = "ns",
+        frame_format: str | None = None,
+    ) -> Any:
         if stream_id == "full":
             raise Refusal(429, "one stream too many", temporary=True)
         assert received_ns > 1_700_000_000 * 10**9
         self.pushed.append((org_id, stream_id, body))
         self.precisions.append(precision)
+        self.formats.append(frame_format)
         lines = body.splitlines()
         bad = [
             RefusedLine(number, 4, "missing_fields", f"line {number}: no fields\x1b[31m")

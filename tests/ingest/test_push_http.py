@@ -205,7 +205,7 @@ async def test_strict_refuses_with_the_report_and_the_good_lines_are_stored() ->
         ("/api/live/push/%ff", 400, "letters"),
         ("/api/live/push/a%0ab", 400, "a\\nb"),
         ("/api/live/push/" + "a" * 160, 400, "160"),
-        ("/api/live/push/cpu?gf_live_frame_format=prometheus", 400, "labels_column"),
+        ("/api/live/push/cpu?gf_live_frame_format=prometheus", 400, "labels_column, wide, series"),
         ("/api/live/push/full", 429, "too many"),
     ],
 )
@@ -225,6 +225,14 @@ async def test_other_spellings_of_a_good_push_are_taken(path: str) -> None:
     raw = request(b"m f=1\n", path=path) + request(b"m f=2\n", path="/api/live/push/cpu?gf_live_frame_format=")
     assert (await house.converse(raw)).count(b"HTTP/1.1 204") == 2
     assert {stream for _, stream, _ in house.streams.pushed} == {"cpu"}
+
+
+async def test_the_frame_format_that_a_push_names_reaches_its_stream() -> None:
+    house = House()
+    formats = ["", "?gf_live_frame_format=", "?gf_live_frame_format=wide", "?gf_live_frame_format=SERIES"]
+    raw = b"".join(request(b"m f=1\n", path=f"/api/live/push/cpu{query}") for query in formats)
+    assert (await house.converse(raw)).count(b"HTTP/1.1 204") == 4
+    assert house.streams.formats == [None, None, "wide", "series"]
 
 
 async def test_without_a_way_in_a_push_is_401() -> None:

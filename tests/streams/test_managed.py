@@ -1,11 +1,15 @@
 """One managed stream: every measurement a channel, every limit from the settings, points without a time get ours."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from framecast.channels.address import MAX_ADDRESS_BYTES
+from framecast.errors import Refusal
 from framecast.settings import Push, Streams
 from live_world import World, live_world, stream_address
 
@@ -102,3 +106,46 @@ async def test_a_packet_past_the_limit_goes_out_in_several() -> None:
         values = [number for item in received for number in json.loads(item.data)["data"]["values"][2]]
         assert values == list(range(200))
         assert (await world.streams.list_channels(1))[0].minute_rate == len(received)
+
+
+async def test_the_first_accepted_push_settles_the_frame_format() -> None:
+    async with live_world() as world:
+        await world.streams.push(1, "s", b"bad", 0, frame_format="wide")
+        await world.streams.push(1, "s", b"m,h=a n=1i", 0, frame_format="series")
+        for again in ("series", None):
+            await world.streams.push(1, "s", b"m,h=a n=2i", 0, frame_format=again)
+        for other in ("labels_column", "wide"):
+            with pytest.raises(Refusal, match="'s' has frames of the format series") as refusal:
+                await world.streams.push(1, "s", b"m n=3i", 0, frame_format=other)
+            assert refusal.value.code == 400
+        assert latest(world, "m") == {"data": {"values": [[0], [2]]}}
+        assert (await world.streams.list_channels(1))[0].schema.count(b'"n{h=a}"') == 1
+
+
+async def test_a_push_that_names_no_format_gets_that_of_the_settings() -> None:
+    async with live_world(streams=Streams(frame_format="wide")) as world:
+        await world.push("s", b"m,h=a n=1i")
+        assert latest(world, "m")["schema"]["fields"][1]["labels"] == {"h": "a"}
+        await world.streams.push(1, "s", b"m,h=a n=2i", 0, frame_format="wide")
+        with pytest.raises(Refusal):
+            await world.streams.push(1, "s", b"m,h=a n=2i", 0, frame_format="labels_column")
+
+
+async def test_a_push_without_a_good_line_settles_no_format_for_one_that_waits_behind_it() -> None:
+    async with live_world(push=Push(thread_body_bytes=1)) as world, trio.open_nursery() as nursery:
+        nursery.start_soon(partial(world.streams.push, 1, "s", b"bad\n" * 200_000, 0, frame_format="wide"))
+        await wait_all_tasks_blocked()
+        await world.streams.push(1, "s", b"m,h=a n=1i", 0, frame_format="series")
+        assert latest(world, "m")["schema"]["fields"][1]["name"] == "n{h=a}"
+
+
+@pytest.mark.parametrize("name", ["wide", "series", "labels_column"])
+async def test_the_snapshot_is_the_schema_and_the_newest_frame_in_every_format(name: Any) -> None:
+    async with live_world() as world:
+        await world.streams.push(1, "s", b"m,h=a n=1i,k=t", 0, frame_format=name)
+        await world.streams.push(1, "s", b"m,h=b n=2i", 0)
+        await world.streams.push(1, "s", b"m,h=b n=3i 1", 0)
+        snapshot = json.loads(world.scope.snapshot(stream_address("m")) or b"")
+        assert len(snapshot["schema"]["fields"]) == len(snapshot["data"]["values"]) == 4
+        assert snapshot["data"]["values"][-1 if name != "labels_column" else 3] == [3]
+        assert snapshot["data"]["nanos"][0 if name != "labels_column" else 1] == [1]

@@ -5,6 +5,7 @@ the rows that are NaN or infinite (null in the values); ``nanos`` holds what mil
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 NANOS = 1_000_000_000
 NANOS_PER_MILLI = 1_000_000
 ENTITIES = {"NaN": math.nan, "Inf": math.inf, "NegInf": -math.inf}
+_QUOTED_LABEL = re.compile(r'(?:^|, )(.*?)="((?:[^"\\]|\\.)*)"(?=, |$)', re.DOTALL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,8 +153,11 @@ def parse_labels(text: object) -> dict[str, str]:
     """Read a labels column, ``cpu=cpu0, host=a``.
 
     Grafana writes it without escapes, so a value that holds comma and blank looks like a new label: what has no
-    ``=`` is taken as the rest of the value before it.
+    ``=`` is taken as the rest of the value before it. Framecast quotes such labels: ``{cpu="a, b", host="a"}``.
     """
+    if isinstance(text, str) and text.startswith("{") and text.endswith('"}'):
+        found = _QUOTED_LABEL.findall(text[1:-1])
+        return {key: re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL) for key, value in found}
     labels: dict[str, str] = {}
     last = ""
     for part in text.split(", ") if isinstance(text, str) and text else ():

@@ -159,6 +159,7 @@ def show_frames(stream: BinaryIO, precision: Precision) -> int:
         max_packet_bytes=streams.packet_bytes,
         max_push_output_bytes=streams.output_bytes,
         max_rejections=limits.report_lines,
+        format=streams.frame_format,
     )
     result = parser.push(body, time.time_ns(), precision)
     for packet in result.packets:

@@ -24,10 +24,10 @@ from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
     FRAME_FORMAT,
     Intake,
-    check_frame_format,
     decode_stream_id,
     find_stream_id,
     is_yes,
+    parse_frame_format,
 )
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class HttpPush:
         identity = self._intake.admit(request.authorization)
         stream_id = decode_stream_id(request.stream)
         query = dict(parse_qsl(request.query)) if request.query else {}
-        check_frame_format(query.get(FRAME_FORMAT, ""))
+        frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
         precision = find_precision(query.get("precision", ""))
         with self._intake.budget.hold() as held:
             body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result = await self._intake.push(identity, stream_id, body, precision=precision)
+            result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
         strict = result.rejected > 0 and is_yes(query.get("strict", ""))
         return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
 

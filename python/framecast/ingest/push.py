@@ -4,7 +4,7 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -17,7 +17,7 @@ from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
-from framecast.settings import Push
+from framecast.settings import FrameFormat, Push
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -26,15 +26,27 @@ log = structlog.get_logger(__name__)
 
 PUSH_PATH = "/api/live/push/"
 FRAME_FORMAT = "gf_live_frame_format"
-FRAME_FORMATS = ("labels_column",)
+FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 _YES = frozenset({"1", "true", "yes", "on"})
 
 
 class StreamSink(Protocol):
     """Where bodies go: parsed, published and kept in the order in which `push` is called for a stream."""
 
-    async def push(self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str) -> "PushResult":
-        """Take one body. Refusal when the stream cannot be (400) or a limit is met (429, 503)."""
+    async def push(
+        self,
+        org_id: int,
+        stream_id: str,
+        body: bytes,
+        received_ns: int,
+        *,
+        precision: str,
+        frame_format: FrameFormat | None,
+    ) -> "PushResult":
+        """Take one body; None leaves the frame format to the stream.
+
+        Refusal when the stream cannot be or has another format (400) or a limit is met (429, 503).
+        """
         ...
 
 
@@ -53,9 +65,19 @@ class Intake:
         """Say who pushes; Refusal 401."""
         return self._gate(authorization)
 
-    async def push(self, identity: Identity, stream_id: str, body: bytes, *, precision: str = "ns") -> "PushResult":
+    async def push(
+        self,
+        identity: Identity,
+        stream_id: str,
+        body: bytes,
+        *,
+        precision: str = "ns",
+        frame_format: FrameFormat | None = None,
+    ) -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(identity.org_id, stream_id, body, time.time_ns(), precision=precision)
+        result = await self._sink.push(
+            identity.org_id, stream_id, body, time.time_ns(), precision=precision, frame_format=frame_format
+        )
         metrics.push_bytes.inc(len(body))
         metrics.push_accepted_lines.inc(result.accepted)
         if result.rejected:
@@ -106,10 +128,13 @@ def decode_stream_id(encoded: str) -> str:
     return decoded
 
 
-def check_frame_format(value: str) -> None:
-    """Refuse, with 400, a frame format this server has not."""
-    if value and value.lower() not in FRAME_FORMATS:
+def parse_frame_format(value: str) -> FrameFormat | None:
+    """Read the parameter's value, None if it is empty. Refusal 400 for a frame format this server has not."""
+    word = value.lower()
+    found = next((known for known in FRAME_FORMATS if known == word), None)
+    if value and found is None:
         raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+    return found
 
 
 def is_yes(value: str) -> bool:

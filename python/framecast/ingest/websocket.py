@@ -31,12 +31,12 @@ from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
     FRAME_FORMAT,
     Intake,
-    check_frame_format,
     decode_stream_id,
     find_stream_id,
     is_yes,
+    parse_frame_format,
 )
-from framecast.settings import Push, Server
+from framecast.settings import FrameFormat, Push, Server
 
 log = structlog.get_logger(__name__)
 
@@ -63,14 +63,21 @@ class PushSockets:
         identity = self._intake.admit(head.find(b"authorization"))
         stream_id = decode_stream_id(encoded)
         query = dict(parse_qsl(head.query))
-        check_frame_format(query.get(FRAME_FORMAT, ""))
+        frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
         precision = find_precision(query.get("precision", ""))
         limit = self._intake.limits.max_sockets
         if self._stopping:
             raise Refusal(503, "this server is shutting down", temporary=True)
         if len(self._sockets) >= limit:
             raise Refusal(503, f"there are {limit} push WebSockets already (push.max_sockets)", temporary=True)
-        push = partial(self._push, identity, stream_id, precision=precision, ack=is_yes(query.get("ack", "")))
+        push = partial(
+            self._push,
+            identity,
+            stream_id,
+            precision=precision,
+            frame_format=frame_format,
+            ack=is_yes(query.get("ack", "")),
+        )
         return partial(self._serve, head, push)
 
     def stop(self) -> None:
@@ -90,11 +97,20 @@ class PushSockets:
                 metrics.push_sockets.dec()
                 self._sockets.discard(socket)
 
-    async def _push(self, identity: Identity, stream_id: str, body: bytes, *, precision: str, ack: bool) -> str | None:
+    async def _push(
+        self,
+        identity: Identity,
+        stream_id: str,
+        body: bytes,
+        *,
+        precision: str,
+        frame_format: FrameFormat | None,
+        ack: bool,
+    ) -> str | None:
         if not body:
             return acknowledge(None) if ack else None
         try:
-            result = await self._intake.push(identity, stream_id, body, precision=precision)
+            result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
         except Refusal as refusal:
             metrics.push_messages.labels("refused").inc()
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)

@@ -10,7 +10,8 @@ from framecast._core import PushResult, StreamParser
 from framecast.channels.address import MAX_ADDRESS_BYTES, Address
 from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
-from framecast.settings import Push, Streams
+from framecast.errors import Refusal
+from framecast.settings import FrameFormat, Push, Streams
 from framecast.streams.rate import MinuteRate
 
 SCOPE = "stream"
@@ -49,23 +50,28 @@ class ManagedStream:
         self._hub = hub
         self._turn = trio.Lock()
         self._thread_body_bytes = push.thread_body_bytes
-        self._parser = StreamParser(
-            max_measurements=streams.max_measurements,
-            max_columns=streams.max_columns,
-            max_path_bytes=MAX_ADDRESS_BYTES - len(f"{SCOPE}/{stream_id}/"),
-            max_packet_bytes=streams.packet_bytes,
-            max_push_output_bytes=streams.output_bytes,
-            max_rejections=push.report_lines,
-        )
+        self._limits = limits
+        self._frame_format = streams.frame_format
+        self._parser = self._make_parser()
 
-    async def push(self, body: bytes, received_ns: int, threads: trio.CapacityLimiter, precision: str) -> PushResult:
+    async def push(
+        self,
+        body: bytes,
+        received_ns: int,
+        threads: trio.CapacityLimiter,
+        *,
+        precision: str = "ns",
+        frame_format: FrameFormat | None = None,
+    ) -> PushResult:
         """Parse `body`, publish its packets, and return what became of its lines.
 
         When it returns, every accepted line was handed to the broker. Large bodies are parsed in one of `threads`.
+        Refusal 400 when the stream has frames of another format than `frame_format`.
         """
         self.pushes_under_way += 1
         try:
             async with self._turn:
+                self._settle_format(frame_format)
                 parse = partial(self._parser.push, body, received_ns, precision)
                 if len(body) < self._thread_body_bytes:
                     result = parse()
@@ -76,6 +82,33 @@ class ManagedStream:
             self.pushes_under_way -= 1
             self.pushed_at = self._clock()
         return result
+
+    def _settle_format(self, named: FrameFormat | None) -> None:
+        """Take up the format that a push names, or none: any while nothing was accepted, then only the stream's."""
+        streams, _ = self._limits
+        wanted = named or (self._frame_format if self.channels else streams.frame_format)
+        if wanted == self._frame_format:
+            return
+        if self.channels:
+            raise Refusal(
+                400,
+                f"stream {self.stream_id!r} has frames of the format {self._frame_format}, settled by its first push; "
+                f"push {wanted} to another stream",
+            )
+        self._frame_format = wanted
+        self._parser = self._make_parser()
+
+    def _make_parser(self) -> StreamParser:
+        streams, push = self._limits
+        return StreamParser(
+            max_measurements=streams.max_measurements,
+            max_columns=streams.max_columns,
+            max_path_bytes=MAX_ADDRESS_BYTES - len(f"{SCOPE}/{self.stream_id}/"),
+            max_packet_bytes=streams.packet_bytes,
+            max_push_output_bytes=streams.output_bytes,
+            max_rejections=push.report_lines,
+            format=self._frame_format,
+        )
 
     async def _publish(self, result: PushResult) -> None:
         """Hand the packets to the hub, at most about one packet's limit of bytes at a time.

@@ -10,7 +10,7 @@ from framecast._core import PushResult
 from framecast.channels.address import is_namespace
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
-from framecast.settings import Settings
+from framecast.settings import FrameFormat, Settings
 from framecast.streams.managed import ManagedStream
 
 log = structlog.get_logger(__name__)
@@ -39,15 +39,24 @@ class StreamTable:
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
     async def push(
-        self, org_id: int, stream_id: str, body: bytes, received_ns: int, *, precision: str = "ns"
+        self,
+        org_id: int,
+        stream_id: str,
+        body: bytes,
+        received_ns: int,
+        *,
+        precision: str = "ns",
+        frame_format: FrameFormat | None = None,
     ) -> PushResult:
         """Parse and publish one body; points without a time get `received_ns`, `precision` is the others' unit.
 
-        Refusal 400 for an id that cannot be a namespace, 429 when this would be a stream too many.
+        The first accepted line settles the stream's frame format: `frame_format`, or the settings' where that is None.
+        Refusal 400 for an id that cannot be a namespace and for another format than the stream's, 429 when this would
+        be a stream too many.
         """
         stream = self._find_or_begin(org_id, stream_id)
         try:
-            result = await stream.push(body, received_ns, self._threads, precision)
+            result = await stream.push(body, received_ns, self._threads, precision=precision, frame_format=frame_format)
         finally:
             self._drop_if_empty(stream)
         # A sender in a loop must not starve the others.

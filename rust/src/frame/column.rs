@@ -23,12 +23,12 @@ impl Family {
         }
     }
 
-    /// `type` and `typeInfo` of the column, as Grafana's SDK writes them.
+    /// `type` and `typeInfo` of the column, as Grafana's SDK writes them, with a comma before.
     pub(super) const fn schema(self) -> &'static [u8] {
         match self {
-            Self::Number => b",\"type\":\"number\",\"typeInfo\":{\"frame\":\"float64\",\"nullable\":true}}",
-            Self::Boolean => b",\"type\":\"boolean\",\"typeInfo\":{\"frame\":\"bool\",\"nullable\":true}}",
-            Self::Text => b",\"type\":\"string\",\"typeInfo\":{\"frame\":\"string\",\"nullable\":true}}",
+            Self::Number => b",\"type\":\"number\",\"typeInfo\":{\"frame\":\"float64\",\"nullable\":true}",
+            Self::Boolean => b",\"type\":\"boolean\",\"typeInfo\":{\"frame\":\"bool\",\"nullable\":true}",
+            Self::Text => b",\"type\":\"string\",\"typeInfo\":{\"frame\":\"string\",\"nullable\":true}",
         }
     }
 }
@@ -38,6 +38,8 @@ impl Family {
 pub(super) struct Column {
     /// The field key as meant; UTF-8.
     pub(super) name: Box<[u8]>,
+    /// The number of its labels in the measurement.
+    pub(super) label_set: usize,
     pub(super) family: Family,
     /// The last line that had a value for it, and where that value is: finds a key that is repeated in one
     /// line.

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::column::{Cell, Column, Family};
+use super::format::Format;
 use super::key_hash::KeyHashes;
+use super::label_set::LabelSet;
+use super::labels::Labels;
 use crate::json;
 use crate::line_protocol::Field;
 
@@ -14,9 +17,13 @@ pub(super) struct Measurement {
     pub(super) name: Box<[u8]>,
     /// The name as the last part of its channel.
     pub(super) path: Arc<str>,
+    pub(super) format: Format,
     pub(super) columns: Vec<Column>,
-    /// From a field key as meant to its column.
-    numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
+    /// Only the last may be without columns, and only while a line is being taken.
+    label_sets: Vec<LabelSet>,
+    /// From labels as JSON to their set; empty where labels are a column.
+    label_set_numbers: HashMap<Arc<[u8]>, usize, KeyHashes>,
+    hashes: KeyHashes,
     /// What the schema takes at most.
     schema_bytes: usize,
     /// How many columns the last schema that was sent had.
@@ -24,14 +31,53 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    pub(super) fn new(name: &[u8], path: &str, hashes: KeyHashes) -> Self {
+    pub(super) fn new(format: Format, name: &[u8], path: &str, hashes: KeyHashes) -> Self {
         Self {
             name: name.into(),
             path: path.into(),
+            format,
             columns: Vec::new(),
-            numbers: HashMap::with_hasher(hashes),
+            label_sets: Vec::new(),
+            label_set_numbers: HashMap::with_hasher(hashes.clone()),
+            hashes,
             schema_bytes: 2 * name.len() + 192,
             announced: None,
+        }
+    }
+
+    /// The set of these labels, whose JSON is `object`; `None` if it is new. A labels column has one for all.
+    pub(super) fn find_label_set(&self, object: &[u8]) -> Option<usize> {
+        if self.format.has_labels_column() {
+            return (!self.label_sets.is_empty()).then_some(0);
+        }
+        self.label_set_numbers.get(object).copied()
+    }
+
+    /// Add a set without columns; returns its number.
+    pub(super) fn add_label_set(&mut self, labels: &Labels, object: &Arc<[u8]>) -> usize {
+        let number = self.label_sets.len();
+        let hashes = self.hashes.clone();
+        self.label_sets
+            .push(LabelSet::new(self.format, labels, Arc::clone(object), hashes));
+        if !self.format.has_labels_column() {
+            self.label_set_numbers.insert(Arc::clone(object), number);
+        }
+        number
+    }
+
+    /// Undo `add_label_set` after a line that was refused.
+    pub(super) fn remove_last_label_set(&mut self, object: &[u8]) {
+        self.label_sets.pop();
+        self.label_set_numbers.remove(object);
+    }
+
+    /// What the stream would remember more with this set in use; nothing for one that is.
+    pub(super) fn fresh_name_bytes(&self, label_set: usize) -> usize {
+        let set = &self.label_sets[label_set];
+        if set.numbers.is_empty() {
+            set.name_bytes()
+        } else {
+            0
         }
     }
 
@@ -40,12 +86,14 @@ impl Measurement {
     pub(super) fn place<'a>(
         &mut self,
         line: u64,
+        label_set: usize,
         fields: &[Field<'a>],
         cells: &mut Vec<Cell<'a>>,
         unknown: &mut Vec<Field<'a>>,
     ) {
+        let numbers = &self.label_sets[label_set].numbers;
         for field in fields {
-            let Some(number) = self.find(field) else {
+            let Some(&number) = numbers.get(&*field.key.text()) else {
                 unknown.push(*field);
                 continue;
             };
@@ -63,30 +111,29 @@ impl Measurement {
         }
     }
 
-    fn find(&self, field: &Field) -> Option<usize> {
-        self.numbers.get(&*field.key.text()).copied()
-    }
-
     /// Append a column; returns its number.
-    pub(super) fn add_column(&mut self, name: &[u8], family: Family) -> usize {
+    pub(super) fn add_column(&mut self, label_set: usize, name: &[u8], family: Family) -> usize {
         let number = self.columns.len();
-        self.schema_bytes += column_schema_bytes(name);
+        let set = &mut self.label_sets[label_set];
+        self.schema_bytes += set.column_bytes(self.format, name);
+        set.numbers.insert(name.into(), number);
         self.columns.push(Column {
             name: name.into(),
+            label_set,
             family,
             last_line: 0,
             last_cell: 0,
         });
-        self.numbers.insert(name.into(), number);
         number
     }
 
     /// What the schema would take at most with the columns of these fields.
-    pub(super) fn schema_bytes_with(&self, new_columns: &[Field]) -> usize {
+    pub(super) fn schema_bytes_with(&self, label_set: usize, new_columns: &[Field]) -> usize {
+        let set = &self.label_sets[label_set];
         self.schema_bytes
             + new_columns
                 .iter()
-                .map(|field| column_schema_bytes(field.key.raw))
+                .map(|field| set.column_bytes(self.format, field.key.raw))
                 .sum::<usize>()
     }
 
@@ -94,11 +141,13 @@ impl Measurement {
     pub(super) fn first_column_past<'f, 'a>(
         &self,
         max_bytes: usize,
+        label_set: usize,
         new_columns: &'f [Field<'a>],
     ) -> Option<&'f Field<'a>> {
+        let set = &self.label_sets[label_set];
         let mut bytes = self.schema_bytes;
         new_columns.iter().find(|field| {
-            bytes += column_schema_bytes(field.key.raw);
+            bytes += set.column_bytes(self.format, field.key.raw);
             bytes > max_bytes
         })
     }
@@ -111,23 +160,13 @@ impl Measurement {
         self.announced = Some(self.columns.len());
         let mut out = b"{\"name\":".to_vec();
         json::write_string(&self.name, &mut out);
-        out.extend_from_slice(
-            b",\"fields\":[{\"name\":\"labels\",\"type\":\"string\",\"typeInfo\":{\"frame\":\"string\"}},\
-              {\"name\":\"time\",\"type\":\"time\",\"typeInfo\":{\"frame\":\"time.Time\"}}",
-        );
+        out.extend_from_slice(b",\"fields\":[");
+        out.extend_from_slice(self.format.leading_schema());
         for column in &self.columns {
-            out.extend_from_slice(b",{\"name\":");
-            json::write_string(&column.name, &mut out);
-            out.extend_from_slice(column.family.schema());
+            let set = &self.label_sets[column.label_set];
+            set.write_column(self.format, &column.name, column.family, &mut out);
         }
         out.extend_from_slice(b"]}");
         Some(out)
     }
-}
-
-/// At most so many bytes does a column add to the schema.
-fn column_schema_bytes(name: &[u8]) -> usize {
-    // Keys hold no control bytes: an escape at most doubles them. The rest is the longest of
-    // `Family::schema`.
-    2 * name.len() + 96
 }

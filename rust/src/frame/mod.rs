@@ -1,4 +1,4 @@
-//! Points to frames in Grafana's `labels_column` format: one frame per measurement and push.
+//! Points to frames, one per measurement and push, in the [`Format`] of their stream.
 //!
 //! [`Stream`] lives as long as its stream and holds what must stick: every measurement's columns in their
 //! order of first appearance. A push goes in two passes. The first reads the body line by line into rows and
@@ -7,7 +7,10 @@
 //! text.
 
 mod column;
+mod format;
 mod key_hash;
+mod label_set;
+mod labels;
 mod measurement;
 mod packet;
 mod path;
@@ -16,6 +19,7 @@ mod rows;
 mod series;
 mod stream;
 
+pub use format::Format;
 pub use packet::Packet;
 pub use push::{PushOutcome, Rejection};
 pub use stream::{Limits, Stream};

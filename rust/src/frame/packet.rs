@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::column::{Cell, NULL, write_cell};
+use super::format::Format;
 use super::measurement::Measurement;
 use super::rows::{Batch, Row};
 
@@ -17,7 +18,7 @@ pub struct Packet {
     pub payload: Vec<u8>,
     /// The schema as JSON, when it is new or grew; `payload` holds it too.
     pub schema: Option<Vec<u8>>,
-    /// How many rows it has.
+    /// How many rows it has: lines with a labels column, times without one.
     pub rows: usize,
 }
 
@@ -52,8 +53,8 @@ pub(super) fn write_packets(
     while !rest.is_empty() {
         let schema = measurement.take_schema();
         let frame = frame_bytes(columns) + schema.as_ref().map_or(0, Vec::len);
-        let (count, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, max_packet_bytes);
-        let (rows, behind) = rest.split_at(count);
+        let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, max_packet_bytes);
+        let (rows, behind) = rest.split_at(entries);
         rest = behind;
         let mut payload = Vec::with_capacity(bytes);
         payload.push(b'{');
@@ -63,10 +64,11 @@ pub(super) fn write_packets(
             payload.push(b',');
         }
         payload.extend_from_slice(b"\"data\":{\"values\":[");
-        write_labels_and_times(rows, &mut payload);
-        mismatched += write_columns(measurement, rows, &batch.cells, &mut payload);
+        write_leading_columns(measurement.format, rows, &mut payload);
+        let count = rows.iter().filter(|row| row.opens).count();
+        mismatched += write_columns(measurement, rows, count, &batch.cells, &mut payload);
         payload.push(b']');
-        write_nanos(rows, columns, &mut payload);
+        write_nanos(measurement.format, rows, columns, &mut payload);
         payload.extend_from_slice(b"}}");
         debug_assert!(payload.len() <= bytes);
         packets.push(Packet {
@@ -80,35 +82,51 @@ pub(super) fn write_packets(
     mismatched
 }
 
-/// What a frame takes at most beyond its rows and its schema.
+/// What a frame takes at most beyond its rows and its schema. It may have a `labels` column beside the time.
 pub(super) fn frame_bytes(columns: usize) -> usize {
     FRAME_BYTES + COLUMN_BYTES * (columns + 2)
 }
 
-/// How many of the rows, one at least, fit one packet, and what they take at most.
+/// How many of the entries, those of one row at least and none of another row in part, fit one packet, and
+/// what they take at most.
 fn fit_rows(rows: &[Row], frame: usize, nulls: usize, max_packet_bytes: usize) -> (usize, usize) {
     let mut bytes = frame;
-    for (count, row) in rows.iter().enumerate() {
-        let next = bytes + nulls + row.bytes;
-        if count > 0 && next > max_packet_bytes {
-            return (count, bytes);
+    let mut start = 0;
+    while start < rows.len() {
+        let mut end = start + 1;
+        let mut next = bytes + nulls + rows[start].bytes;
+        while let Some(row) = rows.get(end).filter(|row| !row.opens) {
+            next += row.bytes;
+            end += 1;
         }
-        bytes = next;
+        if start > 0 && next > max_packet_bytes {
+            break;
+        }
+        (start, bytes) = (end, next);
     }
-    (rows.len(), bytes)
+    (start, bytes)
 }
 
-fn write_labels_and_times(rows: &[Row], out: &mut Vec<u8>) {
-    write_list(out, rows, |row, out| out.extend_from_slice(&row.labels));
-    out.push(b',');
+fn write_leading_columns(format: Format, rows: &[Row], out: &mut Vec<u8>) {
+    if format.has_labels_column() {
+        write_list(out, rows, |row, out| out.extend_from_slice(&row.labels));
+        out.push(b',');
+    }
     write_list(out, rows, |row, out| {
         write_integer(row.time_ns.div_euclid(NANOSECONDS_PER_MILLISECOND), out);
     });
 }
 
 /// Every column's values. The cells are dealt to their columns first (a counting sort), so that the columns
-/// are written one after the other, whatever the order of the fields was and however sparse they are.
-fn write_columns(measurement: &Measurement, rows: &[Row], cells: &[Cell], out: &mut Vec<u8>) -> usize {
+/// are written one after the other, whatever the order of the fields was and however sparse they are. Of two
+/// cells for one place the later counts.
+fn write_columns(
+    measurement: &Measurement,
+    rows: &[Row],
+    row_count: usize,
+    cells: &[Cell],
+    out: &mut Vec<u8>,
+) -> usize {
     let columns = &measurement.columns;
     // ends[c] counts the cells of column c, then is where they begin, and after the dealing where they end.
     let mut ends = vec![0_usize; columns.len()];
@@ -120,10 +138,12 @@ fn write_columns(measurement: &Measurement, rows: &[Row], cells: &[Cell], out: &
         total += std::mem::replace(end, total);
     }
     let mut dealt = vec![(0_usize, 0_usize); total];
-    for (number, row) in rows.iter().enumerate() {
+    let mut opened = 0;
+    for row in rows {
+        opened += usize::from(row.opens);
         for at in row.start..row.end {
             let end = &mut ends[cells[at].column];
-            dealt[*end] = (number, at);
+            dealt[*end] = (opened - 1, at);
             *end += 1;
         }
     }
@@ -132,13 +152,17 @@ fn write_columns(measurement: &Measurement, rows: &[Row], cells: &[Cell], out: &
     for (column, end) in columns.iter().zip(ends) {
         out.extend_from_slice(b",[");
         let mut written = 0;
-        for &(row, at) in &dealt[start..end] {
+        let dealt = &dealt[start..end];
+        for (place, &(row, at)) in dealt.iter().enumerate() {
+            if dealt.get(place + 1).is_some_and(|next| next.0 == row) {
+                continue;
+            }
             write_nulls(row - written, out);
             mismatched += usize::from(!write_cell(&cells[at].value, column.family, out));
             out.push(b',');
             written = row + 1;
         }
-        write_nulls(rows.len() - written, out);
+        write_nulls(row_count - written, out);
         close_list(out);
         start = end;
     }
@@ -152,12 +176,15 @@ fn write_nulls(count: usize, out: &mut Vec<u8>) {
 }
 
 /// What the milliseconds leave over, if anything: one entry per column, null for all but the time.
-fn write_nanos(rows: &[Row], columns: usize, out: &mut Vec<u8>) {
+fn write_nanos(format: Format, rows: &[Row], columns: usize, out: &mut Vec<u8>) {
     let remainder = |row: &Row| row.time_ns.rem_euclid(NANOSECONDS_PER_MILLISECOND);
     if rows.iter().all(|row| remainder(row) == 0) {
         return;
     }
-    out.extend_from_slice(b",\"nanos\":[null,");
+    out.extend_from_slice(b",\"nanos\":[");
+    if format.has_labels_column() {
+        out.extend_from_slice(b"null,");
+    }
     write_list(out, rows, |row, out| write_integer(remainder(row), out));
     for _ in 0..columns {
         out.extend_from_slice(b",null");
@@ -167,7 +194,7 @@ fn write_nanos(rows: &[Row], columns: usize, out: &mut Vec<u8>) {
 
 fn write_list(out: &mut Vec<u8>, rows: &[Row], mut write: impl FnMut(&Row, &mut Vec<u8>)) {
     out.push(b'[');
-    for row in rows {
+    for row in rows.iter().filter(|row| row.opens) {
         write(row, out);
         out.push(b',');
     }

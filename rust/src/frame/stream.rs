@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::column::{Cell, Family, cell_bytes};
+use super::format::Format;
 use super::key_hash::KeyHashes;
+use super::labels::Labels;
 use super::measurement::Measurement;
 use super::packet::{NULL_BYTES, TIME_BYTES};
 use super::path;
 use super::push::{self, Push, PushOutcome, keep_last_of_each_key};
 use super::rows::Row;
-use super::series::{Series, SeriesCache, render_labels};
+use super::series::{Series, SeriesCache};
 use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
 
-/// Bytes of measurement names and field keys that a stream remembers for ever.
+/// Bytes of measurement names, field keys and columns' labels that a stream remembers for ever.
 const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// The limits of one stream.
@@ -21,7 +23,7 @@ const MAX_NAME_BYTES: usize = 8 << 20;
 pub struct Limits {
     /// Measurements in the stream's life.
     pub max_measurements: usize,
-    /// Columns of a measurement, `labels` and `time` not counted.
+    /// Columns of a measurement, those that are no fields not counted.
     pub max_columns: usize,
     /// Bytes of a measurement's name once it is escaped into a channel's path.
     pub max_path_bytes: usize,
@@ -48,7 +50,9 @@ impl Limits {
                 Reason::NameLimit,
                 unknown.first().map_or(&[], |field| field.key.raw),
             ))
-        } else if let Some(field) = measurement.first_column_past(self.max_packet_bytes, unknown) {
+        } else if let Some(field) =
+            measurement.first_column_past(self.max_packet_bytes, prospect.label_set, unknown)
+        {
             Some((Reason::SchemaLimit, field.key.raw))
         } else if prospect.packet_bytes > self.max_packet_bytes {
             Some((Reason::RowLimit, &[]))
@@ -64,6 +68,8 @@ impl Limits {
 struct Prospect<'p, 'a> {
     /// As it is before.
     measurement: &'p Measurement,
+    /// The line's labels there.
+    label_set: usize,
     /// The fields whose columns would be new.
     unknown: &'p [Field<'a>],
     /// Of all names that the stream would remember.
@@ -76,6 +82,7 @@ struct Prospect<'p, 'a> {
 
 /// The pushed bodies of one stream go in, its frames come out.
 pub struct Stream {
+    format: Format,
     pub(super) limits: Limits,
     pub(super) measurements: Vec<Measurement>,
     numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
@@ -87,11 +94,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream that has seen nothing yet.
+    /// A stream of the default format that has seen nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_format(Format::default(), limits)
+    }
+
+    /// A stream of that format that has seen nothing yet.
+    #[must_use]
+    pub fn with_format(format: Format, limits: Limits) -> Self {
         let hashes = KeyHashes::default();
         Self {
+            format,
             limits,
             measurements: Vec::new(),
             numbers: HashMap::with_hasher(hashes.clone()),
@@ -135,20 +149,31 @@ impl Stream {
         if let Some(series) = known {
             return self.take_row(scanner, push, &series, time_ns);
         }
-        let labels = render_labels(&push.tags);
         let found = self.numbers.get(&*name.text()).copied();
-        let series = Series {
-            measurement: found.unwrap_or(self.measurements.len()),
-            labels,
-        };
         if found.is_none() {
             self.add_measurement(scanner, name)?;
         }
+        let number = found.unwrap_or(self.measurements.len() - 1);
+        let measurement = &mut self.measurements[number];
+        let labels = Labels::new(&push.tags);
+        let text = if self.format.has_labels_column() {
+            labels.cell()
+        } else {
+            labels.object()
+        };
+        let label_set = measurement.find_label_set(&text);
+        let series = Series {
+            measurement: number,
+            label_set: label_set.unwrap_or_else(|| measurement.add_label_set(&labels, &text)),
+            labels: text,
+        };
         let taken = self.take_row(scanner, push, &series, time_ns);
-        match (&taken, found) {
-            (Ok(()), _) => self.series.insert(spelling, series),
-            (Err(_), None) => self.remove_last_measurement(),
-            (Err(_), Some(_)) => {}
+        if taken.is_ok() {
+            self.series.insert(spelling, series);
+        } else if found.is_none() {
+            self.remove_last_measurement();
+        } else if label_set.is_none() {
+            self.measurements[number].remove_last_label_set(&series.labels);
         }
         taken
     }
@@ -168,7 +193,7 @@ impl Stream {
         self.name_bytes += text.len();
         self.numbers.insert(text.as_ref().into(), self.measurements.len());
         self.measurements
-            .push(Measurement::new(&text, &path, self.hashes.clone()));
+            .push(Measurement::new(self.format, &text, &path, self.hashes.clone()));
         Ok(())
     }
 
@@ -193,16 +218,29 @@ impl Stream {
         let batch = &mut push.batches[batch_number].1;
         let start = batch.cells.len();
         push.unknown.clear();
-        measurement.place(self.lines, &push.fields, &mut batch.cells, &mut push.unknown);
+        measurement.place(
+            self.lines,
+            series.label_set,
+            &push.fields,
+            &mut batch.cells,
+            &mut push.unknown,
+        );
         keep_last_of_each_key(&mut push.unknown);
+        let shared = batch.shared_row(self.format, time_ns);
         let mut row = Row {
             time_ns,
+            opens: shared.is_none(),
             labels: Arc::clone(&series.labels),
             start,
             end: start,
             bytes: 0,
         };
-        row.bytes = row.labels.len() + 1 + TIME_BYTES;
+        if row.opens {
+            row.bytes += TIME_BYTES;
+        }
+        if self.format.has_labels_column() {
+            row.bytes += row.labels.len() + 1;
+        }
         for cell in &batch.cells[start..] {
             row.bytes +=
                 cell_bytes(&cell.value, measurement.columns[cell.column].family).saturating_sub(NULL_BYTES);
@@ -210,14 +248,17 @@ impl Stream {
         for field in &push.unknown {
             row.bytes += cell_bytes(&field.value, Family::of(&field.value)).saturating_sub(NULL_BYTES);
         }
-        let new_names: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
-        let grown = batch.grown(measurement, &push.unknown, &row);
+        let whole = shared.unwrap_or(0) + row.bytes;
+        let new_keys: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
+        let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
+        let grown = batch.grown(measurement, series.label_set, &push.unknown, &row);
         let output_bytes = push.output_bytes - batch.output_bytes + grown;
         let prospect = Prospect {
             measurement,
+            label_set: series.label_set,
             unknown: &push.unknown,
             name_bytes: self.name_bytes + new_names,
-            packet_bytes: batch.largest_packet(measurement.columns.len() + push.unknown.len(), &row),
+            packet_bytes: batch.largest_packet(measurement.columns.len() + push.unknown.len(), whole),
             output_bytes,
         };
         if let Some((reason, subject)) = self.limits.refusal(&prospect) {
@@ -230,14 +271,38 @@ impl Stream {
         batch.output_bytes = grown;
         batch.grew |= !push.unknown.is_empty();
         for field in push.unknown.drain(..) {
-            let column = measurement.add_column(&field.key.text(), Family::of(&field.value));
+            let column =
+                measurement.add_column(series.label_set, &field.key.text(), Family::of(&field.value));
             batch.cells.push(Cell {
                 value: field.value,
                 column,
             });
         }
         row.end = batch.cells.len();
-        batch.push(row);
+        batch.push(self.format, row, whole);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_the_labels_of_a_refused_line() {
+        let limits = Limits {
+            max_measurements: 1,
+            max_columns: 1,
+            max_path_bytes: 9,
+            max_packet_bytes: 1 << 10,
+            max_push_output_bytes: 1 << 10,
+            max_rejections: 0,
+        };
+        let mut stream = Stream::with_format(Format::Wide, limits);
+        let outcome = stream.push(b"m,h=a f=1\nm,h=b f=1\nm,h=c f=1", 0, Precision::Seconds);
+        assert_eq!((outcome.accepted, outcome.rejected), (1, 2));
+        let kept = |labels: &[u8]| stream.measurements[0].find_label_set(labels).is_some();
+        assert!(kept(br#"{"h":"a"}"#) && !kept(br#"{"h":"b"}"#) && !kept(br#"{"h":"c"}"#));
+        assert_eq!(stream.name_bytes, "m".len() + "f".len() + br#"{"h":"a"}"#.len());
     }
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::frame::{self, Limits, PushOutcome, Stream};
+use crate::frame::{self, Format, Limits, PushOutcome, Stream};
 use crate::line_protocol::{self, Precision};
 
 /// Add this room's part of the module.
@@ -47,7 +47,8 @@ struct StreamParser {
 #[pymethods]
 impl StreamParser {
     #[new]
-    #[pyo3(signature = (*, max_measurements, max_columns, max_path_bytes, max_packet_bytes, max_push_output_bytes, max_rejections))]
+    #[allow(clippy::too_many_arguments)] // named, in Python
+    #[pyo3(signature = (*, max_measurements, max_columns, max_path_bytes, max_packet_bytes, max_push_output_bytes, max_rejections, format))]
     fn new(
         max_measurements: usize,
         max_columns: usize,
@@ -55,7 +56,12 @@ impl StreamParser {
         max_packet_bytes: usize,
         max_push_output_bytes: usize,
         max_rejections: usize,
-    ) -> Self {
+        format: &str,
+    ) -> PyResult<Self> {
+        let format = Format::find(format).ok_or_else(|| {
+            let names = Format::ALL.map(Format::word).join(", ");
+            PyValueError::new_err(format!("format must be one of {names}, not {format:?}"))
+        })?;
         let limits = Limits {
             max_measurements,
             max_columns,
@@ -64,9 +70,9 @@ impl StreamParser {
             max_push_output_bytes,
             max_rejections,
         };
-        Self {
-            stream: Mutex::new(Stream::new(limits)),
-        }
+        Ok(Self {
+            stream: Mutex::new(Stream::with_format(format, limits)),
+        })
     }
 
     #[allow(clippy::needless_pass_by_value)] // what pyo3 extracts it owns

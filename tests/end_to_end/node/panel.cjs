@@ -3,7 +3,7 @@
 // would draw now; whatever the buffer throws is told as `broken`.
 'use strict';
 
-const { StreamingDataFrame } = require('@grafana/data');
+const { StreamingDataFrame, getFieldDisplayName } = require('@grafana/data');
 const { start, tell } = require('./client.cjs');
 
 const frames = new Map();
@@ -26,6 +26,7 @@ function show({ channel }) {
   const frame = frames.get(channel);
   const fields = frame.fields.map((field) => ({
     name: field.name,
+    display: getFieldDisplayName(field, frame),
     type: field.type,
     labels: field.labels ?? null,
     values: Array.from(field.values, (value) => (value === undefined ? null : value)),
