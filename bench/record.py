@@ -23,11 +23,17 @@ def machine() -> str:
 def write(question: str, lines: list[str]) -> Path:
     """Print the lines and keep them under bench/record/<machine>/<date>-<question>.txt."""
     info = build_info()
-    dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False).stdout
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=RECORD.parent,
+    ).stdout.strip()
     head = [
         f"question: {question}",
         f"command: {Path(sys.executable).name} -m bench.{question} {' '.join(sys.argv[1:])}".rstrip(),
-        f"commit: {info['commit']}{' (with uncommitted changes)' if dirty else ''}, {info['profile']} build",
+        f"commit: {commit}; core: {info['profile']} build of sources {info['source_hash']}",
         f"machine: {machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}",
         f"date: {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         "",
