@@ -1,11 +1,11 @@
 """What clients of InfluxDB ask before they write, and their writes that come behind such a question."""
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from framecast import __version__
 from framecast._core import build_info
-from framecast.api.problems import problem
+from framecast.api.late import respond
 from framecast.ingest.influx import InfluxWrites
 
 VERSION = "2.7-framecast"
@@ -19,14 +19,10 @@ class LateWrite:
         self._writes = writes
 
     async def serve(self, request: Request) -> Response:
-        """Answer one write; 408, which mostly nobody reads, when its sender left."""
-        try:
-            answer = await self._writes.write_from_app(
-                request.scope["path"], request.headers.raw, request.url.query, request.stream()
-            )
-        except ClientDisconnect:
-            return problem(408, "the body did not arrive whole")
-        return Response(answer.body, answer.status, dict(answer.headers))
+        """Answer one write."""
+        return await respond(
+            self._writes.write_from_app(request.scope["path"], request.headers.raw, request.url.query, request.stream())
+        )
 
 
 async def ping(request: Request) -> Response:

@@ -2,10 +2,10 @@
 
 from urllib.parse import quote
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from framecast.api.problems import problem
+from framecast.api.late import respond
 from framecast.ingest.http import HttpPush
 
 
@@ -16,12 +16,8 @@ class LatePush:
         self._push = push
 
     async def serve(self, request: Request) -> Response:
-        """Answer one push; 408, which mostly nobody reads, when its sender left or was too slow."""
+        """Answer one push."""
         stream = quote(request.path_params["stream"], safe="")
-        try:
-            answer = await self._push.push_from_app(
-                request.method, stream, request.headers.raw, request.url.query, request.stream()
-            )
-        except ClientDisconnect:
-            return problem(408, "the body did not arrive whole")
-        return Response(answer.body, answer.status, dict(answer.headers))
+        return await respond(
+            self._push.push_from_app(request.method, stream, request.headers.raw, request.url.query, request.stream())
+        )

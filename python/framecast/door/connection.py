@@ -14,7 +14,7 @@ import trio
 
 from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
 from framecast.door.closing import Closing
-from framecast.door.exchange import Disconnected, Exchange
+from framecast.door.exchange import Disconnected, Exchange, send_in_time
 from framecast.door.head import HeadReader, RequestHead
 from framecast.door.replay import ReplayedStream
 from framecast.door.upgrade import check_upgrade
@@ -122,8 +122,7 @@ def _replay(rooms: Rooms, head: RequestHead, rest: bytes, limits: Server) -> Tak
 async def _send_last(stream: trio.abc.Stream, answer: Answer, limits: Server) -> None:
     """Answer a request that was refused before it was read, in a way that the peer can read."""
     try:
-        with trio.fail_after(limits.send_seconds):
-            await stream.send_all(encode_answer(answer, keep=False))
-    except (trio.BrokenResourceError, trio.TooSlowError):
+        await send_in_time(stream, encode_answer(answer, keep=False), limits.send_seconds)
+    except Disconnected:
         return
     await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)

@@ -103,8 +103,13 @@ class Exchange:
             await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
 
     async def _send(self, data: bytes) -> None:
-        try:
-            with trio.fail_after(self._send_seconds):
-                await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.TooSlowError):
-            raise Disconnected from None
+        await send_in_time(self._stream, data, self._send_seconds)
+
+
+async def send_in_time(stream: trio.abc.Stream, data: bytes, seconds: float) -> None:
+    """Send `data`; Disconnected when the peer has left or does not take it in time."""
+    try:
+        with trio.fail_after(seconds):
+            await stream.send_all(data)
+    except (trio.BrokenResourceError, trio.TooSlowError):
+        raise Disconnected from None

@@ -21,7 +21,7 @@ from framecast.accounts.identity import Identity
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
 from framecast.door.crumbs import PIECES_PER_TURN, Pieces
-from framecast.door.exchange import Disconnected
+from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
 from framecast.errors import PeerError, Refusal
@@ -249,8 +249,4 @@ class PushSocket:
         await linger(self._stream, seconds=server.linger_seconds, max_bytes=server.linger_bytes)
 
     async def _send(self, data: bytes) -> None:
-        try:
-            with trio.fail_after(self._send_seconds):
-                await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.TooSlowError):
-            raise Disconnected from None
+        await send_in_time(self._stream, data, self._send_seconds)
