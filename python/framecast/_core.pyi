@@ -1,5 +1,6 @@
 """The compiled core: line protocol to frames, and frame fan-out. See rust/src/lib.rs for its map."""
 
+from collections.abc import Sequence
 from typing import TypedDict, final, type_check_only
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "StreamParser",
     "build_info",
     "describe_points",
+    "merge_packets",
 ]
 
 @type_check_only
@@ -160,6 +162,27 @@ class StreamParser:
 
     def measurements(self) -> list[str]:
         """The measurements seen so far, in order of first appearance."""
+
+def merge_packets(
+    schema: bytes, payloads: Sequence[bytes], *, with_schema: bool, max_rows: int, max_bytes: int
+) -> bytes:
+    """Make one frame of several packets of one channel: the window that a new subscriber begins with.
+
+    `payloads` are frames as `StreamParser` writes them, in the order of their publication; `schema` is the channel's
+    whole schema now. Columns are matched by position: an earlier payload may have fewer, and its rows get null there.
+    Rows are in time order with the nanosecond remainders, rows of one time in the order of publication and never
+    merged. A time cell that is no whole number comes before all times. Every other value is copied as it is written.
+
+    Only the newest `max_rows` rows are kept, and of them as many as fit `max_bytes` without the schema, that is as
+    ``{"data":…}``; the schema with its key and comma comes on top. ``nanos`` is there if a row that is kept has one.
+    No rows at all give ``{"schema":…}``, or without the schema an empty list for each column, which may pass
+    `max_bytes`: the shipped panel takes the former's columns and ignores the latter.
+
+    A payload is passed over as a whole when it is no frame, has more columns than the schema, columns of unequal
+    length or none for the time, a cell that is a list or an object, remainders of another column, or anything in its
+    data but ``values`` and ``nanos`` (``entities``, Grafana's places of NaN and infinity, for one).
+    ValueError when `schema` has no field of type ``time``, is no JSON or has a raw line break. Releases the GIL.
+    """
 
 @final
 class Event:

@@ -18,8 +18,10 @@ mod push;
 mod rows;
 mod series;
 mod stream;
+mod window;
 
 pub use format::Format;
 pub use packet::Packet;
 pub use push::{PushOutcome, Rejection};
 pub use stream::{Limits, Stream};
+pub use window::{SchemaError, Window, merge_packets};

@@ -207,7 +207,7 @@ fn close_list(out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn write_integer(value: i64, out: &mut Vec<u8>) {
+pub(super) fn write_integer(value: i64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();

@@ -5,6 +5,7 @@
 mod build_info;
 mod fanout;
 mod parser;
+mod window;
 
 use pyo3::prelude::*;
 
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
     parser::register(module)?;
+    window::register(module)?;
     fanout::register(module)?;
     Ok(())
 }
