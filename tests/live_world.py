@@ -10,11 +10,14 @@ import msgspec
 import trio
 
 from framecast._core import Fanout
+from framecast.accounts.identity import DEVELOPER
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.address import Address
+from framecast.channels.beginning import Beginning
+from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.scopes.stream import StreamScope
-from framecast.settings import Push, Settings, Streams
+from framecast.settings import History, Push, Settings, Streams
 from framecast.streams.table import StreamTable
 
 PATIENCE_SECONDS = 20
@@ -23,6 +26,7 @@ END = b'"end"'
 
 class Pub(msgspec.Struct):
     data: msgspec.Raw
+    offset: int
 
 
 class Body(msgspec.Struct):
@@ -39,6 +43,7 @@ class Received:
     channel: str
     data: bytes
     """The JSON as it came, to the byte."""
+    offset: int
 
 
 class Subscriber:
@@ -59,7 +64,7 @@ class Subscriber:
     def _until_end(self) -> Iterator[Received]:
         while (message := self._message()) != END:
             push = msgspec.json.decode(message, type=Envelope).push
-            yield Received(push.channel, bytes(push.pub.data))
+            yield Received(push.channel, bytes(push.pub.data), push.pub.offset)
 
     def _message(self) -> bytes:
         first, length = self._exactly(2)
@@ -87,9 +92,9 @@ class World:
     def __init__(self, settings: Settings, max_channels: int, clock: Callable[[], float]) -> None:
         self.fanout = Fanout()
         self.broker = MemoryBroker()
-        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels, held_bytes=settings.streams.held_bytes)
+        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels, retention=settings.history, clock=clock)
         self.streams = StreamTable(self.hub, settings, clock=clock)
-        self.scope = StreamScope(self.hub)
+        self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
         self._subscribers: list[Subscriber] = []
 
     def subscriber(self) -> Subscriber:
@@ -99,6 +104,11 @@ class World:
     async def push(self, stream: str, body: bytes, *, org_id: int = 1, received_ns: int = 7_000_000) -> int:
         """Push one body; return how many lines were accepted."""
         return (await self.streams.push(org_id, stream, body, received_ns)).accepted
+
+    async def begin(self, address: Address, returning: Position | None = None, data: bytes | None = None) -> Beginning:
+        """What a subscriber begins with that comes now."""
+        begin = await self.scope.subscribe(DEVELOPER, address, data)
+        return begin(returning)
 
     def close(self) -> None:
         self.fanout.close()
@@ -111,11 +121,12 @@ async def live_world(
     *,
     streams: Streams | None = None,
     push: Push | None = None,
+    history: History | None = None,
     max_channels: int = 100,
     clock: Callable[[], float] = trio.current_time,
 ) -> AsyncIterator[World]:
     """Run a world, all within a deadline."""
-    settings = Settings(streams=streams or Streams(), push=push or Push())
+    settings = Settings(streams=streams or Streams(), push=push or Push(), history=history or History())
     with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels, clock)) as world:
         async with trio.open_nursery() as nursery:
             await nursery.start(world.broker.run, world.hub.deliver)

@@ -99,14 +99,14 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 def _build_house(settings: Settings, fanout: Fanout) -> House:
     gate = open_gate if settings.server.dev else closed_gate
     broker = MemoryBroker()
-    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, held_bytes=settings.streams.held_bytes)
+    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, retention=settings.history)
     streams = StreamTable(hub, settings)
     events = WriterEvents(fanout)
     stopping = trio.Event()
     subscribers = SubscriberSockets(
         gate,
         SubscriberRooms(
-            scopes=ScopeTable({"stream": StreamScope(hub)}),
+            scopes=ScopeTable({"stream": StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes)}),
             hub=hub,
             settings=settings.live,
             version=f"framecast {__version__}",
@@ -143,12 +143,16 @@ def _check_places(settings: Settings) -> None:
 
 
 def _check_sizes(settings: Settings) -> None:
-    """A new subscriber begins with a schema and a packet, and each may be a packet's limit."""
-    needed = 3 * settings.streams.packet_bytes
+    """A subscriber begins with a schema and a packet's worth of rows, or with a channel's whole past.
+
+    Its queue may be a quarter full by then (`live.room_seconds`).
+    """
+    needed = 4 * max(settings.streams.packet_bytes, settings.history.bytes)
     if settings.live.queue_bytes < needed:
         raise ConfigurationError(
             f"live.queue_bytes = {settings.live.queue_bytes} is too small for streams.packet_bytes = "
-            f"{settings.streams.packet_bytes}: a subscriber's queue must hold three packets, {needed} bytes"
+            f"{settings.streams.packet_bytes} and history.bytes = {settings.history.bytes}: a subscriber's queue must "
+            f"hold four times the larger, {needed} bytes"
         )
 
 
@@ -181,6 +185,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
         async with trio.open_nursery() as nursery:
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
+            await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
             task_status.started(background)
 

@@ -102,6 +102,10 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     close_seconds: Seconds = 5.0
     """For the closing handshake and what is still queued before the socket is closed."""
 
+    room_seconds: Seconds = 3.0
+    """How long a subscription waits until at most a quarter of the subscriber's queue is taken, so that a channel's
+    past fits; then it is answered with error 111, and SDKs try again."""
+
 
 class Push(Struct, frozen=True, forbid_unknown_fields=True):
     """Pushed metrics, ``/api/live/push/{stream}``, over HTTP and WebSocket."""
@@ -164,10 +168,6 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     evict_seconds: Seconds = 60.0
     """With `max_streams` there, the longest idle one makes room for a new one, if it was idle for this long."""
 
-    held_bytes: Positive = 256 * MIB
-    """The newest frames of all channels together, which new subscribers begin with; past it the longest unchanged
-    ones are dropped and their subscribers begin with the schema alone."""
-
     max_measurements: Positive = 1_000
     """Measurements (channels) of one stream."""
 
@@ -183,6 +183,28 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
 
     frame_format: FrameFormat = "labels_column"
     """Of streams whose first accepted push names none with `gf_live_frame_format`; see docs/frames.md."""
+
+
+class History(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of a channel's past: new subscribers begin with it, returning ones get what they missed of it.
+
+    In memory only: a restart begins with nothing. The newest publication of a channel is kept whatever its size.
+    """
+
+    rows: Positive = 10_000
+    """Rows of one channel; the oldest publications beyond are let go."""
+
+    seconds: Seconds = 3_600.0
+    """What was published longer ago than this is let go."""
+
+    bytes: Annotated[int, Meta(ge=4 * KIB)] = MIB
+    """Of one channel. A returning subscriber may get all of it at once, so it must fit `live.queue_bytes`."""
+
+    stream_bytes: Positive = 64 * MIB
+    """Of all channels of one stream; beyond, the longest idle channels lose theirs first."""
+
+    total_bytes: Positive = 256 * MIB
+    """Of the whole server; beyond, the longest idle streams lose theirs first."""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +224,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     live: Live = Live()
     push: Push = Push()
     streams: Streams = Streams()
+    history: History = History()
     log: Log = Log()
 
 
@@ -210,6 +233,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "live": Live,
     "push": Push,
     "streams": Streams,
+    "history": History,
     "log": Log,
 }
 ENVIRONMENT_PREFIX = "FRAMECAST_"

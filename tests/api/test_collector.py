@@ -17,7 +17,7 @@ def scrape(world: World) -> dict[str, float]:
 async def test_a_fresh_server_shows_every_figure_at_zero() -> None:
     async with live_world() as world:
         figures = scrape(world)
-        assert len(figures) == 10
+        assert len(figures) == 11
         assert set(figures.values()) == {0}
 
 
@@ -36,7 +36,7 @@ async def test_figures_follow_what_happens() -> None:
         assert figures["fanout_subscriptions"] == 3
         assert figures["channels"] == 2
         assert figures["streams"] == 1
-        assert figures["held_bytes"] == world.hub.held_bytes > 0
+        assert figures["history_bytes"] == world.hub.histories.bytes > 0
         assert figures["fanout_overflows_total"] == 0
         assert figures["fanout_sent_bytes_total"] > sum(len(item.data) for item in received)
         assert figures["fanout_send_calls_total"] >= 1

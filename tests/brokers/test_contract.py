@@ -57,6 +57,19 @@ async def test_concurrent_publishers_see_one_order_per_channel(make: Callable[[]
     await with_running(make, use)
 
 
+async def test_an_open_channel_stands_where_its_next_publication_follows(make: Callable[[], Broker]) -> None:
+    async def use(broker: Broker, delivered: list[Publication]) -> None:
+        for count in range(3):
+            position = await broker.open("1/a/b/c")
+            assert await broker.open("1/a/b/c") == position
+            await broker.publish([Draft("1/a/b/c", b"1", rows=count)])
+            newest = delivered[-1]
+            assert (newest.epoch, newest.previous, newest.rows) == (position.epoch, position.offset, count)
+        assert (await broker.open("1/other/b/c")).epoch != position.epoch
+
+    await with_running(make, use)
+
+
 async def test_a_forgotten_channel_begins_a_new_epoch(make: Callable[[], Broker]) -> None:
     async def use(broker: Broker, delivered: list[Publication]) -> None:
         await broker.publish([Draft("1/a/b/c", b"1")])

@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from framecast.channels.address import Address
 from framecast.channels.broker import Draft
 from framecast.errors import Refusal
-from framecast.settings import Streams
+from framecast.settings import History
 from live_world import Received, World, live_world, stream_address
 
 CPU = stream_address("cpu")
@@ -25,8 +27,8 @@ async def test_every_subscriber_receives_its_own_spelling() -> None:
         world.hub.subscribe(first.connection, CPU, "stream/s/cpu")
         world.hub.subscribe(second.connection, CPU, "1/stream/s/cpu")
         await publish(world, CPU, b'{"data":1}')
-        assert first.received() == [Received("stream/s/cpu", b'{"data":1}')]
-        assert second.received() == [Received("1/stream/s/cpu", b'{"data":1}')]
+        assert first.received() == [Received("stream/s/cpu", b'{"data":1}', 1)]
+        assert second.received() == [Received("1/stream/s/cpu", b'{"data":1}', 1)]
 
 
 async def test_a_batch_arrives_in_its_order_and_each_channel_at_its_subscribers_only() -> None:
@@ -50,7 +52,7 @@ async def test_orgs_do_not_share_a_channel() -> None:
         await publish(world, CPU, b'{"data":1}', schema=b"{}")
         assert len(ours.received()) == 1
         assert theirs.received() == []
-        assert world.hub.latest(other_org) is None
+        assert world.hub.history(other_org) is None
 
 
 async def test_nothing_is_delivered_after_unsubscribing() -> None:
@@ -120,65 +122,80 @@ async def test_one_channel_too_many_is_refused_and_changes_nothing() -> None:
         assert world.hub.channel_count == 2
 
 
-async def test_subscribing_to_what_does_not_exist_yet_begins_with_nothing() -> None:
+async def test_a_client_cannot_begin_one_channel_too_many() -> None:
+    async with live_world(max_channels=1) as world:
+        subscriber = world.subscriber()
+        await world.hub.open(CPU)
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        with pytest.raises(Refusal) as caught:
+            await world.hub.open(MEM)
+        assert caught.value.code == 106
+        assert world.hub.history(MEM) is None
+        assert await world.hub.open(CPU) is world.hub.history(CPU)
+
+
+async def test_a_channel_nobody_published_to_ends_with_its_last_subscriber() -> None:
+    async with live_world() as world:
+        first, second = world.subscriber(), world.subscriber()
+        for subscriber in (first, second):
+            await world.hub.open(CPU)
+            world.hub.subscribe(subscriber.connection, CPU, "c")
+        epoch = (await world.hub.open(CPU)).position
+        world.hub.leave(first.connection)
+        assert (await world.hub.open(CPU)).position == epoch
+        world.hub.unsubscribe(second.connection, CPU)
+        assert world.hub.history(CPU) is None
+        assert world.broker._positions == {}
+
+
+async def test_a_channel_that_was_published_to_outlives_its_subscribers() -> None:
     async with live_world() as world:
         subscriber = world.subscriber()
-        assert world.hub.latest(CPU) is None
+        opened = await world.hub.open(CPU)
         world.hub.subscribe(subscriber.connection, CPU, "c")
-        await publish(world, CPU, b'{"schema":{},"data":1}', schema=b"{}")
-        assert [item.data for item in subscriber.received()] == [b'{"schema":{},"data":1}']
+        await publish(world, CPU, b"1")
+        world.hub.leave(subscriber.connection)
+        assert world.hub.history(CPU) is opened
+        assert opened.position.offset == 1
 
 
-async def test_the_latest_frame_remembers_the_newest_schema_and_data() -> None:
-    async with live_world() as world:
-        await publish(world, CPU, b'{"schema":{"a":1},"data":1}', schema=b'{"a":1}')
-        await publish(world, CPU, b'{"schema":{"a":2},"data":2}', schema=b'{"a":2}')
-        latest = world.hub.latest(CPU)
-        assert latest is not None
-        assert (latest.schema, latest.data, latest.carries_schema) == (b'{"a":2}', b'{"schema":{"a":2},"data":2}', True)
-        await publish(world, CPU, b'{"data":3}')
-        latest = world.hub.latest(CPU)
-        assert latest is not None
-        assert (latest.schema, latest.data, latest.carries_schema) == (b'{"a":2}', b'{"data":3}', False)
-
-
-async def test_a_message_that_is_no_frame_is_not_kept() -> None:
-    async with live_world() as world:
-        await publish(world, CPU, b'{"any":"thing"}')
-        assert world.hub.latest(CPU) is None
-
-
-async def test_a_forgotten_channel_keeps_its_subscribers_and_begins_anew() -> None:
+async def test_publications_carry_their_offsets() -> None:
     async with live_world() as world:
         subscriber = world.subscriber()
+        opened = await world.hub.open(CPU)
+        assert opened.position.offset == 0
         world.hub.subscribe(subscriber.connection, CPU, "c")
+        for number in range(3):
+            await publish(world, CPU, b"%d" % number)
+        assert [item.offset for item in subscriber.received()] == [1, 2, 3]
+        assert opened.position.offset == 3
+
+
+async def test_a_forgotten_channel_begins_anew() -> None:
+    async with live_world() as world:
         await publish(world, CPU, b'{"schema":{},"data":1}', schema=b"{}")
+        before = (await world.hub.open(CPU)).position
         world.hub.forget(CPU)
         world.hub.forget(CPU)
-        assert world.hub.latest(CPU) is None
+        assert world.hub.history(CPU) is None
         assert world.broker._positions == {}
         await publish(world, CPU, b'{"schema":{},"data":2}', schema=b"{}")
-        assert len(subscriber.received()) == 2
+        after = (await world.hub.open(CPU)).position
+        assert (after.offset, after.epoch != before.epoch) == (1, True)
 
 
-async def test_past_the_budget_the_longest_unchanged_frames_are_let_go_but_for_their_schema() -> None:
-    async with live_world(streams=Streams(held_bytes=1_000)) as world:
-        addresses = [stream_address(f"m{number}") for number in range(5)]
-        for address in addresses:
-            await publish(world, address, b'{"data":"' + b"x" * 200 + b'"}', schema=b'{"fields":[]}')
-        await publish(world, addresses[0], b'{"data":"' + b"y" * 200 + b'"}')
-        assert world.hub.held_bytes <= 1_000
-        kept = [world.hub.latest(address) for address in addresses]
-        assert all(latest is not None and latest.schema == b'{"fields":[]}' for latest in kept)
-        assert [latest is not None and latest.data is not None for latest in kept] == [True, False, True, True, True]
-        assert world.scope.snapshot(addresses[1]) == b'{"schema":{"fields":[]}}'
-        for address in addresses:
-            world.hub.forget(address)
-        assert world.hub.held_bytes == 0
-
-
-async def test_a_budget_that_schemas_alone_fill_ends_no_publication() -> None:
-    async with live_world(streams=Streams(held_bytes=10)) as world:
-        for number in range(4):
-            await publish(world, stream_address(f"m{number}"), b'{"data":1}', schema=b'{"fields":[]}')
-        assert all(world.hub.latest(stream_address(f"m{number}")) is not None for number in range(4))
+async def test_what_is_too_old_goes_without_another_publication(autojump_clock: trio.testing.MockClock) -> None:
+    async with live_world(history=History(seconds=10)) as world, trio.open_nursery() as nursery:
+        await nursery.start(world.hub.run)
+        unused = stream_address("unused")
+        await world.hub.open(unused)
+        await publish(world, CPU, b'{"data":1}', schema=b"{}")
+        await trio.sleep(9)
+        history = world.hub.history(CPU)
+        assert history is not None
+        assert history.publication_count == 1
+        assert world.hub.history(unused) is None
+        await trio.sleep(2.1)
+        assert (history.publication_count, history.schema, history.position.offset) == (0, b"{}", 1)
+        assert world.hub.histories.bytes == 0
+        nursery.cancel_scope.cancel()

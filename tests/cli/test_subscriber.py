@@ -41,6 +41,22 @@ def test_connect_and_subscribe_travel_in_one_message() -> None:
     assert subscriber.take_outgoing() is None
 
 
+def test_only_the_first_subscription_asks_for_less_than_all_rows() -> None:
+    subscriber = Subscriber(["x/y/z"], last_rows=3)
+    subscriber.open()
+    assert sent(subscriber)[1]["subscribe"] == {"channel": "x/y/z", "recoverable": True, "data": {"rows": 3}}
+    subscriber.receive('{"id":2,"subscribe":{"recoverable":true,"epoch":"e","offset":4}}')
+    subscriber.open()
+    # What was missed since is wanted whole.
+    assert sent(subscriber)[1]["subscribe"] == {
+        "channel": "x/y/z",
+        "recoverable": True,
+        "recover": True,
+        "epoch": "e",
+        "offset": 4,
+    }
+
+
 def test_several_replies_and_pushes_may_share_a_message() -> None:
     subscriber = opened("x/y/z")
     events = subscriber.receive(

@@ -13,6 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from framecast.cli.failure import CommandError
 from framecast.cli.frames import Row
 from framecast.cli.rows import JsonPrinter, TablePrinter, cut
+from framecast.cli.subscriber import Subscriber
 from framecast.cli.watch import Watcher, live_url
 
 SCHEMA = {
@@ -66,7 +67,7 @@ def publication(*rows: tuple[str, int, float | None], schema: bool = False, chan
 
 
 def watcher(*channels: str, count: int | None = None) -> Watcher:
-    return Watcher(list(channels or ["stream/a/b"]), None, JsonPrinter(), count)
+    return Watcher(Subscriber(list(channels or ["stream/a/b"])), JsonPrinter(), count)
 
 
 async def subscribed(socket: WebSocketConnection) -> list[str]:

@@ -19,7 +19,7 @@ import trio.testing
 from prometheus_client import REGISTRY
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from client.world import TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
+from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms, admit_everyone
@@ -42,6 +42,7 @@ class FifoStream(trio.abc.Stream):
         self.last_received = 0.0
         self.alive = True
         self.overflowed = False
+        self.queued_bytes = 0
         self.closed = trio.Event()
         self._stream = stream
         self._queue: deque[bytes] = deque()
@@ -202,10 +203,10 @@ async def test_json_in_binary_messages_is_welcome(autojump_clock: trio.testing.M
         assert "connect" in await world.next_line()
 
 
-async def test_nothing_is_lost_or_doubled_between_snapshot_and_subscription(
+async def test_nothing_is_lost_or_doubled_between_beginning_and_subscription(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A publisher that runs all the time, counting; its newest number is the snapshot."""
+    """A publisher that runs all the time, counting; its newest number is what a subscriber begins with."""
     async with open_world(Live(channels_per_client=128)) as world, trio.open_nursery() as nursery:
         newest = 0
 
@@ -234,6 +235,33 @@ async def test_nothing_is_lost_or_doubled_between_snapshot_and_subscription(
             while "unsubscribe" not in await world.next_line():
                 pass
         nursery.cancel_scope.cancel()
+
+
+async def test_a_past_waits_for_room_in_the_queue(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(Live(queue_bytes=1_000, room_seconds=2)) as world, trio.open_nursery() as nursery:
+        await world.connect()
+        world.outbox.queued_bytes = 251
+
+        async def drain() -> None:
+            await trio.sleep(1.5)
+            world.outbox.queued_bytes = 250
+
+        nursery.start_soon(drain)
+        start = trio.current_time()
+        reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        assert reply == {"id": 2, "subscribe": SUBSCRIBED}
+        assert 1.5 <= trio.current_time() - start < 1.6
+
+
+async def test_who_makes_no_room_may_try_again(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(Live(queue_bytes=1_000, room_seconds=2)) as world:
+        await world.connect()
+        world.outbox.queued_bytes = 251
+        start = trio.current_time()
+        reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        assert (reply["error"]["code"], reply["error"]["temporary"]) == (111, True)
+        assert 2 <= trio.current_time() - start < 2.1
+        assert world.hub.subscribers == {}
 
 
 async def test_pings_come_after_a_random_delay_and_then_on_time(autojump_clock: trio.testing.MockClock) -> None:
@@ -389,7 +417,7 @@ async def test_a_failing_handler_costs_one_command(bug: Any, autojump_clock: tri
         assert [entry["event"] for entry in logs] == ["command_failed"] * 2
         assert "secret" not in str(logs)
         assert not world.hub.subscribers
-        assert await world.ask('{"id":4,"subscribe":{"channel":"stream/a/b"}}') == {"id": 4, "subscribe": {}}
+        assert await world.ask('{"id":4,"subscribe":{"channel":"stream/a/b"}}') == {"id": 4, "subscribe": SUBSCRIBED}
 
 
 async def test_a_handler_that_takes_too_long_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
@@ -408,7 +436,7 @@ async def test_a_full_hub_refuses_and_nothing_is_subscribed(autojump_clock: trio
         reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
         assert reply == {"id": 2, "error": {"code": 106, "message": "limit exceeded"}}
         world.hub.full = False
-        assert await world.ask('{"id":3,"subscribe":{"channel":"stream/a/b"}}') == {"id": 3, "subscribe": {}}
+        assert await world.ask('{"id":3,"subscribe":{"channel":"stream/a/b"}}') == {"id": 3, "subscribe": SUBSCRIBED}
 
 
 async def test_a_scope_may_end_the_connection(autojump_clock: trio.testing.MockClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client.world import TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
+from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
 from framecast.client.session import (
     LEGAL_MOVES,
     Connect,
@@ -22,6 +22,7 @@ from framecast.client.session import (
 )
 from framecast.errors import PeerError, Refusal
 from framecast.protocol import json_codec
+from framecast.protocol.codes import ErrorCode
 from framecast.protocol.messages import METHODS
 from framecast.settings import Live
 
@@ -58,9 +59,11 @@ class Desk:
             case Connect():
                 return self.session.connected(action)
             case Subscribe():
-                snapshot = self.scopes.find(action.address).snapshot(action.address)
+                beginning = self.scopes.find(action.address).begin(action.address, action.returning)
+                if action.all_or_nothing and not beginning.recovered:
+                    raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
                 self.hub.subscribe(1, action.address, action.channel)
-                return self.session.subscribed(action, snapshot)
+                return self.session.subscribed(action, beginning)
             case Unsubscribe():
                 if action.address:
                     self.hub.unsubscribe(1, action.address)
@@ -198,7 +201,7 @@ def test_connect_tells_the_client_what_it_needs(desk: Desk) -> None:
 
 
 def test_a_channel_is_one_whatever_its_spelling(desk: Desk) -> None:
-    assert desk.hear(subscribe("stream/a/b")) == [{"id": 2, "subscribe": {}}]
+    assert desk.hear(subscribe("stream/a/b")) == [{"id": 2, "subscribe": SUBSCRIBED}]
     for spelling in ("stream/a/b", "1/stream/a/b", "default/stream/a/b", "org-1/stream/a/b"):
         assert desk.error(subscribe(spelling)) == (105, False)
     assert list(desk.session.subscriptions.values()) == ["stream/a/b"]
@@ -224,12 +227,27 @@ def test_the_limit_counts_standing_subscriptions(desk: Desk) -> None:
         desk.hear(subscribe(f"stream/a/{name}"))
     assert desk.error(subscribe("stream/a/d")) == (106, False)
     desk.hear('{"id":9,"unsubscribe":{"channel":"stream/a/b"}}')
-    assert desk.hear(subscribe("stream/a/d")) == [{"id": 2, "subscribe": {}}]
+    assert desk.hear(subscribe("stream/a/d")) == [{"id": 2, "subscribe": SUBSCRIBED}]
 
 
 def test_what_cannot_be_given_is_left_out_of_the_reply(desk: Desk) -> None:
-    wishes = {"recover": True, "epoch": "e", "offset": 2**53 - 1, "positioned": True, "flag": 2**40 + 3}
-    assert desk.hear(subscribe("stream/a/b", delta="fossil", type=0, tf=None, **wishes)) == [{"id": 2, "subscribe": {}}]
+    wishes = {"recover": True, "epoch": "e", "offset": 2**53 - 1, "positioned": True, "flag": 2**40 + 1}
+    [reply] = desk.hear(subscribe("stream/a/b", delta="fossil", type=0, tf=None, **wishes))
+    assert reply == {"id": 2, "subscribe": SUBSCRIBED | {"was_recovering": True}}
+
+
+def test_who_asks_for_all_or_nothing_is_not_subscribed_without_all(desk: Desk) -> None:
+    assert desk.error(subscribe("stream/a/b", recover=True, epoch="e", offset=1, flag=3)) == (112, False)
+    assert not desk.session.subscriptions
+    # A new subscriber has missed nothing.
+    assert desk.hear(subscribe("stream/a/b", flag=3)) == [{"id": 2, "subscribe": SUBSCRIBED}]
+
+
+def test_a_returning_client_gets_what_it_missed_and_walks_up_from_where_it_stood(desk: Desk) -> None:
+    [reply] = desk.hear(subscribe("stream/a/b", recover=True, epoch="EPOCH", offset=7, flag=3))
+    missed = [{"data": {"data": 8}, "offset": 8}, {"data": {"data": 9}, "offset": 9}]
+    recovered = {"offset": 7, "recovered": True, "was_recovering": True, "publications": missed}
+    assert reply == {"id": 2, "subscribe": SUBSCRIBED | recovered}
 
 
 def test_a_refreshed_subscription_ends_the_session(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from msgspec import Raw
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
+from framecast.channels.beginning import Begin, Beginning
+from framecast.channels.broker import Position
+from framecast.channels.history import Kept
 from framecast.errors import Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.messages import Publication, Push, PushBody
@@ -17,6 +21,9 @@ from framecast.protocol.messages import Publication, Push, PushBody
 GOLDEN = Path(__file__).parent.parent / "golden"
 TRANSCRIPTS = sorted(GOLDEN.glob("*.txt"))
 SNAPSHOT = b'{"schema":{"fields":[]},\n"data":{"values":[]}}'
+TOP = Position("EPOCH", 9)
+SUBSCRIBED = {"recoverable": True, "positioned": True, "epoch": TOP.epoch, "offset": TOP.offset}
+"""The result for a channel without anything to show."""
 VERSION = "framecast test"
 
 
@@ -59,13 +66,18 @@ class MemoryScope:
     hooks: dict[str, Callable[[], Any]] = field(default_factory=dict)
     seen: list[tuple[str, bytes | None]] = field(default_factory=list)
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> None:
+    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
         self.seen.append((address.key, data))
         if hook := self.hooks.get(address.path):
             await hook()
+        return partial(self.begin, address)
 
-    def snapshot(self, address: Address) -> bytes | None:
-        return self.snapshots.get(address.key)
+    def begin(self, address: Address, returning: Position | None) -> Beginning:
+        """Whoever returns in the right epoch missed just the publication before the newest and that one."""
+        if returning is None or returning.epoch != TOP.epoch:
+            return Beginning(TOP, self.snapshots.get(address.key))
+        missed = [Kept(offset, offset - 1, b'{"data":%d}' % offset, 1, 0.0) for offset in (TOP.offset - 1, TOP.offset)]
+        return Beginning(TOP, recovered=True, missed=missed)
 
     async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
         if hook := self.hooks.get(address.path):

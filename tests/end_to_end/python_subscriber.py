@@ -50,7 +50,13 @@ class ChannelEvents(SubscriptionEventHandler):  # type: ignore[misc]  # it ships
         self.channel = channel
 
     async def on_subscribed(self, ctx: Any) -> None:
-        tell("subscribed", channel=self.channel, data=ctx.data)
+        tell(
+            "subscribed",
+            channel=self.channel,
+            data=ctx.data,
+            returned=ctx.was_recovering,
+            recovered=ctx.recovered,
+        )
 
     async def on_unsubscribed(self, ctx: Any) -> None:
         tell("unsubscribed", channel=self.channel, code=ctx.code, reason=ctx.reason)

@@ -15,15 +15,17 @@ def columns_of(frame: dict[str, dict[str, list[dict[str, str]]]]) -> list[str]:
     return [field["name"] for field in frame["schema"]["fields"]]
 
 
-async def test_the_subscribe_reply_holds_the_last_full_frame(server: RunningServer, stream: str) -> None:
+async def test_the_subscribe_reply_holds_all_rows_in_time_order(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
     with trio.fail_after(20):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await pushing.push(stream, b"cpu,host=a idle=1 1000000\n")
-            await pushing.push(stream, b"cpu,host=a idle=2 2000000\ncpu,host=b idle=3 3000000\n")
-            data = (await program.subscribe(channel))["data"]
+            await pushing.push(stream, b"cpu,host=a idle=3 3000000\ncpu,host=b idle=2 2000000\n")
+            reply = await program.subscribe(channel)
+            assert (reply["returned"], reply["recovered"]) == (False, False)
+            data = reply["data"]
             assert columns_of(data) == ["labels", "time", "idle"]
-            assert data["data"]["values"] == [["host=a", "host=b"], [2, 3], [2, 3]]
+            assert data["data"]["values"] == [["host=a", "host=b", "host=a"], [1, 2, 3], [1, 2, 3]]
             await pushing.push(stream, b"cpu,host=a idle=4 4000001\n")
             publication = (await program.wait_for("publication", channel=channel))["data"]
             assert publication == {"data": {"values": [["host=a"], [4], [4]], "nanos": [None, [1], None]}}
@@ -90,8 +92,25 @@ async def test_nothing_comes_after_unsubscribing(server: RunningServer, stream: 
             await pushing.push(stream, b"left n=2i 2\nkept n=2i 2\n")
             await program.wait_for("publication", channel=kept)
             assert len(program.all("publication", channel=left)) == 1
+            # The SDK kept its position: it asks for what it missed.
             again = await program.subscribe(left)
-            assert again["data"]["data"]["values"][2] == [2]
+            assert (again["returned"], again["recovered"], again.get("data")) == (True, True, None)
+            missed = await program.wait_for_count("publication", 2, channel=left)
+            assert (missed[1]["data"]["data"]["values"][2], missed[1]["offset"]) == ([2], 2)
+
+
+async def test_a_client_may_ask_for_less_of_the_past(server: RunningServer, stream: str) -> None:
+    channel = f"stream/{stream}/m"
+    with trio.fail_after(20):
+        async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
+            for number in range(1, 6):
+                await pushing.push(stream, b"m n=%di %d000000" % (number, number))
+            await program.do("subscribe", channel=channel, data={"rows": 2})
+            reply = await program.wait_for("subscribed", channel=channel)
+            assert reply["data"]["data"]["values"][2] == [4, 5]
+            refused = f"stream/{stream}/other"
+            await program.do("subscribe", channel=refused, data={"rows": "two"})
+            assert (await program.wait_for("unsubscribed", channel=refused))["code"] == 400
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def test_fields_that_come_and_go_leave_the_panel_alive(server: RunningServ
             assert shown["y", "h=b"] == [4, None, 7]
 
 
-async def test_a_late_subscriber_starts_from_the_snapshot(server: RunningServer, stream: str) -> None:
+async def test_a_late_subscriber_begins_with_the_past(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
     with trio.fail_after(20):
         async with connect(server.address) as pushing:
@@ -98,9 +98,9 @@ async def test_a_late_subscriber_starts_from_the_snapshot(server: RunningServer,
             async with panel(server.subscribe_url, channel) as program:
                 await pushing.push(stream, b"cpu,h=b x=6 3000000\n")
                 assert await shown_after(program, channel, 1) == {
-                    ("time", ""): [2, 3],
-                    ("x", "h=a"): [3, None],
-                    ("x", "h=b"): [4, 6],
+                    ("time", ""): [1, 2, 3],
+                    ("x", "h=a"): [1, 3, None],
+                    ("x", "h=b"): [2, 4, 6],
                 }
 
 

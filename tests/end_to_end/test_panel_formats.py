@@ -142,10 +142,10 @@ async def test_a_panel_that_comes_late_or_again_goes_on_with_the_same_series(
         async with panel_of(server, stream, "series") as here:
             await here.push("cpu,h=b x=4,y=5 3000000")
             assert by_name(await here.shown(1)) == {
-                "time": [2, 3],
-                "x{h=a}": [3, None],
-                "x{h=b}": [None, 4],
-                "y{h=b}": [None, 5],
+                "time": [1, 2, 3],
+                "x{h=a}": [1, 3, None],
+                "x{h=b}": [2, None, 4],
+                "y{h=b}": [None, None, 5],
             }
 
 

@@ -153,7 +153,7 @@ async def test_peers_that_never_read_do_not_keep_the_server(start_server: Server
 
 
 async def test_a_reader_that_stops_is_cut_off_and_others_go_on(start_server: ServerStarter, stream: str) -> None:
-    server = start_server("live.queue_bytes=1048576", "streams.packet_bytes=262144")
+    server = start_server("live.queue_bytes=1048576", "streams.packet_bytes=262144", "history.bytes=262144")
     channel = f"stream/{stream}/m"
     with trio.fail_after(40):
         async with (

@@ -15,8 +15,9 @@ from live_world import World, live_world, stream_address
 
 
 def latest(world: World, path: str) -> Any:
-    held = world.hub.latest(stream_address(path))
-    return None if held is None or held.data is None else json.loads(held.data)
+    """The newest publication of a channel."""
+    history = world.hub.history(stream_address(path))
+    return None if history is None else json.loads(history.after(0)[-1].data)
 
 
 async def test_each_measurement_is_a_channel_under_the_path_of_its_name() -> None:
@@ -140,12 +141,17 @@ async def test_a_push_without_a_good_line_settles_no_format_for_one_that_waits_b
 
 
 @pytest.mark.parametrize("name", ["wide", "series", "labels_column"])
-async def test_the_snapshot_is_the_schema_and_the_newest_frame_in_every_format(name: Any) -> None:
+async def test_a_new_subscriber_begins_with_all_rows_in_every_format(name: Any) -> None:
     async with live_world() as world:
         await world.streams.push(1, "s", b"m,h=a n=1i,k=t", 0, frame_format=name)
         await world.streams.push(1, "s", b"m,h=b n=2i", 0)
         await world.streams.push(1, "s", b"m,h=b n=3i 1", 0)
-        snapshot = json.loads(world.scope.snapshot(stream_address("m")) or b"")
-        assert len(snapshot["schema"]["fields"]) == len(snapshot["data"]["values"]) == 4
-        assert snapshot["data"]["values"][-1 if name != "labels_column" else 3] == [3]
-        assert snapshot["data"]["nanos"][0 if name != "labels_column" else 1] == [1]
+        window = json.loads((await world.begin(stream_address("m"))).data or b"")
+        assert len(window["schema"]["fields"]) == len(window["data"]["values"]) == 4
+        values, nanos = window["data"]["values"], window["data"]["nanos"]
+        if name == "labels_column":
+            assert values == [["h=a", "h=b", "h=b"], [0, 0, 0], [True, None, None], [1, 2, 3]]
+            assert nanos == [None, [0, 0, 1], None, None]
+        else:
+            assert values == [[0, 0, 0], [True, None, None], [1, None, None], [None, 2, 3]]
+            assert nanos == [[0, 0, 1], None, None, None]

@@ -197,10 +197,9 @@ async def test_a_failing_broker_fails_the_push_and_the_stream_goes_on() -> None:
         world.broker._deliver = deliver
         result: PushResult = await world.streams.push(1, "s", b"m n=3i", 0)
         assert result.accepted == 1
-        latest = world.hub.latest(stream_address("m"))
-        assert latest is not None
-        assert latest.data is not None
-        assert numbers(latest.data) == [3]
+        history = world.hub.history(stream_address("m"))
+        assert history is not None
+        assert numbers(history.after(0)[-1].data) == [3]
 
 
 async def test_the_longest_idle_stream_makes_room_unless_it_is_watched() -> None:
@@ -218,7 +217,7 @@ async def test_the_longest_idle_stream_makes_room_unless_it_is_watched() -> None
         now[0] = 70
         assert await world.push("new", b"m n=1i") == 1
         assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/new/m", "stream/watched/m"]
-        assert world.hub.latest(stream_address("m", stream="idle")) is None
+        assert world.hub.history(stream_address("m", stream="idle")) is None
 
 
 async def test_a_stream_that_nobody_uses_is_forgotten_in_time(autojump_clock: MockClock) -> None:
@@ -233,7 +232,7 @@ async def test_a_stream_that_nobody_uses_is_forgotten_in_time(autojump_clock: Mo
         assert world.streams.stream_count == 3
         await trio.sleep(2)
         assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/pushed/m", "stream/watched/m"]
-        assert world.hub.latest(stream_address("m", stream="gone")) is None
+        assert world.hub.history(stream_address("m", stream="gone")) is None
         nursery.cancel_scope.cancel()
 
 

@@ -36,5 +36,9 @@ class CoreCollector(Collector):
         yield GaugeMetricFamily(
             "framecast_channels", "Channels with a subscriber, existing or not.", self._hub.channel_count
         )
-        yield GaugeMetricFamily("framecast_held_bytes", "Newest frames kept for new subscribers.", self._hub.held_bytes)
+        histories = self._hub.histories
+        yield GaugeMetricFamily("framecast_history_bytes", "Publications kept for subscribers.", histories.bytes)
+        yield CounterMetricFamily(
+            "framecast_history_evicted", "Publications let go because a budget was full.", histories.evicted
+        )
         yield GaugeMetricFamily("framecast_streams", "Managed streams.", self._streams.stream_count)

@@ -2,24 +2,17 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import trio
 
-from framecast.channels.broker import Deliver, Draft, Publication
-
-
-@dataclass(slots=True)
-class _Position:
-    epoch: str
-    offset: int = 0
+from framecast.channels.broker import Deliver, Draft, Position, Publication
 
 
 class MemoryBroker:
     """Orders publications by delivering them at once on the Trio thread: `publish` has no checkpoint."""
 
     def __init__(self) -> None:
-        self._positions: dict[str, _Position] = {}
+        self._positions: dict[str, Position] = {}
         self._deliver: Deliver | None = None
 
     async def run(self, deliver: Deliver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -37,16 +30,27 @@ class MemoryBroker:
             raise RuntimeError("the broker is not running")
         offsets = []
         for draft in drafts:
-            position = self._positions.get(draft.channel)
-            if position is None:
-                position = self._positions[draft.channel] = _Position(secrets.token_urlsafe(6))
-            previous, position.offset = position.offset, position.offset + 1
-            offsets.append(position.offset)
+            before = self._find_or_begin(draft.channel)
+            offset = before.offset + 1
+            self._positions[draft.channel] = Position(before.epoch, offset)
+            offsets.append(offset)
             self._deliver(
-                Publication(draft.channel, draft.data, draft.schema, position.epoch, position.offset, previous)
+                Publication(
+                    draft.channel, draft.data, draft.schema, draft.rows, before.epoch, offset, previous=before.offset
+                )
             )
         return offsets
+
+    async def open(self, channel: str) -> Position:
+        """See the role. Has no checkpoint either."""
+        return self._find_or_begin(channel)
 
     def forget(self, channel: str) -> None:
         """See the role."""
         self._positions.pop(channel, None)
+
+    def _find_or_begin(self, channel: str) -> Position:
+        position = self._positions.get(channel)
+        if position is None:
+            position = self._positions[channel] = Position(secrets.token_urlsafe(6), 0)
+        return position

@@ -12,6 +12,17 @@ import trio
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a channel's stream: behind the publication `offset` (0: before the first) of `epoch`.
+
+    An epoch is the life of one stream. Where it ends, offsets begin again and mean nothing to those who hold old ones.
+    """
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A message on its way to a channel; it has no place in the channel's order yet."""
 
@@ -22,7 +33,10 @@ class Draft:
     """JSON without raw newlines, embedded as it is in what subscribers receive."""
 
     schema: bytes | None = None
-    """The channel's whole frame schema where this message makes it new or larger."""
+    """The channel's whole frame schema where this message makes it new or larger; `data` holds it too."""
+
+    rows: int = 0
+    """Rows of a frame; 0 for what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,7 @@ class Publication:
     channel: str
     data: bytes
     schema: bytes | None
+    rows: int
     epoch: str
     offset: int
     previous: int
@@ -56,6 +71,12 @@ class Broker(Protocol):
 
         When it returns, the publications are acknowledged: they will be delivered. Refusal 503 when the broker cannot
         take them now; then none was taken. Never waits for a subscriber.
+        """
+
+    async def open(self, channel: str) -> Position:
+        """Where the channel's stream stands; begins the stream if there is none.
+
+        Whatever is delivered after this returned follows that position.
         """
 
     def forget(self, channel: str) -> None:

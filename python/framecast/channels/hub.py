@@ -1,53 +1,58 @@
 """The hub joins the three sides of a channel: who publishes, what order the broker gives, who is subscribed.
 
-It belongs to the Trio thread. `subscribe` and `latest` are synchronous on purpose: between two checkpoints no
+It belongs to the Trio thread. `subscribe` and `history` are synchronous on purpose: between two checkpoints no
 publication is delivered, so a subscriber's first answer and what follows it have neither a hole nor a double.
 """
 
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import trio
 
 from framecast.channels.address import Address
 from framecast.channels.broker import Broker, Draft, Publication
+from framecast.channels.history import ChannelHistory
+from framecast.channels.retention import Histories
 from framecast.errors import Refusal
+from framecast.settings import History
 
 if TYPE_CHECKING:
     from framecast._core import Fanout
 
 LIMIT_EXCEEDED = 106
-
-
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """The newest state of a frame channel, as delivered."""
-
-    schema: bytes
-    data: bytes | None
-    """The payload of the newest publication (with the schema inside when that one carried it); None when it was let
-    go for lack of room."""
-
-    carries_schema: bool
-
-    @property
-    def size_bytes(self) -> int:
-        """What keeping it costs."""
-        return len(self.schema) + len(self.data or b"")
+CHANNELS_AT_ONCE = 500
+"""Channels that are swept before the others get a turn."""
 
 
 class Hub:
-    """Subscribers by channel, and the newest frame of every frame channel."""
+    """Subscribers by channel, and every channel's past."""
 
-    def __init__(self, fanout: "Fanout", broker: Broker, *, max_channels: int, held_bytes: int) -> None:
+    def __init__(
+        self,
+        fanout: "Fanout",
+        broker: Broker,
+        *,
+        max_channels: int,
+        retention: History,
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
         self._fanout = fanout
         self._broker = broker
         self._max_channels = max_channels
         self._subscribers: dict[str, set[int]] = {}
         self._channels_of: dict[int, set[str]] = {}
-        self._held_bytes_limit = held_bytes
-        self._latest: OrderedDict[str, Latest] = OrderedDict()
-        self.held_bytes = 0
+        self._sweep_seconds = retention.seconds / 10
+        self.histories = Histories(retention, clock)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Let go of what nobody publishes to, watches or may still want to see, until cancelled."""
+        task_status.started()
+        while True:
+            await trio.sleep(self._sweep_seconds)
+            for number, history in enumerate(self.histories.expire()):
+                self._forget_if_unused(history.channel)
+                if number % CHANNELS_AT_ONCE == 0:
+                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
 
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""
@@ -55,38 +60,37 @@ class Hub:
 
     def deliver(self, publication: Publication) -> None:
         """Take one publication from the broker to every subscriber of this node."""
-        held = self._latest.get(publication.channel)
-        if publication.schema is not None:
-            self._hold(publication.channel, Latest(publication.schema, publication.data, carries_schema=True))
-        elif held is not None:
-            self._hold(publication.channel, Latest(held.schema, publication.data, carries_schema=False))
-        # Clients are shown no offset (0) until a subscription can be recovered from it.
-        self._fanout.publish(publication.channel, publication.data, 0)
+        self.histories.take(publication)
+        self._fanout.publish(publication.channel, publication.data, publication.offset)
 
-    def latest(self, address: Address) -> Latest | None:
-        """What a new subscriber of a frame channel starts from; None before the first publication."""
-        return self._latest.get(address.key)
-
-    def forget(self, address: Address) -> None:
-        """Drop what is held of a channel that is over; its subscribers stay."""
-        held = self._latest.pop(address.key, None)
-        if held is not None:
-            self.held_bytes -= held.size_bytes
-        self._broker.forget(address.key)
-
-    def subscribe(self, connection: int, address: Address, spelling: str) -> None:
-        """Deliver `address` to `connection` from now on, spelled as the client spells it.
+    async def open(self, address: Address) -> ChannelHistory:
+        """The channel's past; begins the channel if need be. Has no checkpoint after it knows the answer.
 
         Refusal 106 when `live.max_channels` channels have subscribers already and this would be one more: a channel
         need not exist to be subscribed, so only this bounds them.
         """
         key = address.key
-        subscribers = self._subscribers.get(key)
-        if subscribers is None:
-            if len(self._subscribers) >= self._max_channels:
-                raise Refusal(LIMIT_EXCEEDED, f"limit exceeded: {self._max_channels} channels have subscribers")
-            subscribers = self._subscribers[key] = set()
-        subscribers.add(connection)
+        found = self.histories.find(key)
+        if found is None:
+            self._check_room(key)
+            position = await self._broker.open(key)
+            found = self.histories.begin(key, position)
+        return found
+
+    def history(self, address: Address) -> ChannelHistory | None:
+        """The channel's past, where it has begun."""
+        return self.histories.find(address.key)
+
+    def forget(self, address: Address) -> None:
+        """The channel is over, with all its past. Nobody should be subscribed: positions become void."""
+        self.histories.forget(address.key)
+        self._broker.forget(address.key)
+
+    def subscribe(self, connection: int, address: Address, spelling: str) -> None:
+        """Deliver `address` to `connection` from now on, spelled as the client spells it. Refusal 106 as `open`."""
+        key = address.key
+        self._check_room(key)
+        self._subscribers.setdefault(key, set()).add(connection)
         self._channels_of.setdefault(connection, set()).add(key)
         self._fanout.subscribe(connection, key, spelling)
 
@@ -110,19 +114,9 @@ class Hub:
         """Channels with a subscriber on this node."""
         return len(self._subscribers)
 
-    def _hold(self, key: str, latest: Latest) -> None:
-        """Keep the newest frame; past the budget, let the longest unchanged ones go but for their schema."""
-        before = self._latest.pop(key, None)
-        self.held_bytes += latest.size_bytes - (before.size_bytes if before is not None else 0)
-        self._latest[key] = latest
-        while self.held_bytes > self._held_bytes_limit:
-            oldest, held = next(iter(self._latest.items()))
-            bare = Latest(held.schema, None, carries_schema=False)
-            if held == bare:
-                return  # nothing but schemas is left, and those are bounded by the streams' limits
-            self._latest[oldest] = bare
-            self._latest.move_to_end(oldest)
-            self.held_bytes -= held.size_bytes - bare.size_bytes
+    def _check_room(self, key: str) -> None:
+        if key not in self._subscribers and len(self._subscribers) >= self._max_channels:
+            raise Refusal(LIMIT_EXCEEDED, f"limit exceeded: {self._max_channels} channels have subscribers")
 
     def _drop(self, connection: int, key: str) -> None:
         subscribers = self._subscribers.get(key)
@@ -130,8 +124,16 @@ class Hub:
             subscribers.discard(connection)
             if not subscribers:
                 del self._subscribers[key]
+                self._forget_if_unused(key)
         keys = self._channels_of.get(connection)
         if keys is not None:
             keys.discard(key)
             if not keys:
                 del self._channels_of[connection]
+
+    def _forget_if_unused(self, key: str) -> None:
+        """Clients may name any channel: one that never had a publication ends with its last subscriber."""
+        history = self.histories.find(key)
+        if history is not None and key not in self._subscribers and history.untouched:
+            self.histories.forget(key)
+            self._broker.forget(key)

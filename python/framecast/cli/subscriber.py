@@ -79,6 +79,8 @@ class Subscriber:
 
     channels: list[str]
     token: str | None = None
+    last_rows: int | None = None
+    """So many rows of a channel's past are asked for at first; None: all there are."""
     _wanted: dict[str, _Subscription] = field(init=False)
     _waiting: dict[int, str] = field(init=False, default_factory=dict)  # command id → channel, "" for connect
     _last_id: int = field(init=False, default=0)
@@ -109,6 +111,8 @@ class Subscriber:
         """Ask for a channel (again); where possible, for what was missed too."""
         known = self._wanted[channel]
         request: dict[str, Any] = {"channel": channel, "recoverable": True}
+        if self.last_rows is not None and not known.live_before:
+            request["data"] = {"rows": self.last_rows}
         if known.recoverable:
             request |= {"recover": True, "epoch": known.epoch, "offset": known.offset}
         self._command(channel, {"subscribe": request})

@@ -52,6 +52,7 @@ def watch(
     ] = "auto",
     utc: Annotated[bool, Parameter(help="The table's times in UTC; JSON's always are.", negative=())] = False,
     count: Annotated[int | None, Parameter(help="End after so many rows.")] = None,
+    last: Annotated[int, Parameter(help="Begin with so many rows of each channel's past.")] = 10,
 ) -> int:
     """Show what arrives on channels, until Ctrl-C or until none is left.
 
@@ -61,10 +62,13 @@ def watch(
         raise CommandError("watch needs a channel, for example stream/demo/cpu", status=2)
     if count is not None and count < 1:
         raise CommandError("--count must be 1 or more", status=2)
+    if last < 0:
+        raise CommandError("--last must be 0 or more", status=2)
     address = live_url(url)
     table = format_ == "table" or (format_ == "auto" and sys.stdout.isatty())
     printer = TablePrinter(utc=utc) if table else JsonPrinter()
-    watcher = Watcher(list(dict.fromkeys(channels)), token or os.environ.get("FRAMECAST_TOKEN"), printer, count)
+    token = token or os.environ.get("FRAMECAST_TOKEN")
+    watcher = Watcher(Subscriber(list(dict.fromkeys(channels)), token, last_rows=last), printer, count)
     trio.run(watcher.run, address)
     return 1 if watcher.failed else 0
 
@@ -99,11 +103,12 @@ class ConnectionLostError(Exception):
 class Watcher:
     """One run of the command: a connection after the other, the subscriber's memory across them."""
 
-    def __init__(self, channels: list[str], token: str | None, printer: Printer, count: int | None) -> None:
-        self._subscriber = Subscriber(channels, token)
+    def __init__(self, subscriber: Subscriber, printer: Printer, count: int | None) -> None:
+        self._subscriber = subscriber
+        token = subscriber.token
         self._headers = [(b"Authorization", f"Bearer {token}".encode())] if token else []
         self._printer = printer
-        self._readers = {channel: FrameReader() for channel in channels}
+        self._readers = {channel: FrameReader() for channel in subscriber.channels}
         self._newest: dict[str, int] = {}  # by channel, to leave out of a snapshot what was shown
         self._left = math.inf if count is None else count
         self._attempt = 0

@@ -26,6 +26,7 @@ from framecast.protocol.messages import Command
 log = structlog.get_logger(__name__)
 
 NORMAL = 1000
+ROOM_POLL_SECONDS = 0.02
 TOO_BIG = 1009
 
 
@@ -206,12 +207,30 @@ class _Connection:
 
     async def _subscribe(self, action: Subscribe) -> None:
         scope = self._rooms.scopes.find(action.address)
-        await scope.subscribe(self._subscriber, action.address, action.data)
-        # One step from here on, without a checkpoint: no publication falls between the snapshot and the
+        await self._await_room()
+        begin = await scope.subscribe(self._subscriber, action.address, action.data)
+        # One step from here on, without a checkpoint: no publication falls between the beginning and the
         # subscription, and none overtakes the reply. The hub comes before the reply because it may refuse.
-        snapshot = scope.snapshot(action.address)
+        beginning = begin(action.returning)
+        if action.returning is not None:
+            metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
+        if action.all_or_nothing and not beginning.recovered:
+            raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
         self._rooms.hub.subscribe(self._outbox.connection, action.address, action.channel)
-        self._send(self._session.subscribed(action, snapshot))
+        self._send(self._session.subscribed(action, beginning))
+
+    async def _await_room(self) -> None:
+        """Wait until a channel's past fits the queue; Refusal 111 when the client reads too slowly for that.
+
+        A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and
+        would cut a client that reads well. The queue is polled: only the writer thread knows when it empties, and an
+        event for it would be paid for by every connection that never waits here.
+        """
+        patience = trio.current_time() + self._settings.room_seconds
+        while self._outbox.queued_bytes > self._settings.queue_bytes // 4:
+            if trio.current_time() >= patience:
+                raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
+            await trio.sleep(ROOM_POLL_SECONDS)
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
         metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()

@@ -10,3 +10,8 @@ CLOSES = Counter(
     "Ended connections, by our close code; `peer`: the client left, `cancelled`: there was no time for a goodbye.",
     ["code"],
 )
+RECOVERIES = Counter(
+    "framecast_client_recoveries",
+    "Subscriptions that asked for what they missed, by whether all of it was there.",
+    ["outcome"],
+)

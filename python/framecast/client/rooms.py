@@ -8,6 +8,7 @@ import trio
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
+from framecast.channels.beginning import Begin
 from framecast.settings import Live
 
 
@@ -23,6 +24,10 @@ class Outbox(Protocol):
         """When the last byte came from the peer, on Trio's clock."""
 
     @property
+    def queued_bytes(self) -> int:
+        """Bytes that the client has not made room for yet."""
+
+    @property
     def overflowed(self) -> bool:
         """Whether the connection was cut because the client read too slowly."""
 
@@ -33,11 +38,11 @@ class Outbox(Protocol):
 class Scope(Protocol):
     """The rules of one kind of channel."""
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> None:
-        """Return when `identity` may subscribe; Refusal when not. `data` is the client's JSON."""
+    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
+        """Return when `identity` may subscribe; Refusal when not. `data` is the client's JSON.
 
-    def snapshot(self, address: Address) -> bytes | None:
-        """JSON that a new subscriber begins with, as of now."""
+        What is returned says how the subscriber begins, if it is asked before the next checkpoint.
+        """
 
     async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
         """Publish a client's JSON; Refusal when it may not."""
@@ -54,7 +59,7 @@ class Hub(Protocol):
     """Who receives what.
 
     Publications are delivered from Trio's thread only, and none of these methods delivers one by itself: a caller
-    that does not wait in between can read a snapshot, subscribe and queue its reply as one step.
+    that does not wait in between can ask how it begins, subscribe and queue its reply as one step.
     """
 
     def subscribe(self, connection: int, address: Address, spelling: str) -> None:

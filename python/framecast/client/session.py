@@ -13,11 +13,14 @@ from math import inf
 from msgspec import Raw
 
 from framecast.channels.address import Address, parse_channel
+from framecast.channels.beginning import Beginning
+from framecast.channels.broker import Position
 from framecast.errors import PeerError, Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.codes import TEMPORARY, CloseCode, ErrorCode
 from framecast.protocol.messages import (
     METHODS,
+    NO_DATA,
     Command,
     ConnectRequest,
     ConnectResult,
@@ -25,6 +28,7 @@ from framecast.protocol.messages import (
     Error,
     Ping,
     Pong,
+    Publication,
     PublishRequest,
     Reply,
     SubRefreshRequest,
@@ -36,6 +40,9 @@ from framecast.settings import Live
 
 MAX_CHANNEL_BYTES = 255
 """With the org prefix; centrifuge's default and Grafana's."""
+
+REJECT_UNRECOVERED = 2
+"""The bit of a subscribe command's `flag`."""
 
 DELTA_TYPES = frozenset({"", "fossil"})
 NULL = b"null"
@@ -92,6 +99,10 @@ class Subscribe:
     channel: str
     address: Address
     data: bytes | None
+    returning: Position | None
+    """Where the client stood, if it asks for what it missed."""
+    all_or_nothing: bool = False
+    """Whether a returning client wants error 112 where not all it missed is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,15 @@ class Session:
         if len(self._spellings) >= self._settings.channels_per_client:
             raise ErrorCode.LIMIT_EXCEEDED.refusal()
         data = bytes(request.data)
-        return Subscribe(number, channel, address, None if data in {b"", NULL} else data)
+        returning = Position(request.epoch or "", request.offset or 0) if request.recover else None
+        return Subscribe(
+            number,
+            channel,
+            address,
+            None if data in {b"", NULL} else data,
+            returning,
+            all_or_nothing=returning is not None and bool((request.flag or 0) & REJECT_UNRECOVERED),
+        )
 
     def _parse(self, channel: str) -> Address:
         if len(channel.encode()) > MAX_CHANNEL_BYTES:
@@ -218,10 +237,25 @@ class Session:
         result = ConnectResult(client=self.client, version=self._version, ping=self._settings.ping_seconds, pong=True)
         return json_codec.encode(Reply(action.id, connect=result))
 
-    def subscribed(self, action: Subscribe, snapshot: bytes | None) -> bytes:
-        """The subscription stands. `snapshot` is JSON for the reply's data; nothing here is recoverable yet."""
+    def subscribed(self, action: Subscribe, beginning: Beginning) -> bytes:
+        """The subscription stands, with what it begins with.
+
+        To a client that gets all it missed, the offset is the one it asked from: it walks up by the publications
+        (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it).
+        """
         self._spellings[action.address] = action.channel
-        result = SubscribeResult() if snapshot is None else SubscribeResult(data=Raw(snapshot))
+        returning = action.returning
+        stands_at = returning if returning is not None and beginning.recovered else beginning.position
+        result = SubscribeResult(
+            data=NO_DATA if beginning.data is None else Raw(beginning.data),
+            recoverable=True,
+            positioned=True,
+            epoch=beginning.position.epoch,
+            offset=stands_at.offset,
+            publications=tuple(Publication(data=Raw(kept.data), offset=kept.offset) for kept in beginning.missed),
+            recovered=beginning.recovered,
+            was_recovering=returning is not None,
+        )
         return json_codec.encode(Reply(action.id, subscribe=result))
 
     def unsubscribed(self, action: Unsubscribe) -> bytes:

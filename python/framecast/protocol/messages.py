@@ -218,10 +218,14 @@ class Publication(Struct, frozen=True, omit_defaults=True):
     time: int = 0
 
 
+NO_DATA = Raw()
+"""For a result's `data`: this very object is left out, any other is written."""
+
+
 class SubscribeResult(Struct, frozen=True, omit_defaults=True):
     """A granted subscription. All fields may be missing, the object itself may not."""
 
-    data: Raw = Raw()
+    data: Raw = NO_DATA
     expires: bool = False
     ttl: int = 0
     recoverable: bool = False

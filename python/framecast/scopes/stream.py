@@ -1,32 +1,47 @@
-"""``stream/{id}/{path}``: managed streams. Everybody of the org may subscribe, nobody may publish but by a push."""
+"""``stream/{id}/{path}``: managed streams. Everybody of the org may subscribe, nobody may publish but by a push.
+
+A new subscriber begins with the window: the schema and the rows that are kept, as one frame. One that returns gets
+exactly the publications it missed; if too many are gone, the rows behind its position that are left, as one frame, and
+the schema only where that grew: the panel keeps the rows it has, and must not be given one twice.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import trio
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
+from framecast.channels.beginning import Begin, Beginning
+from framecast.channels.broker import Position
+from framecast.channels.history import ChannelHistory
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
+from framecast.scopes.window import Extent, WindowFrames, parse_extent
 
 
 class StreamScope:
     """Subscribing before anything was pushed is allowed and empty: panels open before Telegraf starts."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, max_frame_bytes: int, clock: Callable[[], float] = trio.current_time) -> None:
         self._hub = hub
+        self._frames = WindowFrames(max_frame_bytes, clock)
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> None:
-        """Allow it: the address is of the subscriber's own org already."""
-
-    def snapshot(self, address: Address) -> bytes | None:
-        """The last frame, schema and data, in the form of a publication; None before the first."""
-        latest = self._hub.latest(address)
-        if latest is None:
-            return None
-        if latest.carries_schema:
-            return latest.data
-        if latest.data is None:
-            return b'{"schema":' + latest.schema + b"}"
-        # A data-only payload is {"data":…}; what follows its brace follows the schema.
-        return b'{"schema":' + latest.schema + b"," + latest.data[1:]
+    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
+        """Allow it: the address is of the subscriber's own org already. Refusal 400 for an extent that is none."""
+        extent = parse_extent(data)
+        history = await self._hub.open(address)
+        return partial(self._begin, history, extent)
 
     async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
         """Refuse, as Grafana Live does."""
         raise Refusal(403, "Forbidden: stream channels take data by push only (POST /api/live/push/{stream})")
+
+    def _begin(self, history: ChannelHistory, extent: Extent, returning: Position | None) -> Beginning:
+        if returning is None or not history.knows(returning):
+            return Beginning(history.position, self._frames.make(history, extent))
+        missed = history.missed_since(returning)
+        if missed is not None:
+            return Beginning(history.position, recovered=True, missed=missed)
+        grew = history.schema_offset > returning.offset
+        return Beginning(history.position, self._frames.make(history, extent, with_schema=grew))

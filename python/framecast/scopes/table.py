@@ -5,17 +5,18 @@ from typing import Protocol
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
+from framecast.channels.beginning import Begin
 from framecast.errors import Refusal
 
 
 class Scope(Protocol):
     """The rules of all channels that begin with one word."""
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> None:
-        """Allow the subscription, or raise Refusal. `data` is the JSON the client sent along."""
+    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
+        """Allow the subscription, or raise Refusal. `data` is the JSON the client sent along.
 
-    def snapshot(self, address: Address) -> bytes | None:
-        """The JSON that a subscribe reply carries. Synchronous: no publication falls between it and the attachment."""
+        Has no checkpoint after it has looked at the channel, so that nothing is published before `Begin` is called.
+        """
 
     async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
         """Take a client's publication, or raise Refusal."""

@@ -134,5 +134,5 @@ class ManagedStream:
                 drafts, waiting_bytes = [], 0
                 await trio.sleep(SLICE_PAUSE_SECONDS)
             waiting_bytes += len(packet.payload)
-            drafts.append(Draft(channel.address.key, packet.payload, packet.schema))
+            drafts.append(Draft(channel.address.key, packet.payload, packet.schema, packet.rows))
         await self._hub.publish(drafts)

@@ -41,13 +41,13 @@ function start(commands, onMessage) {
   client.on('disconnected', (ctx) => tell('disconnected', { code: ctx.code, reason: ctx.reason }));
   client.on('error', (ctx) => tell('error', { code: ctx.error.code, message: ctx.error.message }));
 
-  function subscribe(channel) {
+  function subscribe(channel, data) {
     let subscription = client.getSubscription(channel);
     if (!subscription) {
-      subscription = client.newSubscription(channel);
+      subscription = client.newSubscription(channel, { data });
       subscription.on('subscribed', (ctx) => {
         onMessage(channel, ctx.data);
-        tell('subscribed', { channel, data: ctx.data });
+        tell('subscribed', { channel, data: ctx.data, returned: ctx.wasRecovering, recovered: ctx.recovered });
       });
       subscription.on('publication', (ctx) => {
         onMessage(channel, ctx.data);
@@ -62,7 +62,7 @@ function start(commands, onMessage) {
   const known = {
     connect: () => client.connect(),
     disconnect: () => client.disconnect(),
-    subscribe: ({ channel }) => subscribe(channel),
+    subscribe: ({ channel, data }) => subscribe(channel, data),
     unsubscribe: ({ channel }) => client.getSubscription(channel).unsubscribe(),
     publish: ({ channel, data }) =>
       client.publish(channel, data).then(

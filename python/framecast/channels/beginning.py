@@ -1,0 +1,28 @@
+"""What a subscriber begins with: its place in the channel's stream, and what it has to be given to stand there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from framecast.channels.broker import Position
+from framecast.channels.history import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The channel's side of a subscribe reply."""
+
+    position: Position
+    """Behind the last publication that the reply covers: the next one delivered follows it."""
+
+    data: bytes | None = None
+    """JSON that stands for what is not in `missed`; None when there is nothing to say."""
+
+    recovered: bool = False
+    """Whether `missed` is everything that was published behind the subscriber's own position."""
+
+    missed: Sequence[Kept] = ()
+
+
+Begin = Callable[[Position | None], Beginning]
+"""Given the position of a subscriber that returns, None for a new one. Must be called, and the subscriber attached,
+without a checkpoint after it was handed out: then what is delivered next follows `Beginning.position`."""

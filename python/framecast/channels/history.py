@@ -1,0 +1,102 @@
+"""What is kept of one channel's past: its newest publications as they were delivered, and the newest frame schema.
+
+One truth for two questions: which publications a returning subscriber missed (recovery), and what a new one begins
+with (the window, which the scope joins into a frame). No clock, no I/O; limits are the business of `retention`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from framecast.channels.broker import Position, Publication
+
+ENTRY_BYTES = 256
+"""What keeping a publication costs beside its data, and more than a reply takes for it: tiny ones must count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A publication of the past."""
+
+    offset: int
+    previous: int
+    data: bytes
+    rows: int
+    received_at: float
+    """When this node delivered it, on the caller's clock."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs."""
+        return len(self.data) + ENTRY_BYTES
+
+
+class ChannelHistory:
+    """The past of one channel from some offset on, without a hole."""
+
+    __slots__ = ("_kept", "bytes", "channel", "position", "rows", "schema", "schema_offset")
+
+    def __init__(self, channel: str, position: Position) -> None:
+        self.channel = channel
+        self.position = position
+        """Behind the newest publication, kept or not."""
+        self.schema: bytes | None = None
+        self.schema_offset = 0
+        """The publication that brought the schema; whoever stands at it or behind it knows the schema."""
+        self.rows = 0
+        self.bytes = 0
+        self._kept: deque[Kept] = deque()
+
+    def append(self, publication: Publication, received_at: float) -> None:
+        """Take the newest publication. One that does not follow what is here makes a new beginning."""
+        if (publication.epoch, publication.previous) != (self.position.epoch, self.position.offset):
+            self._kept.clear()
+            self.rows = self.bytes = 0
+        self.position = Position(publication.epoch, publication.offset)
+        if publication.schema is not None:
+            self.schema, self.schema_offset = publication.schema, publication.offset
+        kept = Kept(publication.offset, publication.previous, publication.data, publication.rows, received_at)
+        self._kept.append(kept)
+        self.rows += kept.rows
+        self.bytes += kept.size_bytes
+
+    def drop_oldest(self) -> None:
+        """Let the oldest publication go. IndexError when there is none."""
+        dropped = self._kept.popleft()
+        self.rows -= dropped.rows
+        self.bytes -= dropped.size_bytes
+
+    @property
+    def oldest(self) -> Kept | None:
+        """The first publication that is kept."""
+        return self._kept[0] if self._kept else None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever published, nor a schema set."""
+        return self.position.offset == 0 and self.schema is None
+
+    @property
+    def publication_count(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def knows(self, position: Position) -> bool:
+        """Whether `position` speaks of this stream. The empty epoch is any (centrifuge's rule)."""
+        return position.epoch in {"", self.position.epoch}
+
+    def after(self, offset: int) -> list[Kept]:
+        """What is kept behind `offset`, in order."""
+        return [kept for kept in self._kept if kept.offset > offset]
+
+    def missed_since(self, position: Position) -> Sequence[Kept] | None:
+        """Exactly what was published behind `position`; None when that is not known any more.
+
+        Then all that is kept lies behind it: what is kept has no hole.
+        """
+        if not self.knows(position):
+            return None
+        missed = self.after(position.offset)
+        if missed:
+            return missed if missed[0].previous <= position.offset else None
+        return missed if position.offset == self.position.offset else None

@@ -1,0 +1,92 @@
+"""The window of a frame channel: what is kept of its past, joined into one frame for a subscriber that begins."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from framecast._core import merge_packets
+from framecast.channels.history import ENTRY_BYTES, ChannelHistory
+from framecast.errors import Refusal
+
+CACHED_BYTES = 16 * 1024 * 1024
+"""Frames that are kept for the next subscriber of the same channel: many come at once after a restart of a proxy."""
+
+MAX_ROWS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the window a client wants: the newest rows, and only what was published lately. None: all of it."""
+
+    rows: int | None = None
+    seconds: float | None = None
+
+
+class _Wish(msgspec.Struct):
+    rows: Annotated[int, msgspec.Meta(ge=0, lt=MAX_ROWS)] | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+def parse_extent(data: bytes | None) -> Extent:
+    """Read ``{"rows": 200}`` or ``{"seconds": 60}``, the data of a subscribe command.
+
+    Other keys, and data that is no object, are a client's own and mean nothing here. Refusal 400 for numbers that are
+    none, or negative.
+    """
+    if data is None or not data.lstrip().startswith(b"{"):
+        return Extent()
+    try:
+        wish = msgspec.json.decode(data, type=_Wish)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, f"Bad Request: rows and seconds of the subscribe data must be numbers: {error}") from None
+    return Extent(wish.rows, wish.seconds)
+
+
+class WindowFrames:
+    """Makes windows into frames, and keeps the newest ones made."""
+
+    def __init__(self, max_frame_bytes: int, clock: Callable[[], float]) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._clock = clock
+        self._cached: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._cached_bytes = 0
+
+    def make(self, history: ChannelHistory, extent: Extent, *, with_schema: bool = True) -> bytes | None:
+        """The frame of all that is kept, its rows in time order.
+
+        Beyond `extent` and `max_frame_bytes` the oldest rows are left out. None when it would say nothing: no schema
+        is wanted, or known, and there are no rows.
+        """
+        if history.schema is None:
+            return None
+        packets = history.after(0)
+        if extent.seconds is not None:
+            since = self._clock() - extent.seconds
+            packets = [kept for kept in packets if kept.received_at >= since]
+        if extent.rows == 0:
+            packets = []
+        if not packets:
+            return b'{"schema":' + history.schema + b"}" if with_schema else None
+        rows = MAX_ROWS if extent.rows is None else extent.rows
+        key = (history.channel, history.position, packets[0].offset, rows, with_schema)
+        frame = self._cached.get(key)
+        if frame is None:
+            frame = merge_packets(
+                history.schema,
+                [kept.data for kept in packets],
+                with_schema=with_schema,
+                max_rows=rows,
+                max_bytes=self._max_frame_bytes,
+            )
+            self._keep(key, frame)
+        return frame
+
+    def _keep(self, key: tuple[object, ...], frame: bytes) -> None:
+        self._cached[key] = frame
+        self._cached_bytes += len(frame) + ENTRY_BYTES
+        while self._cached_bytes > CACHED_BYTES:
+            _, dropped = self._cached.popitem(last=False)
+            self._cached_bytes -= len(dropped) + ENTRY_BYTES

@@ -1,0 +1,203 @@
+"""What is kept of the past: always the newest, without a hole, within every limit, and recovery exact or none."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings as run_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from framecast.channels.broker import Position, Publication
+from framecast.channels.history import ENTRY_BYTES, ChannelHistory
+from framecast.channels.retention import Histories
+from framecast.settings import History
+
+CHANNELS = ["1/stream/s/a", "1/stream/s/b", "1/stream/t/a", "2/stream/s/a"]
+
+
+def publication(channel: str, offset: int, size: int, *, rows: int = 1, epoch: str = "e") -> Publication:
+    return Publication(channel, b"x" * size, None, rows, epoch, offset, offset - 1)
+
+
+def histories(limits: History, channel: str, sizes: list[int], *, rows: int = 1) -> tuple[Histories, ChannelHistory]:
+    """One channel, with a publication of each size."""
+    kept = Histories(limits, lambda: 0.0)
+    for offset, size in enumerate(sizes, start=1):
+        kept.take(publication(channel, offset, size, rows=rows))
+    found = kept.find(channel)
+    assert found is not None
+    return kept, found
+
+
+def offsets(history: ChannelHistory) -> list[int]:
+    return [kept.offset for kept in history.after(0)]
+
+
+def test_rows_bound_a_channel() -> None:
+    _, history = histories(History(rows=10), CHANNELS[0], [1] * 5, rows=4)
+    assert (offsets(history), history.rows) == ([4, 5], 8)
+
+
+def test_bytes_bound_a_channel() -> None:
+    kept, history = histories(History(bytes=4_096), CHANNELS[0], [1_000] * 9)
+    assert offsets(history) == [7, 8, 9]
+    assert kept.bytes == history.bytes == 3 * (1_000 + ENTRY_BYTES)
+
+
+def test_the_newest_publication_is_kept_whatever_its_size() -> None:
+    kept, history = histories(History(rows=1, bytes=4_096), CHANNELS[0], [10, 10_000], rows=100)
+    assert offsets(history) == [2]
+    assert kept.evicted == 0
+
+
+def test_at_the_budget_the_stream_that_is_idle_longest_loses_first() -> None:
+    kept = Histories(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    for channel, offset in [("1/stream/s/a", 1), ("1/stream/t/a", 1), ("1/stream/s/b", 1), ("1/stream/u/a", 1)]:
+        kept.take(publication(channel, offset, 1_000))
+    # t is idle longest, though a of s is the oldest publication.
+    left = {
+        channel: offsets(found)
+        for channel in ("1/stream/s/a", "1/stream/s/b", "1/stream/t/a", "1/stream/u/a")
+        if (found := kept.find(channel)) is not None
+    }
+    assert left == {"1/stream/s/a": [1], "1/stream/s/b": [1], "1/stream/t/a": [], "1/stream/u/a": [1]}
+    assert kept.evicted == 1
+
+
+def test_at_a_streams_limit_its_longest_idle_channel_loses_first() -> None:
+    kept = Histories(History(stream_bytes=2 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    for channel, offset in [("1/stream/s/a", 1), ("1/stream/s/b", 1), ("1/stream/t/a", 1), ("1/stream/s/a", 2)]:
+        kept.take(publication(channel, offset, 1_000))
+    assert [offsets(found) for channel in CHANNELS[:3] if (found := kept.find(channel)) is not None] == [
+        [1, 2],
+        [],
+        [1],
+    ]
+
+
+def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:
+    kept, history = histories(History(total_bytes=500), CHANNELS[0], [10, 1_000])
+    assert (offsets(history), kept.bytes, history.position.offset) == ([], 0, 2)
+    kept.take(publication(CHANNELS[0], 3, 10))
+    assert offsets(history) == [3]
+
+
+def test_a_hole_makes_a_new_beginning() -> None:
+    kept, history = histories(History(), CHANNELS[0], [1, 1])
+    kept.take(Publication(CHANNELS[0], b"x", None, 1, "e", 9, 7))
+    assert offsets(history) == [9]
+    assert history.missed_since(Position("e", 2)) is None
+    kept.take(publication(CHANNELS[0], 1, 1, epoch="f"))
+    assert (offsets(history), history.position) == ([1], Position("f", 1))
+    assert kept.bytes == history.bytes
+
+
+def test_offsets_may_jump() -> None:
+    kept, history = histories(History(), CHANNELS[0], [1, 1])
+    kept.take(Publication(CHANNELS[0], b"x", None, 1, "e", 2**32, 2))
+    assert [missed.offset for missed in history.missed_since(Position("e", 1)) or ()] == [2, 2**32]
+    # Nobody was ever told this offset; whoever names it missed what follows it all the same.
+    assert [missed.offset for missed in history.missed_since(Position("e", 77)) or ()] == [2**32]
+
+
+def test_the_future_and_foreign_epochs_are_unknown() -> None:
+    _, history = histories(History(), CHANNELS[0], [1, 1])
+    assert history.missed_since(Position("e", 3)) is None
+    assert history.missed_since(Position("other", 2)) is None
+    assert history.missed_since(Position("e", 2)) == []
+    assert [missed.offset for missed in history.missed_since(Position("", 0)) or ()] == [1, 2]
+
+
+@dataclass
+class Channel:
+    """All that was ever published, and when."""
+
+    epoch: str
+    publications: list[tuple[int, float]] = field(default_factory=list)
+    """Size and time."""
+
+
+class Keeping(RuleBasedStateMachine):
+    """Random publications on a few channels, against the whole past."""
+
+    @initialize(
+        limits=st.builds(
+            History,
+            rows=st.integers(1, 40),
+            seconds=st.sampled_from([1.0, 10.0, 1_000.0]),
+            bytes=st.integers(4_096, 9_000),
+            stream_bytes=st.sampled_from([600, 3_000, 10_000]),
+            total_bytes=st.sampled_from([600, 5_000, 20_000]),
+        )
+    )
+    def begin(self, limits: History) -> None:
+        self.limits = limits
+        self.now = 0.0
+        self.histories = Histories(limits, lambda: self.now)
+        self.lives = 0
+        self.channels: dict[str, Channel] = {}
+
+    @rule(channel=st.sampled_from(CHANNELS), size=st.sampled_from([0, 10, 500, 3_000, 9_500]), rows=st.integers(0, 9))
+    def publish(self, channel: str, size: int, rows: int) -> None:
+        if channel not in self.channels:
+            self.lives += 1
+            self.channels[channel] = Channel(f"e{self.lives}")
+        life = self.channels[channel]
+        life.publications.append((size, self.now))
+        offset = len(life.publications)
+        self.histories.take(publication(channel, offset, size, rows=rows, epoch=life.epoch))
+
+    @rule(seconds=st.sampled_from([0.1, 2.0, 500.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def sweep(self) -> None:
+        for history in self.histories.expire():
+            oldest = history.oldest
+            assert oldest is None or oldest.received_at >= self.now - self.limits.seconds
+
+    @rule(channel=st.sampled_from(CHANNELS))
+    def forget(self, channel: str) -> None:
+        self.histories.forget(channel)
+        self.channels.pop(channel, None)
+
+    @rule(channel=st.sampled_from(CHANNELS), offset=st.integers(0, 30))
+    def recover(self, channel: str, offset: int) -> None:
+        history = self.histories.find(channel)
+        if history is None:
+            return
+        life = self.channels[channel]
+        newest = len(life.publications)
+        missed = history.missed_since(Position(life.epoch, offset))
+        expected = list(range(offset + 1, newest + 1))
+        if missed is not None:
+            assert [kept.offset for kept in missed] == expected
+            assert [len(kept.data) for kept in missed] == [life.publications[at - 1][0] for at in expected]
+        else:
+            assert offset > newest or not set(expected) <= set(offsets(history)), "all of it was there"
+
+    @invariant()
+    def what_is_kept_is_a_suffix_and_counted(self) -> None:
+        if not hasattr(self, "histories"):
+            return
+        total, by_stream = 0, dict.fromkeys({channel.rsplit("/", 1)[0] for channel in CHANNELS}, 0)
+        for channel, life in self.channels.items():
+            history = self.histories.find(channel)
+            assert history is not None
+            kept = offsets(history)
+            newest = len(life.publications)
+            assert kept == list(range(newest - len(kept) + 1, newest + 1))
+            assert history.position == Position(life.epoch, newest)
+            size = sum(life.publications[offset - 1][0] + ENTRY_BYTES for offset in kept)
+            assert history.bytes == size
+            assert len(kept) <= 1 or (size <= self.limits.bytes and history.rows <= self.limits.rows)
+            total += size
+            by_stream[channel.rsplit("/", 1)[0]] += size
+        assert self.histories.bytes == total <= self.limits.total_bytes
+        assert max(by_stream.values()) <= self.limits.stream_bytes
+        if not total:
+            assert not self.histories._streams
+
+
+TestKeeping = Keeping.TestCase
+TestKeeping.settings = run_settings(deadline=None)
