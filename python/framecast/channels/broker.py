@@ -22,7 +22,7 @@ class Draft:
     """JSON without raw newlines, embedded as it is in what subscribers receive."""
 
     schema: bytes | None = None
-    """The channel's whole frame schema where this message makes it new or larger."""
+    """The channel's whole frame schema where this message makes it new or another."""
 
 
 @dataclass(frozen=True, slots=True)
