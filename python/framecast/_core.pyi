@@ -79,7 +79,7 @@ class Packet:
 
     @property
     def rows(self) -> int:
-        """Rows of the frame: lines with a labels column, times without one."""
+        """Rows of the frame: times and tags with a labels column, times without one."""
 
 @final
 class PushResult:
@@ -87,7 +87,7 @@ class PushResult:
 
     @property
     def accepted(self) -> int:
-        """Lines that became rows."""
+        """Lines that became rows, or parts of one."""
 
     @property
     def rejected(self) -> int:
@@ -108,19 +108,34 @@ class PushResult:
         """
 
     @property
+    def mismatches(self) -> list[str]:
+        """A sentence about each of the first columns that had such a cell, at most `max_rejections`; text of the sender
+        in it is escaped and cut.
+
+        ``measurement "cpu", field "idle" of {"host":"a"}: text where the column holds numbers; null instead``
+        """
+
+    @property
+    def late(self) -> int:
+        """Rows of the frames (as `Packet.rows` counts them) that are older than the newest row which their measurement
+        had before this push. They are in the packets like all others."""
+
+    @property
     def packets(self) -> list[Packet]:
         """In the order in which their measurements first appear; a measurement's packets in row order.
 
         Rows are in time order, equal times in the order of the body, also across the packets of a measurement.
-        Without a labels column the lines of one time are one row, and the last value of a cell counts.
+        Lines of one time and the same tags are one row, without a labels column all lines of one time; the last value
+        of a cell counts. With a labels column, lines whose row would be too large for a packet are several rows.
         """
 
 @final
 class StreamParser:
     """Turns the pushed bodies of one stream into frames; lives as long as the stream.
 
-    Keeps, per measurement, an append-only column list (the schema is sent once and again only when it grew) and
-    bounded caches. Not for two threads at once: a push must return before the next begins (RuntimeError).
+    Keeps, per measurement, an append-only column list (the schema is sent once and again only when it grew; that
+    integers become floats, counts as growing) and bounded caches. Not for two threads at once: a push must return
+    before the next begins (RuntimeError).
     """
 
     def __new__(
@@ -136,11 +151,15 @@ class StreamParser:
     ) -> StreamParser:
         """Take the limits and the frame format; ValueError for an unknown format.
 
-        ``labels_column`` frames have the columns `labels` and `time` and one per field key, and a row per line.
+        ``labels_column`` frames have the columns `labels` and `time` and one per field key, and a row per time and
+        tags.
         ``wide`` frames have `time` and one column per field key and set of tags, which are the column's `labels`, and a
         row per time. ``series`` frames are wide ones whose column names are unique: ``usage{cpu=cpu0, host=a}``, a
         backslash before each ``,`` ``=`` ``{`` ``}`` and backslash of a key or value, the field key alone without tags
         (``time{}`` for a field of that name); `config.displayNameFromDS` is the same for a person.
+
+        Without a labels column a column of numbers is int64 in the schema while all its values were integers that
+        fit, and float64 from the first other number of an accepted line on. With one it is float64 from the beginning.
 
         A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
         are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would be longer than
@@ -151,7 +170,7 @@ class StreamParser:
         together, and a packet that carries its schema is no larger. A line that would bring the frames of its push
         past `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a
         null for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a
-        column and packet) are not. `rejections` lists at most `max_rejections` lines.
+        column and packet) are not. `rejections` lists at most `max_rejections` lines, `mismatches` as many columns.
         """
 
     def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:

@@ -25,7 +25,9 @@ class Model:
     """Measurement to columns, and columns to the Python type that settled them."""
 
     columns: dict[str, dict[str, type]] = field(default_factory=dict)
+    newest_ns: dict[str, int] = field(default_factory=dict)
     mismatched: int = 0
+    late: int = 0
 
     def push(self, points: list[Point], received_ns: int) -> dict[str, list[list[Any]]]:
         pushed: dict[str, list[Point]] = {}
@@ -37,15 +39,20 @@ class Model:
         return {name: self.frame(name, rows, received_ns) for name, rows in pushed.items()}
 
     def frame(self, name: str, points: list[Point], received_ns: int) -> list[list[Any]]:
-        times = [received_ns if point.time_ns is None else point.time_ns for point in points]
-        order = sorted(range(len(points)), key=lambda row: times[row])
-        rows = [points[row] for row in order]
+        rows: dict[tuple[int, str], dict[str, Scalar]] = {}
+        for point in points:
+            time_ns = received_ns if point.time_ns is None else point.time_ns
+            rows.setdefault((time_ns, label_cell(point.tags)), {}).update(point.fields)
+        order = sorted(rows, key=lambda row: row[0])
+        newest_ns = self.newest_ns.get(name, order[0][0])
+        self.late += sum(time_ns < newest_ns for time_ns, _ in order)
+        self.newest_ns[name] = max(newest_ns, order[-1][0])
         frame: list[list[Any]] = [
-            [label_cell(row.tags) for row in rows],
-            [times[row] // 1_000_000 for row in order],
+            [labels for _, labels in order],
+            [time_ns // 1_000_000 for time_ns, _ in order],
         ]
         for key, kind in self.columns[name].items():
-            frame.append([self.cell(row.fields.get(key), kind) for row in rows])
+            frame.append([self.cell(rows[row].get(key), kind) for row in order])
         return frame
 
     def cell(self, value: Scalar | None, kind: type) -> Scalar | None:
@@ -56,7 +63,10 @@ class Model:
 
 @dataclass
 class LabelledModel:
-    """The same for frames whose columns have labels: measurement to columns, in order of first appearance."""
+    """The same for frames whose columns have labels: measurement to columns, in order of first appearance.
+
+    A column of integers is one of floats from the first other number on.
+    """
 
     columns: dict[str, dict[tuple[str, str], type]] = field(default_factory=dict)
     mismatched: int = 0
@@ -69,8 +79,11 @@ class LabelledModel:
             row = pushed.setdefault(point.measurement, {}).setdefault(time_ns, {})
             labels = json.dumps(point.tags, sort_keys=True)
             for key in sorted(point.fields):
-                columns.setdefault((key, labels), family(point.fields[key]))
-                row[key, labels] = point.fields[key]
+                value = point.fields[key]
+                kind = columns.setdefault((key, labels), int if is_int64(value) else family(value))
+                if kind is int and family(value) is float and not is_int64(value):
+                    columns[key, labels] = float
+                row[key, labels] = value
         return {name: self.frame(name, rows) for name, rows in pushed.items()}
 
     def frame(self, name: str, rows: dict[int, dict[tuple[str, str], Scalar]]) -> list[list[Any]]:
@@ -84,9 +97,9 @@ class LabelledModel:
 
 
 def fit(value: Scalar | None, kind: type) -> tuple[Scalar | None, bool]:
-    if value is None or family(value) is kind:
+    if value is None or family(value) is (float if kind is int else kind):
         return value, True
-    return (spell(value).rstrip("i") if kind is str else None), False
+    return (spell(value).rstrip("iu") if kind is str else None), False
 
 
 def label_cell(tags: dict[str, str]) -> str:
@@ -102,6 +115,10 @@ def family(value: Scalar) -> type:
     return str if isinstance(value, str) else bool if isinstance(value, bool) else float
 
 
+def is_int64(value: Scalar) -> bool:
+    return type(value) is int and value < 2**63
+
+
 def spell(value: Scalar) -> str:
     match value:
         case bool():
@@ -109,7 +126,7 @@ def spell(value: Scalar) -> str:
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case int():
-            return f"{value}i"
+            return f"{value}i" if value < 2**63 else f"{value}u"
         case _:
             return repr(value)
 
@@ -131,6 +148,7 @@ names = st.sampled_from(["a", "b", "c", "a b", "a,b", "é", 'q"', "{a", "time"])
 scalars = st.one_of(
     st.booleans(),
     st.integers(-(2**63), 2**63 - 1),
+    st.integers(2**63, 2**64 - 1),
     # Python and Rust spell the shortest float alike only where no exponent is needed; text columns show it.
     st.integers(-(10**6), 10**6).map(lambda number: number / 64),
     st.text(st.characters(codec="utf-8"), max_size=8),
@@ -140,7 +158,7 @@ points = st.builds(
     measurement=st.sampled_from(["m", "n n", "o,=o"]),
     tags=st.dictionaries(names, names, max_size=3),
     fields=st.dictionaries(names, scalars, min_size=1, max_size=4),
-    time_ns=st.none() | st.integers(-(10**7), 10**7) | st.integers(-(2**63), 2**63 - 1),
+    time_ns=st.none() | st.integers(0, 1) | st.integers(-(10**7), 10**7) | st.integers(-(2**63), 2**63 - 1),
 )
 
 
@@ -159,9 +177,9 @@ def test_parser_makes_the_frames_of_the_model(
     for batch in pushes:
         result = parser.push("\n".join(map(line, batch)).encode(), received_ns, "ns")
         assert [rejection.message for rejection in result.rejections] == []
-        before = model.mismatched
+        before = model.mismatched, model.late
         want = model.push(batch, received_ns)
-        assert result.mismatched == model.mismatched - before
+        assert (result.mismatched, result.late) == (model.mismatched - before[0], model.late - before[1])
         assert list(dict.fromkeys(packet.measurement for packet in result.packets)) == list(want)
         got: dict[str, list[list[Any]]] = {}
         for packet in result.packets:
@@ -209,8 +227,11 @@ def test_parser_makes_the_labelled_frames_of_the_model(
         result = parser.push("\n".join(map(line, batch)).encode(), received_ns, "ns")
         assert result.accepted == len(batch)
         before = model.mismatched
+        types = {name: list(columns.values()) for name, columns in model.columns.items()}
         want = model.push(batch, received_ns)
         assert result.mismatched == model.mismatched - before
+        changed = {name for name, columns in model.columns.items() if list(columns.values()) != types.get(name)}
+        assert {packet.measurement for packet in result.packets if packet.schema} == changed
         got: dict[str, list[list[Any]]] = {}
         for packet in result.packets:
             frame = json.loads(packet.payload)
@@ -218,8 +239,7 @@ def test_parser_makes_the_labelled_frames_of_the_model(
                 assert packet.measurement not in got, "the schema comes first"
                 fields = frame["schema"]["fields"]
                 sticky = known.get(packet.measurement, [])
-                assert len(fields) > len(sticky)
-                assert fields[: len(sticky)] == sticky
+                assert [identity(field) for field in fields[: len(sticky)]] == [identity(field) for field in sticky]
                 known[packet.measurement] = fields
             pieces = got.setdefault(packet.measurement, [[] for _ in known[packet.measurement]])
             for column, piece in zip(pieces, frame["data"]["values"], strict=True):
@@ -230,12 +250,21 @@ def test_parser_makes_the_labelled_frames_of_the_model(
             assert time == {"name": "time", "type": "time", "typeInfo": {"frame": "time.Time"}}
             labels = [json.dumps(field["labels"], sort_keys=True) for field in fields]
             keys = [field["name"] for field in fields]
+            assert [field["typeInfo"]["frame"] for field in fields] == [FRAME_TYPES[kind] for kind in columns.values()]
             assert [list(field["labels"]) for field in fields] == [sorted(field["labels"]) for field in fields]
             if frame_format == "wide":
                 assert list(zip(keys, labels, strict=True)) == list(columns)
             else:
                 assert len({"time", *keys}) == len(fields) + 1, "two columns have one name"
                 assert [(series_name(key, text)) for key, text in columns] == keys
+
+
+FRAME_TYPES = {int: "int64", float: "float64", bool: "bool", str: "string"}
+
+
+def identity(column: dict[str, Any]) -> tuple[Any, ...]:
+    """What of a column never changes."""
+    return column["name"], column["type"], column.get("labels"), column.get("config")
 
 
 def series_name(key: str, labels: str) -> str:

@@ -4,7 +4,7 @@
 /// How the points of a stream become frames; fixed for the stream's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A row per line: `labels`, `time`, and a column per field key.
+    /// A row per time and set of labels: `labels`, `time`, and a column per field key.
     #[default]
     LabelsColumn,
     /// A row per time: `time`, and a column per field key and set of labels, named as the field key.
@@ -33,10 +33,17 @@ impl Format {
         }
     }
 
-    /// Whether each line is a row that names its labels. Otherwise the lines of one time share a row, and
-    /// each column has labels.
+    /// Whether each row names its labels. Otherwise all lines of one time share a row, and each column has
+    /// labels.
     pub(super) const fn has_labels_column(self) -> bool {
         matches!(self, Self::LabelsColumn)
+    }
+
+    /// Whether a column of integers says so in the schema, until another number comes. Not with a labels column:
+    /// a schema that is sent again costs the shipped panel its labels there. Those columns are float64 from their
+    /// first number on, as Grafana Live has them.
+    pub(super) const fn has_integer_columns(self) -> bool {
+        !self.has_labels_column()
     }
 
     /// The columns before the fields', in the schema.

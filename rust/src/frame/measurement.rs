@@ -8,10 +8,11 @@ use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::label_set::LabelSet;
 use super::labels::Labels;
+use super::rows::Row;
 use crate::json;
 use crate::line_protocol::Field;
 
-/// Lives as long as its stream. Columns are only ever appended.
+/// Lives as long as its stream. Columns are only ever appended, and widened from integers to numbers.
 pub(super) struct Measurement {
     /// As meant; UTF-8.
     pub(super) name: Box<[u8]>,
@@ -26,8 +27,10 @@ pub(super) struct Measurement {
     hashes: KeyHashes,
     /// What the schema takes at most.
     schema_bytes: usize,
-    /// How many columns the last schema that was sent had.
+    /// How many columns the last schema that was sent had; `None` also when one of them changed since.
     announced: Option<usize>,
+    /// The time of the newest row so far.
+    newest_ns: Option<i64>,
 }
 
 impl Measurement {
@@ -42,6 +45,7 @@ impl Measurement {
             hashes,
             schema_bytes: 2 * name.len() + 192,
             announced: None,
+            newest_ns: None,
         }
     }
 
@@ -125,6 +129,33 @@ impl Measurement {
             last_cell: 0,
         });
         number
+    }
+
+    /// Make numbers of the integer columns that these cells need it of.
+    pub(super) fn widen(&mut self, cells: &[Cell]) {
+        for cell in cells {
+            let family = &mut self.columns[cell.column].family;
+            if family.widens(&cell.value) {
+                *family = Family::Number;
+                self.announced = None;
+            }
+        }
+    }
+
+    /// The labels of the column of that number as JSON; nothing where labels are a column.
+    pub(super) fn labels_of(&self, column: usize) -> &[u8] {
+        self.label_sets[self.columns[column].label_set].labels()
+    }
+
+    /// How many rows of a push are older than the newest row before it; its own count from the next push on.
+    /// They must be in time order.
+    pub(super) fn count_late(&mut self, rows: &[Row]) -> usize {
+        let newest_ns = self.newest_ns;
+        self.newest_ns = newest_ns.max(rows.last().map(|row| row.time_ns));
+        let late = rows
+            .iter()
+            .take_while(|row| newest_ns.is_some_and(|newest| row.time_ns < newest));
+        late.filter(|row| row.opens).count()
     }
 
     /// What the schema would take at most with the columns of these fields.

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use super::column::{Cell, NULL, write_cell};
 use super::format::Format;
 use super::measurement::Measurement;
+use super::mismatch::Mismatches;
+use super::points;
+use super::push::PushOutcome;
 use super::rows::{Batch, Row};
+use super::stream::Limits;
 
 /// A frame, ready to publish.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +22,7 @@ pub struct Packet {
     pub payload: Vec<u8>,
     /// The schema as JSON, when it is new or grew; `payload` holds it too.
     pub schema: Option<Vec<u8>>,
-    /// How many rows it has: lines with a labels column, times without one.
+    /// How many rows it has: times and tags with a labels column, times without one.
     pub rows: usize,
 }
 
@@ -32,7 +36,7 @@ const COLUMN_BYTES: usize = 3 + NULL_BYTES;
 const FRAME_BYTES: usize = 48;
 const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 
-/// Turn a batch into packets, and count the cells that did not fit their columns.
+/// Turn a batch into packets of the outcome, and count there what came of its cells.
 ///
 /// No packet passes `max_packet_bytes`, except one that has its schema and one row; the schema's bytes, it
 /// passes by at most. That rests on the limits that each line was held against. Beyond the packets it needs
@@ -40,20 +44,19 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 pub(super) fn write_packets(
     measurement: &mut Measurement,
     mut batch: Batch<'_>,
-    max_packet_bytes: usize,
-    packets: &mut Vec<Packet>,
-) -> usize {
-    if !batch.rows.is_sorted_by_key(|row| row.time_ns) {
-        batch.rows.sort_by_key(|row| row.time_ns);
-    }
+    limits: &Limits,
+    outcome: &mut PushOutcome,
+) {
+    order(measurement, &mut batch.rows, limits.max_packet_bytes);
+    outcome.late += measurement.count_late(&batch.rows);
     let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
     let columns = measurement.columns.len();
-    let mut mismatched = 0;
+    let mut mismatches = Mismatches::new(limits.max_rejections - outcome.mismatches.len());
     let mut rest = &batch.rows[..];
     while !rest.is_empty() {
         let schema = measurement.take_schema();
         let frame = frame_bytes(columns) + schema.as_ref().map_or(0, Vec::len);
-        let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, max_packet_bytes);
+        let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, limits.max_packet_bytes);
         let (rows, behind) = rest.split_at(entries);
         rest = behind;
         let mut payload = Vec::with_capacity(bytes);
@@ -66,12 +69,19 @@ pub(super) fn write_packets(
         payload.extend_from_slice(b"\"data\":{\"values\":[");
         write_leading_columns(measurement.format, rows, &mut payload);
         let count = rows.iter().filter(|row| row.opens).count();
-        mismatched += write_columns(measurement, rows, count, &batch.cells, &mut payload);
+        write_columns(
+            measurement,
+            rows,
+            count,
+            &batch.cells,
+            &mut payload,
+            &mut mismatches,
+        );
         payload.push(b']');
         write_nanos(measurement.format, rows, columns, &mut payload);
         payload.extend_from_slice(b"}}");
         debug_assert!(payload.len() <= bytes);
-        packets.push(Packet {
+        outcome.packets.push(Packet {
             measurement: Arc::clone(&name),
             path: Arc::clone(&measurement.path),
             payload,
@@ -79,7 +89,20 @@ pub(super) fn write_packets(
             rows: count,
         });
     }
-    mismatched
+    outcome.mismatched += mismatches.count;
+    outcome.mismatches.append(&mut mismatches.sentences);
+}
+
+/// Bring the lines into the order of their rows: by time, and the lines of one row together.
+fn order(measurement: &Measurement, lines: &mut [Row], max_packet_bytes: usize) {
+    if !lines.is_sorted_by_key(|line| line.time_ns) {
+        lines.sort_by_key(|line| line.time_ns);
+    }
+    if measurement.format.has_labels_column() {
+        let columns = measurement.columns.len();
+        let frame = frame_bytes(columns) + NULL_BYTES * columns;
+        points::join_lines(lines, max_packet_bytes.saturating_sub(frame));
+    }
 }
 
 /// What a frame takes at most beyond its rows and its schema. It may have a `labels` column beside the time.
@@ -126,7 +149,8 @@ fn write_columns(
     row_count: usize,
     cells: &[Cell],
     out: &mut Vec<u8>,
-) -> usize {
+    mismatches: &mut Mismatches,
+) {
     let columns = &measurement.columns;
     // ends[c] counts the cells of column c, then is where they begin, and after the dealing where they end.
     let mut ends = vec![0_usize; columns.len()];
@@ -147,9 +171,8 @@ fn write_columns(
             *end += 1;
         }
     }
-    let mut mismatched = 0;
     let mut start = 0;
-    for (column, end) in columns.iter().zip(ends) {
+    for (number, (column, end)) in columns.iter().zip(ends).enumerate() {
         out.extend_from_slice(b",[");
         let mut written = 0;
         let dealt = &dealt[start..end];
@@ -158,7 +181,10 @@ fn write_columns(
                 continue;
             }
             write_nulls(row - written, out);
-            mismatched += usize::from(!write_cell(&cells[at].value, column.family, out));
+            let value = &cells[at].value;
+            if !write_cell(value, column.family, out) {
+                mismatches.note(measurement, number, value);
+            }
             out.push(b',');
             written = row + 1;
         }
@@ -166,7 +192,6 @@ fn write_columns(
         close_list(out);
         start = end;
     }
-    mismatched
 }
 
 fn write_nulls(count: usize, out: &mut Vec<u8>) {

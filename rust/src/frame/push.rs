@@ -18,6 +18,10 @@ pub struct PushOutcome {
     pub reasons: Vec<(Reason, usize)>,
     /// Cells whose value did not fit its column.
     pub mismatched: usize,
+    /// A sentence about each of the first columns that had one; as many as refused lines are described.
+    pub mismatches: Vec<String>,
+    /// Rows that are older than the newest row which their measurement had before the push.
+    pub late: usize,
     /// In the order in which their measurements first appear.
     pub packets: Vec<Packet>,
 }
@@ -106,8 +110,7 @@ pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision:
     outcome.reasons = counted.filter(|&(_, count)| count > 0).collect();
     for (number, batch) in push.batches {
         let measurement = &mut stream.measurements[number];
-        let limit = stream.limits.max_packet_bytes;
-        outcome.mismatched += write_packets(measurement, batch, limit, &mut outcome.packets);
+        write_packets(measurement, batch, &stream.limits, &mut outcome);
     }
     outcome
 }

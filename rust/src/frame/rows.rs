@@ -6,12 +6,11 @@ use std::sync::Arc;
 use super::column::Cell;
 use super::format::Format;
 use super::key_hash::KeyHashes;
-use super::measurement::Measurement;
-use super::packet::{NULL_BYTES, frame_bytes};
-use crate::line_protocol::Field;
+use super::packet::{NULL_BYTES, TIME_BYTES, frame_bytes};
 
-/// The rows of one push that belong to one measurement, in the order of the body. Where lines of one time share
-/// a row, each line stays an entry of its own, and the first of a time opens the row.
+/// The rows of one push that belong to one measurement, in the order of the body. Where lines share a row, each
+/// stays an entry of its own, and the first opens the row. With a labels column that is settled once all are
+/// read ([`super::points`]), and each counts as a row until then.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     pub(super) rows: Vec<Row>,
@@ -26,14 +25,14 @@ pub(super) struct Batch<'a> {
     largest_row: usize,
     /// What the batch as one frame takes at most.
     pub(super) output_bytes: usize,
-    /// Whether a column came with it, so that the frame must carry the schema.
+    /// Whether a column came or was widened with it, so that the frame must carry the schema.
     pub(super) grew: bool,
 }
 
 /// One accepted line: a row, or a part of one.
 pub(super) struct Row {
     pub(super) time_ns: i64,
-    /// Whether a row of the frame begins with it. In time order the others of that row follow it.
+    /// Whether a row of the frame begins with it. In a packet the others of that row follow it.
     pub(super) opens: bool,
     /// The `labels` cell as JSON, where there is such a column.
     pub(super) labels: Arc<[u8]>,
@@ -42,6 +41,26 @@ pub(super) struct Row {
     pub(super) end: usize,
     /// What it adds to a frame, at most, beyond [`NULL_BYTES`] for every column.
     pub(super) bytes: usize,
+}
+
+impl Row {
+    /// A line whose cells begin at `start`; of its bytes those of its cells are not there yet.
+    pub(super) fn new(format: Format, time_ns: i64, opens: bool, labels: &Arc<[u8]>, start: usize) -> Self {
+        let time = if opens { TIME_BYTES } else { 0 };
+        let cell = if format.has_labels_column() {
+            labels.len() + 1
+        } else {
+            0
+        };
+        Self {
+            time_ns,
+            opens,
+            labels: Arc::clone(labels),
+            start,
+            end: start,
+            bytes: time + cell,
+        }
+    }
 }
 
 impl Batch<'_> {
@@ -70,22 +89,10 @@ impl Batch<'_> {
         frame_bytes(columns) + NULL_BYTES * columns + whole.max(self.largest_row)
     }
 
-    /// What the batch would take at most with one entry and these columns more. A column costs a null in every
-    /// row of the batch that came before it.
-    pub(super) fn grown(
-        &self,
-        measurement: &Measurement,
-        label_set: usize,
-        new_columns: &[Field],
-        row: &Row,
-    ) -> usize {
-        let columns = measurement.columns.len() + new_columns.len();
+    /// What the batch would take at most with one entry more, so many columns, and so many bytes of schema. A new
+    /// column costs a null in every row of the batch that came before it.
+    pub(super) fn grown(&self, columns: usize, schema: usize, row: &Row) -> usize {
         let rows = self.row_count + usize::from(row.opens);
-        let schema = if self.grew || !new_columns.is_empty() {
-            measurement.schema_bytes_with(label_set, new_columns)
-        } else {
-            0
-        };
         frame_bytes(columns) + schema + self.row_bytes + row.bytes + NULL_BYTES * columns * rows
     }
 }

@@ -112,6 +112,8 @@ struct PushResult {
     rejections: Vec<Py<Rejection>>,
     reasons: Py<PyDict>,
     mismatched: usize,
+    mismatches: Vec<String>,
+    late: usize,
     packets: Vec<Py<Packet>>,
 }
 
@@ -135,6 +137,8 @@ impl PushResult {
             rejections: rejections.collect::<PyResult<_>>()?,
             reasons: reasons.unbind(),
             mismatched: outcome.mismatched,
+            mismatches: outcome.mismatches,
+            late: outcome.late,
             packets: packets.collect::<PyResult<_>>()?,
         })
     }
