@@ -1,16 +1,18 @@
 """Publications within the last minute, as ``/api/live/list`` shows them."""
 
+from array import array
+
 SECONDS = 60
 
 
 class MinuteRate:
-    """Counts in sixty one-second slots: constant memory, exact to the second."""
+    """Counts in sixty one-second slots: one kilobyte, exact to the second."""
 
     __slots__ = ("_counts", "_newest", "_stamps")
 
     def __init__(self) -> None:
-        self._counts = [0] * SECONDS
-        self._stamps = [-SECONDS] * SECONDS
+        self._counts = array("q", [0]) * SECONDS
+        self._stamps = array("q", [-SECONDS]) * SECONDS
         self._newest = -SECONDS
 
     def add(self, now_seconds: int) -> None:
