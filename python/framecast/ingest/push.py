@@ -133,7 +133,8 @@ def parse_frame_format(value: str) -> FrameFormat | None:
     word = value.lower()
     found = next((known for known in FRAME_FORMATS if known == word), None)
     if value and found is None:
-        raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+        message = f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}"
+        raise Refusal(400, message, reason="unknown_format")
     return found
 
 

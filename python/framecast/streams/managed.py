@@ -94,6 +94,7 @@ class ManagedStream:
                 400,
                 f"stream {self.stream_id!r} has frames of the format {self._frame_format}, settled by its first push; "
                 f"push {wanted} to another stream",
+                reason="other_format",
             )
         self._frame_format = wanted
         self._parser = self._make_parser()

@@ -114,6 +114,7 @@ class StreamTable:
                 f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}, "
                 f"and none of them was idle for streams.evict_seconds = {limits.evict_seconds:g}",
                 temporary=True,
+                reason="stream_limit",
             )
         self._forget(idle)
 
