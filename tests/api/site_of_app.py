@@ -1,11 +1,12 @@
 """The application without a socket, over the live half of a server, and a client for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import trio
 from prometheus_client import CollectorRegistry
 
 from framecast.accounts.gate import Gate, open_gate
@@ -18,7 +19,7 @@ from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.routes import build_check
-from framecast.settings import Server, Settings
+from framecast.settings import Server, Settings, Streams
 from live_world import World, live_world
 
 OTHER_ORG = Identity(org_id=2, login="", role="Viewer")
@@ -38,8 +39,13 @@ class Site:
 
 
 @asynccontextmanager
-async def site(gate: Gate = open_gate, push: Any = None) -> AsyncIterator[Site]:
-    async with live_world() as world:
+async def site(
+    gate: Gate = open_gate,
+    push: Any = None,
+    streams: Streams | None = None,
+    clock: Callable[[], float] = trio.current_time,
+) -> AsyncIterator[Site]:
+    async with live_world(streams=streams, clock=clock) as world:
         registry = CollectorRegistry()
         registry.register(CoreCollector(world.fanout, world.hub, world.streams))
         intake = Intake(world.streams, gate, SETTINGS.push)

@@ -24,6 +24,8 @@ async def test_health_says_what_answers() -> None:
         ("GET", "/"),
         ("GET", "/metrics"),
         ("GET", "/api/live/list"),
+        ("GET", "/api/live/streams"),
+        ("GET", "/api/live/streams/s"),
         ("POST", "/api/live/push/s"),
         ("GET", "/api/live/push/s"),
         ("DELETE", "/api/live/list"),
@@ -90,6 +92,7 @@ async def test_an_unknown_path_is_a_json_problem(path: str) -> None:
     [
         ("POST", "/", "GET"),
         ("DELETE", "/api/live/list", "GET"),
+        ("DELETE", "/api/live/streams/s", "GET"),
         ("POST", "/api/health", "GET"),
         ("GET", "/api/live/push/s", "POST"),
     ],
@@ -173,7 +176,7 @@ async def test_metrics_name_no_stream() -> None:
         assert subscriber.received() == []
 
 
-@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live/list", "/api/live/push/s"])
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live/list", "/api/live/streams/s", "/api/live/push/s"])
 async def test_the_doors_rules_for_names_and_origins_hold_here_too(path: str) -> None:
     async with site() as here:
         answer = await here.client.get(path, headers={"Host": "rebound.example"})

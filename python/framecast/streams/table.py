@@ -10,7 +10,7 @@ from framecast._core import PushResult
 from framecast.channels.address import is_namespace
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
-from framecast.settings import FrameFormat, Settings
+from framecast.settings import FrameFormat, Settings, Streams
 from framecast.streams.ledger import PushError, error_of
 from framecast.streams.managed import LiveChannel, ManagedStream
 from framecast.streams.unbegun import Unbegun
@@ -65,6 +65,16 @@ class StreamTable:
         # A sender in a loop must not starve the others.
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
         return result
+
+    @property
+    def now(self) -> float:
+        """The clock that everything about streams is told by."""
+        return self._clock()
+
+    @property
+    def limits(self) -> Streams:
+        """What each stream may have."""
+        return self._settings.streams
 
     def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
         """Have the stream remember a push that was refused before it came here; `stream_id` can be a namespace."""
