@@ -293,3 +293,13 @@ async def test_a_push_during_the_answer_changes_nothing_of_it(monkeypatch: pytes
             page, streams = await read(here, "/s"), await read(here)
         assert len(page["measurements"]) >= 2
         assert streams["streams"][0]["stream"] == "s"
+
+
+async def test_a_body_that_never_reached_its_stream_is_on_its_page() -> None:
+    async with site() as here:
+        await here.world.push("s", b"m n=1i")
+        answer = await here.client.post("/api/live/push/s", content=b"x", headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 400
+        assert (await read(here, "/s"))["refused_pushes_by_reason"] == {"bad_gzip": 1}
+        await here.client.post("/api/v2/write?bucket=other", content=b"x", headers={"Content-Encoding": "gzip"})
+        assert "not gzip" in check_problem(await here.client.get("/api/live/streams/other"), 404)

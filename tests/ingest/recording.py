@@ -39,6 +39,7 @@ class RecordingStreams:
     """Every line that begins with ``bad`` is refused; a stream called ``full`` meets a limit."""
 
     def __init__(self) -> None:
+        self.refused: list[tuple[int, str, str]] = []
         self.pushed: list[tuple[int, str, bytes]] = []
         self.precisions: list[str] = []
         self.formats: list[str | None] = []
@@ -66,6 +67,9 @@ class RecordingStreams:
             if line.startswith(b"bad")
         ]
         return Outcome(len(lines) - len(bad), bad)
+
+    def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
+        self.refused.append((org_id, stream_id, refusal.reason))
 
     @property
     def bodies(self) -> list[bytes]:
