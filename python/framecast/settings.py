@@ -221,7 +221,7 @@ SECTIONS: dict[str, type[Struct]] = {
 }
 ENVIRONMENT_PREFIX = "FRAMECAST_"
 CLIENT_VARIABLES = frozenset({"FRAMECAST_TOKEN"})
-"""Read by `framecast push` and `framecast watch`; a server on the same machine must not trip over them."""
+"""Read by `framecast push`, `watch` and `streams`; a server on the same machine must not trip over them."""
 
 Layer = dict[tuple[str, str], tuple[Any, str]]
 """(section, key) → (value, where it came from)."""
