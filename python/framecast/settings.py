@@ -181,6 +181,13 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     output_bytes: Positive = 64 * MIB
     """Frame JSON that one push may become; sparse lines on a wide measurement grow much on the way."""
 
+    error_bytes: Positive = 8 * MIB
+    """The newest errors of all streams together, for their pages: each has an equal share, `max_streams` being there,
+    and at most 20."""
+
+    unbegun_streams: Positive = 200
+    """Ids without a stream whose last refused push is remembered, to tell why there is none."""
+
     frame_format: FrameFormat = "labels_column"
     """Of streams whose first accepted push names none with `gf_live_frame_format`; see docs/frames.md."""
 
@@ -238,7 +245,7 @@ SECTIONS: dict[str, type[Struct]] = {
 }
 ENVIRONMENT_PREFIX = "FRAMECAST_"
 CLIENT_VARIABLES = frozenset({"FRAMECAST_TOKEN"})
-"""Read by `framecast push` and `framecast watch`; a server on the same machine must not trip over them."""
+"""Read by `framecast push`, `watch` and `streams`; a server on the same machine must not trip over them."""
 
 Layer = dict[tuple[str, str], tuple[Any, str]]
 """(section, key) → (value, where it came from)."""

@@ -1,67 +1,15 @@
 """The application without a socket: its routes, the gate in front, and how it says no."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
+from site_of_app import OTHER_ORG, check_problem, site
 
 from framecast import __version__
-from framecast.accounts.gate import Gate, closed_gate, open_gate
-from framecast.accounts.identity import Identity
-from framecast.api.app import GateMiddleware, build_app
-from framecast.api.collector import CoreCollector
-from framecast.api.influx import LateWrite
-from framecast.api.push import LatePush
+from framecast.accounts.gate import closed_gate
 from framecast.errors import Refusal
-from framecast.ingest.http import HttpPush
-from framecast.ingest.influx import InfluxWrites
-from framecast.ingest.push import Intake
-from framecast.routes import build_check
-from framecast.settings import Server, Settings
-from live_world import World, live_world
-
-OTHER_ORG = Identity(org_id=2, login="", role="Viewer")
-SETTINGS = Settings(server=Server(dev=True))
-
-
-@dataclass
-class Site:
-    world: World
-    app: Any
-    client: httpx.AsyncClient = field(init=False)
-
-    def __post_init__(self) -> None:
-        # An application's error is answered with 500 and raised as well; hypercorn logs what is raised.
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
-
-
-@asynccontextmanager
-async def site(gate: Gate = open_gate, push: Any = None) -> AsyncIterator[Site]:
-    async with live_world() as world:
-        registry = CollectorRegistry()
-        registry.register(CoreCollector(world.fanout, world.hub, world.streams))
-        intake = Intake(world.streams, gate, SETTINGS.push)
-        late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
-        inner = build_app(world.streams, registry, push or late.serve, write.serve)
-        app = GateMiddleware(inner, gate, build_check(SETTINGS))
-        site = Site(world, app)
-        async with site.client:
-            yield site
-
-
-def check_problem(answer: httpx.Response, status: int) -> str:
-    """JSON with one message; returns it."""
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/json"
-    document = answer.json()
-    assert list(document) == ["message"]
-    return str(document["message"])
 
 
 async def test_health_says_what_answers() -> None:
@@ -76,6 +24,8 @@ async def test_health_says_what_answers() -> None:
         ("GET", "/"),
         ("GET", "/metrics"),
         ("GET", "/api/live/list"),
+        ("GET", "/api/live/streams"),
+        ("GET", "/api/live/streams/s"),
         ("POST", "/api/live/push/s"),
         ("GET", "/api/live/push/s"),
         ("DELETE", "/api/live/list"),
@@ -142,6 +92,7 @@ async def test_an_unknown_path_is_a_json_problem(path: str) -> None:
     [
         ("POST", "/", "GET"),
         ("DELETE", "/api/live/list", "GET"),
+        ("DELETE", "/api/live/streams/s", "GET"),
         ("POST", "/api/health", "GET"),
         ("GET", "/api/live/push/s", "POST"),
     ],
@@ -225,7 +176,7 @@ async def test_metrics_name_no_stream() -> None:
         assert subscriber.received() == []
 
 
-@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live/list", "/api/live/push/s"])
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live/list", "/api/live/streams/s", "/api/live/push/s"])
 async def test_the_doors_rules_for_names_and_origins_hold_here_too(path: str) -> None:
     async with site() as here:
         answer = await here.client.get(path, headers={"Host": "rebound.example"})

@@ -12,7 +12,7 @@ from framecast.cli.failure import CommandError, name_cause
 from framecast.errors import ConfigurationError
 
 
-@pytest.mark.parametrize("command", ["", "serve", "push", "watch", "parse"])
+@pytest.mark.parametrize("command", ["", "serve", "push", "watch", "streams", "parse"])
 def test_help_works(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
@@ -39,6 +39,8 @@ def test_version_names_release_and_core(capsys: pytest.CaptureFixture[str]) -> N
         (["watch", "stream/a/b", "--count", "0"], "--count"),
         (["watch", "stream/a/b", "--url", "nothing"], "--url"),
         (["watch", "stream/a/b", "--url", "http://x:port"], "--url"),
+        (["streams", "s", "--url", "nothing"], "--url"),
+        (["streams", "--measurement", "m"], "--measurement"),
         (["serve", "--set", "live.nope=1"], "unknown key live.nope"),
         (["serve", "--set", "nothing"], "section.key=value"),
         (["serve", "--config", "/nowhere.toml"], "cannot read /nowhere.toml"),

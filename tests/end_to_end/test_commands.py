@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from end_to_end.captures import SELECTION
+from end_to_end.conftest import ServerStarter
 from end_to_end.reference import read_points
 from end_to_end.server import FRAMECAST, RunningServer, clean_environment, read_line
 
@@ -66,6 +68,36 @@ def test_push_reports_a_refused_line_by_its_place(server: RunningServer, stream:
     assert pushed.returncode == 1
     assert f"{file}:2:5: ".encode() in pushed.stderr
     assert b"2 points accepted, 1 rejected" in pushed.stderr
+
+
+def test_a_stream_shows_what_became_of_its_pushes(start_server: ServerStarter) -> None:
+    server = start_server("streams.max_columns=2")
+    body = b"cpu,host=a idle=0.5,n=1i\ncpu idle=\ncpu third=1\n"
+    assert framecast("push", "demo", "--url", server.url, stdin=body).returncode == 1
+    refused = httpx.post(f"{server.url}/api/live/push/demo?gf_live_frame_format=wide", content=b"cpu n=1i")
+    assert refused.status_code == 400
+    page = json.loads(framecast("streams", "demo", "--measurement", "cpu", "--json", "--url", server.url).stdout)
+    assert page["totals"]["accepted_lines"] == 1
+    assert page["rejected_lines_by_reason"] == {"column_limit": 1, "missing_value": 1}
+    assert page["refused_pushes_by_reason"] == {"other_format": 1}
+    [limit] = page["limits_met"]
+    assert (limit["limit"], limit["times"]) == ("streams.max_columns", 1)
+    assert [(error["line"], error["reason"]) for error in page["errors"]] == [
+        (None, "other_format"),
+        (2, "missing_value"),
+        (3, "column_limit"),
+    ]
+    [measurement] = page["measurements"]
+    assert measurement["columns"] == [{"name": "idle", "type": "number"}, {"name": "n", "type": "number"}]
+    shown = framecast("streams", "demo", "--url", server.url)
+    assert shown.returncode == 0, shown
+    assert b"streams.max_columns" in shown.stdout
+    assert b"line 2, column 10: field" in shown.stdout
+    listed = framecast("streams", "--url", server.url)
+    assert listed.stdout.splitlines()[1].split()[:2] == [b"demo", b"labels_column"]
+    unknown = framecast("streams", "demmo", "--url", server.url)
+    assert unknown.returncode == 1
+    assert b"did you mean 'demo'?" in unknown.stderr
 
 
 def test_push_and_watch_say_when_there_is_no_server(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class RecordingStreams:
     """
 
     def __init__(self) -> None:
+        self.refused: list[tuple[int, str, str]] = []
         self.pushed: list[tuple[int, str, bytes]] = []
         self.precisions: list[str] = []
         self.formats: list[str | None] = []
@@ -77,6 +78,9 @@ class RecordingStreams:
         odd = [f"line {number}: odd" for number, line in enumerate(lines, 1) if line.startswith(b"odd")]
         late = sum(line.startswith(b"late") for line in lines)
         return Outcome(len(lines) - len(bad), bad, odd, late)
+
+    def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
+        self.refused.append((org_id, stream_id, refusal.reason))
 
     @property
     def bodies(self) -> list[bytes]:

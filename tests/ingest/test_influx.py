@@ -137,6 +137,23 @@ async def test_refused_bodies_have_the_shape_of_their_version(body: bytes, heade
         assert house.streams.pushed == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "header", "reason"),
+    [
+        (V2, b"m f=1\n" * 200, "", "body_limit"),
+        (V1, b"m f=1\n", "Content-Encoding: gzip", "bad_gzip"),
+        (V2 + "&precision=day", b"m f=1\n", "", "unknown_precision"),
+    ],
+)
+async def test_a_write_that_is_refused_before_its_stream_is_noted_there(
+    path: str, body: bytes, header: str, reason: str
+) -> None:
+    house = InfluxHouse(SMALL)
+    await house.converse(request(body, *filter(None, [header]), path=path))
+    assert house.streams.refused == [(1, "cpu", reason)]
+    assert house.streams.pushed == []
+
+
 async def test_what_may_be_tried_again_says_when() -> None:
     house = InfluxHouse()
     answer = await house.converse(request(b"m f=1", path="/api/v2/write?bucket=full"))

@@ -247,6 +247,34 @@ async def test_the_frame_format_that_a_push_names_reaches_its_stream() -> None:
     assert house.streams.formats == [None, None, "wide", "series"]
 
 
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (request(b"m f=1\n" * 200), "body_limit"),
+        (chunked(b"m f=1\n" * 200), "body_limit"),
+        (request(gzip.compress(b"m f=1\n" * 200), "Content-Encoding: gzip"), "body_limit"),
+        (request(gzip.compress(b"") * 11, "Content-Encoding: gzip"), "gzip_member_limit"),
+        (request(b"m f=1", "Content-Encoding: gzip"), "bad_gzip"),
+        (request(PACKED[:-4], "Content-Encoding: gzip"), "bad_gzip"),
+        (request(b"m f=1", "Content-Encoding: br"), "encoding"),
+        (request(b"m f=1", path="/api/live/push/cpu?precision=day"), "unknown_precision"),
+        (request(b"m f=1", path="/api/live/push/cpu?gf_live_frame_format=tall"), "unknown_format"),
+    ],
+)
+async def test_a_push_that_is_refused_before_its_stream_is_noted_there(raw: bytes, reason: str) -> None:
+    house = House(SMALL)
+    assert status_of(await house.converse(raw)) in {400, 413, 415}
+    assert house.streams.refused == [(1, "cpu", reason)]
+    assert house.streams.pushed == []
+
+
+@pytest.mark.parametrize(("path", "status"), [("full", 429), ("a%20b", 400), ("", 400)])
+async def test_what_the_streams_refuse_themselves_and_what_is_no_id_is_not_noted(path: str, status: int) -> None:
+    house = House()
+    assert status_of(await house.converse(request(b"m f=1", path=f"/api/live/push/{path}"))) == status
+    assert house.streams.refused == []
+
+
 async def test_without_a_way_in_a_push_is_401() -> None:
     house = House(gate=closed_gate)
     answer = await house.converse(request(b"m f=1\n"))
@@ -288,6 +316,7 @@ async def test_a_body_that_drips_is_408_in_time(autojump_clock: MockClock) -> No
         assert trio.current_time() == 60
         nursery.cancel_scope.cancel()
     assert house.streams.pushed == []
+    assert house.streams.refused == [(1, "cpu", "body_time_limit")]
     assert house.intake.budget.held_bytes == 0
 
 
@@ -335,6 +364,7 @@ async def test_bodies_of_all_senders_share_one_budget() -> None:
         answer = await house.converse(request(b"x" * 200))
         assert status_of(answer) == 503
         assert int(headers_of(answer)["retry-after"]) > 0
+        assert house.streams.refused == [(1, "cpu", "waiting_limit")]
         await other.theirs.send_all(b"x" * 10)
         assert status_of(bytes(await other.theirs.receive_some())) == 204
         await other.theirs.send_eof()

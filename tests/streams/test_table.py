@@ -265,3 +265,29 @@ async def test_a_large_push_reaches_its_subscribers_in_slices(autojump_clock: Mo
         # Small pushes do not wait.
         await world.push("s", b"m n=1i")
         assert trio.current_time() - started == elapsed
+
+
+async def test_streams_are_listed_for_their_org_and_sorted_once_they_have_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = trio.Event()
+
+    async def run_later(parse: Any, *arguments: Any, limiter: trio.CapacityLimiter) -> Any:
+        await release.wait()
+        return parse(*arguments)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_later)
+    async with live_world(push=LARGE) as world:
+        for stream_id, org_id in (("z", 1), ("a", 1), ("m", 2)):
+            await world.push(stream_id, b"m n=1i", org_id=org_id)
+        await world.push("never", b"bad")
+        async with trio.open_nursery() as nursery:
+            await nursery.start(begin_push, world, b"bad\n" * 1_000)
+            await trio.testing.wait_all_tasks_blocked()
+            assert world.streams.stream_count == 4
+            assert [stream.stream_id for stream in world.streams.list_streams(1)] == ["a", "z"]
+            assert world.streams.find(1, "s") is None
+            release.set()
+        assert [stream.stream_id for stream in world.streams.list_streams(2)] == ["m"]
+        assert (world.streams.find(1, "m"), world.streams.find(2, "a")) == (None, None)
+        assert world.streams.find(1, "a") is world.streams.list_streams(1)[0]

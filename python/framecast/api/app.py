@@ -15,6 +15,7 @@ from framecast.api import influx
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
+from framecast.api.streams import list_streams, show_stream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.influx import DIALECTS
@@ -28,6 +29,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
   GET  /api/live/list            the channels there are
+  GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
 """
 
@@ -50,6 +52,8 @@ def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute
             Route("/ping", influx.ping),
             Route("/metrics", metrics),
             Route("/api/live/list", list_channels),
+            Route("/api/live/streams", list_streams),
+            Route("/api/live/streams/{stream:path}", show_stream),
             Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
             *(Route(path, write, methods=["POST"]) for path in DIALECTS),
             WebSocketRoute("/{path:path}", late_upgrade),

@@ -53,7 +53,7 @@ from starting; it says which key, from where, and what is allowed.
 
 In the environment and with `--set` a list is written with commas (`--set server.listen=127.0.0.1:8300,[::1]:8300`) and
 a switch as `true` or `false`. Sizes are in bytes, times in seconds. `FRAMECAST_TOKEN` is no setting of the server: it
-belongs to `framecast push` and `framecast watch`.
+belongs to `framecast push`, `watch` and `streams`.
 """
 
 

@@ -28,15 +28,16 @@ class BodyReader:
         """
         encoding = encoding.strip().lower()
         if encoding not in _GZIP and encoding not in {"", "identity"}:
-            raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity")
+            raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity", reason="encoding")
         limits = self._limits
         if declared is not None and declared > limits.body_bytes:
-            raise Refusal(413, _too_large(limits.body_bytes))
+            raise Refusal(413, _too_large(limits.body_bytes), reason="body_limit")
         raw: bytes | None = None
         with trio.move_on_after(limits.body_seconds):
             raw = await _gather(chunks, limits.body_bytes, held)
         if raw is None:
-            raise Refusal(408, f"the body did not arrive within {limits.body_seconds:g} s (push.body_seconds)")
+            message = f"the body did not arrive within {limits.body_seconds:g} s (push.body_seconds)"
+            raise Refusal(408, message, reason="body_time_limit")
         if encoding in _GZIP and raw:
             return await self._inflate(raw, held)
         return raw
@@ -71,7 +72,7 @@ async def _gather(chunks: AsyncIterator[bytes], max_bytes: int, held: Held) -> b
     async for chunk in chunks:
         held.grow(len(chunk))
         if len(parts) + len(first) + len(chunk) > max_bytes:
-            raise Refusal(413, _too_large(max_bytes))
+            raise Refusal(413, _too_large(max_bytes), reason="body_limit")
         if not first and not parts:
             first = chunk
             continue

@@ -21,7 +21,8 @@ class ByteBudget:
     def take(self, count: int) -> None:
         """Count `count` more bytes; Refusal 503 when they do not fit."""
         if self.held_bytes + count > self._max_bytes:
-            raise Refusal(503, "too many pushed bodies are waiting at once (push.waiting_bytes)", temporary=True)
+            message = "too many pushed bodies are waiting at once (push.waiting_bytes)"
+            raise Refusal(503, message, temporary=True, reason="waiting_limit")
         self.held_bytes += count
         metrics.push_waiting_bytes.set(self.held_bytes)
 

@@ -99,10 +99,11 @@ class HttpPush:
         identity = self._intake.admit(request.authorization)
         stream_id = decode_stream_id(request.stream)
         query = dict(parse_qsl(request.query)) if request.query else {}
-        frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
-        precision = find_precision(query.get("precision", ""))
         with self._intake.budget.hold() as held:
-            body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            with self._intake.noting_refusals(identity, stream_id):
+                frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
+                precision = find_precision(query.get("precision", ""))
+                body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
             result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
         strict = result.rejected > 0 and is_yes(query.get("strict", ""))
         return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))

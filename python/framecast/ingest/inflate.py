@@ -37,7 +37,8 @@ class Inflation:
                 self._begin_member()
             self._inflate_some(goal - len(self._out))
         if len(self._out) > self._max_bytes:
-            raise Refusal(413, f"the body is larger than {self._max_bytes} bytes when inflated (push.body_bytes)")
+            message = f"the body is larger than {self._max_bytes} bytes when inflated (push.body_bytes)"
+            raise Refusal(413, message, reason="body_limit")
         return False
 
     def take(self) -> bytes:
@@ -46,10 +47,10 @@ class Inflation:
 
     def _begin_member(self) -> None:
         if self._place == len(self._pending) and not self._pending.startswith(b"\x1f"):
-            raise Refusal(400, "the body is not gzip, though Content-Encoding says so")
+            raise Refusal(400, "the body is not gzip, though Content-Encoding says so", reason="bad_gzip")
         self._members_left -= 1
         if self._members_left < 0:
-            raise Refusal(400, "the gzip body has too many members (push.gzip_members)")
+            raise Refusal(400, "the gzip body has too many members (push.gzip_members)", reason="gzip_member_limit")
         self._member = zlib.decompressobj(_GZIP_WINDOW)
 
     def _inflate_some(self, room: int) -> None:
@@ -61,7 +62,7 @@ class Inflation:
             self._out += member.decompress(self._pending, room)
         except zlib.error as error:
             reason = str(error).partition(": ")[2] or "bad data"
-            raise Refusal(400, f"the gzip body is damaged: {reason}") from None
+            raise Refusal(400, f"the gzip body is damaged: {reason}", reason="bad_gzip") from None
         if member.eof:
             self._pending = member.unused_data
             self._member = None
@@ -69,4 +70,4 @@ class Inflation:
         self._pending = member.unconsumed_tail
         at_end = not self._pending and self._place >= len(self._raw)
         if at_end and (0, len(self._out)) == before:
-            raise Refusal(400, "the gzip body is cut off")
+            raise Refusal(400, "the gzip body is cut off", reason="bad_gzip")

@@ -122,9 +122,10 @@ class InfluxWrites:
         query = dict(parse_qsl(request.query))
         identity = self._intake.admit(_find_authorization(dialect, request, query))
         stream_id = _find_stream(dialect, query)
-        precision = find_precision(query.get("precision", ""), dialect.precisions)
         with self._intake.budget.hold() as held:
-            body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            with self._intake.noting_refusals(identity, stream_id):
+                precision = find_precision(query.get("precision", ""), dialect.precisions)
+                body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
             result = await self._intake.push(identity, stream_id, body, precision=precision)
         if not result.rejected:
             return Answer(204, count_headers(result))

@@ -17,5 +17,6 @@ def find_precision(word: str, known: Mapping[str, str] = PRECISIONS) -> str:
     """The core's word for a sender's; none at all is ``ns``. Refusal 400 names what there is."""
     found = known.get(word or "ns")
     if found is None:
-        raise Refusal(400, f"unknown precision '{printable(word, 20)}'; this server has: {', '.join(known)}")
+        message = f"unknown precision '{printable(word, 20)}'; this server has: {', '.join(known)}"
+        raise Refusal(400, message, reason="unknown_precision")
     return found

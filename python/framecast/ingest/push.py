@@ -4,6 +4,8 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, get_args
 from urllib.parse import unquote_to_bytes
 
@@ -49,6 +51,10 @@ class StreamSink(Protocol):
         """
         ...
 
+    def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
+        """Have the stream remember a push whose body never came to `push`."""
+        ...
+
 
 class Intake:
     """Takes pushed bodies in. One for the server; used by every connection's task."""
@@ -88,6 +94,15 @@ class Intake:
             first = result.rejections[0].message if result.rejections else ""
             self.complain(identity, stream_id, count=result.rejected, example=first)
         return result
+
+    @contextmanager
+    def noting_refusals(self, identity: Identity, stream_id: str) -> Iterator[None]:
+        """Let the stream know why a body was refused that is being read for it within the ``with`` block."""
+        try:
+            yield
+        except Refusal as refusal:
+            self._sink.note_refusal(identity.org_id, stream_id, refusal)
+            raise
 
     def complain(self, identity: Identity, stream_id: str, *, count: int, example: str) -> None:
         """Log what is wrong with a stream's pushes: at most once per stream and `complaint_seconds`.
@@ -135,7 +150,8 @@ def parse_frame_format(value: str) -> FrameFormat | None:
     word = value.lower()
     found = next((known for known in FRAME_FORMATS if known == word), None)
     if value and found is None:
-        raise Refusal(400, f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}")
+        message = f"unknown {FRAME_FORMAT} '{printable(value)}'; this server has: {', '.join(FRAME_FORMATS)}"
+        raise Refusal(400, message, reason="unknown_format")
     return found
 
 

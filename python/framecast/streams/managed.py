@@ -12,6 +12,7 @@ from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import FrameFormat, Push, Streams
+from framecast.streams.ledger import Ledger
 from framecast.streams.rate import MinuteRate
 
 SCOPE = "stream"
@@ -45,6 +46,7 @@ class ManagedStream:
         self.channels: dict[str, LiveChannel] = {}
         self.pushes_under_way = 0
         self.pushed_at = clock()
+        self.ledger = Ledger(self.pushed_at, error_bytes=streams.error_bytes // streams.max_streams)
         self._clock = clock
         self._slice_bytes = streams.packet_bytes
         self._hub = hub
@@ -78,10 +80,19 @@ class ManagedStream:
                 else:
                     result = await trio.to_thread.run_sync(parse, limiter=threads)
                 await self._publish(result)
+            self.ledger.note_push(len(body), result, self._clock())
+        except Refusal as refusal:
+            self.ledger.note_refusal(refusal, self._clock())
+            raise
         finally:
             self.pushes_under_way -= 1
             self.pushed_at = self._clock()
         return result
+
+    @property
+    def frame_format(self) -> FrameFormat:
+        """Settled once there is a channel."""
+        return self._frame_format
 
     def _settle_format(self, named: FrameFormat | None) -> None:
         """Take up the format that a push names, or none: any while nothing was accepted, then only the stream's."""
@@ -94,6 +105,7 @@ class ManagedStream:
                 400,
                 f"stream {self.stream_id!r} has frames of the format {self._frame_format}, settled by its first push; "
                 f"push {wanted} to another stream",
+                reason="other_format",
             )
         self._frame_format = wanted
         self._parser = self._make_parser()

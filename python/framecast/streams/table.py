@@ -10,8 +10,10 @@ from framecast._core import PushResult
 from framecast.channels.address import is_namespace
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
-from framecast.settings import FrameFormat, Settings
-from framecast.streams.managed import ManagedStream
+from framecast.settings import FrameFormat, Settings, Streams
+from framecast.streams.ledger import PushError, error_of
+from framecast.streams.managed import LiveChannel, ManagedStream
+from framecast.streams.unbegun import Unbegun
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,7 @@ class StreamTable:
         self._settings = settings
         self._clock = clock
         self._streams: dict[tuple[int, str], ManagedStream] = {}
+        self._unbegun = Unbegun(settings.streams.unbegun_streams)
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
     async def push(
@@ -62,6 +65,42 @@ class StreamTable:
         # A sender in a loop must not starve the others.
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
         return result
+
+    @property
+    def now(self) -> float:
+        """The clock that everything about streams is told by."""
+        return self._clock()
+
+    @property
+    def limits(self) -> Streams:
+        """What each stream may have."""
+        return self._settings.streams
+
+    def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
+        """Have the stream remember a push that was refused before it came here; `stream_id` can be a namespace."""
+        stream = self._streams.get((org_id, stream_id))
+        if stream is not None:
+            stream.ledger.note_refusal(refusal, self._clock())
+        else:
+            self._unbegun.note((org_id, stream_id), error_of(refusal, self._clock()))
+
+    def find(self, org_id: int, stream_id: str) -> ManagedStream | None:
+        """The stream of that id; None before its first accepted line."""
+        found = self._streams.get((org_id, stream_id))
+        return found if found is not None and found.channels else None
+
+    def find_unbegun(self, org_id: int, stream_id: str) -> PushError | None:
+        """Why the last push to an id that is no stream began none; None when none is remembered."""
+        return self._unbegun.find((org_id, stream_id))
+
+    def list_streams(self, org_id: int) -> list[ManagedStream]:
+        """The org's streams, sorted by id."""
+        streams = [stream for stream in self._streams.values() if stream.org_id == org_id and stream.channels]
+        return sorted(streams, key=lambda stream: stream.stream_id)
+
+    def subscriber_count(self, channel: LiveChannel) -> int:
+        """Connections that are subscribed to it now."""
+        return self._hub.subscriber_count(channel.address)
 
     async def list_channels(self, org_id: int) -> list[ListedChannel]:
         """Every channel of the org's streams, sorted by name."""
@@ -99,22 +138,25 @@ class StreamTable:
             )
         limits = self._settings.streams
         if len(self._streams) >= limits.max_streams:
-            self._make_room(stream_id)
+            self._make_room(org_id, stream_id)
         stream = ManagedStream(org_id, stream_id, self._hub, (limits, self._settings.push), clock=self._clock)
         self._streams[org_id, stream_id] = stream
         return stream
 
-    def _make_room(self, stream_id: str) -> None:
+    def _make_room(self, org_id: int, stream_id: str) -> None:
         """Forget the longest idle stream that nobody watches. Refusal 429 when all of them are in use."""
         limits = self._settings.streams
         idle = min(self._unused(), key=lambda stream: stream.pushed_at, default=None)
         if idle is None or self._clock() - idle.pushed_at < limits.evict_seconds:
-            raise Refusal(
+            refusal = Refusal(
                 429,
                 f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}, "
                 f"and none of them was idle for streams.evict_seconds = {limits.evict_seconds:g}",
                 temporary=True,
+                reason="stream_limit",
             )
+            self.note_refusal(org_id, stream_id, refusal)
+            raise refusal
         self._forget(idle)
 
     def _unused(self) -> Iterator[ManagedStream]:
@@ -134,5 +176,10 @@ class StreamTable:
 
     def _drop_if_empty(self, stream: ManagedStream) -> None:
         """A body without one good line must not leave a stream behind: ids come from outside."""
-        if not stream.channels and not stream.pushes_under_way:
-            self._streams.pop((stream.org_id, stream.stream_id), None)
+        key = (stream.org_id, stream.stream_id)
+        if stream.channels:
+            self._unbegun.forget(key)
+        elif not stream.pushes_under_way:
+            self._streams.pop(key, None)
+            if stream.ledger.newest_error is not None:
+                self._unbegun.note(key, stream.ledger.newest_error)
