@@ -1,16 +1,19 @@
 """One managed stream: every measurement a channel, every limit from the settings, points without a time get ours."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from framecast.channels.address import MAX_ADDRESS_BYTES
+from framecast.channels.broker import Draft
 from framecast.errors import Refusal
 from framecast.settings import Push, Streams
+from framecast.streams.managed import SLICE_PAUSE_SECONDS
 from live_world import World, live_world, stream_address
 
 
@@ -107,6 +110,50 @@ async def test_a_packet_past_the_limit_goes_out_in_several() -> None:
         values = [number for item in received for number in json.loads(item.data)["data"]["values"][2]]
         assert values == list(range(200))
         assert (await world.streams.list_channels(1))[0].minute_rate == len(received)
+
+
+async def test_a_schema_that_could_not_be_published_goes_out_with_the_next_packet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with live_world() as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        publish = world.broker.publish
+
+        async def refuse(drafts: Sequence[Draft]) -> Sequence[int]:
+            raise Refusal(503, "the broker is away", temporary=True)
+
+        for body in (b"m n=1i 1", b"m n=2i,k=1 2"):
+            monkeypatch.setattr(world.broker, "publish", refuse)
+            with pytest.raises(Refusal, match="away"):
+                await world.push("s", body)
+            assert subscriber.received() == []
+            monkeypatch.setattr(world.broker, "publish", publish)
+            await world.push("s", b"m n=3i 3")
+            await world.push("s", b"m n=4i 4")
+            first, second = [json.loads(item.data) for item in subscriber.received()]
+            assert len(first["schema"]["fields"]) == len(first["data"]["values"])
+            assert "schema" not in second
+            history = world.hub.history(stream_address("m"))
+            assert history is not None
+            assert json.loads(history.schema or b"") == first["schema"]
+
+
+async def test_a_push_that_is_cancelled_half_way_loses_no_schema(autojump_clock: MockClock) -> None:
+    async with live_world(streams=Streams(packet_bytes=500)) as world:
+        subscriber = world.subscriber()
+        for path in ("a", "b"):
+            world.hub.subscribe(subscriber.connection, stream_address(path), path)
+        with trio.move_on_after(SLICE_PAUSE_SECONDS * 1.5):
+            lines = [b"a n=%di %d\n" % (number, number) for number in range(200)]
+            await world.push("s", b"".join(lines) + b"b n=1i 1\n")
+        received = subscriber.received()
+        assert received
+        assert {item.channel for item in received} == {"a"}
+        await world.push("s", b"a n=7i 7\nb n=2i 2\n")
+        a, b = [json.loads(item.data) for item in subscriber.received()]
+        assert "schema" not in a
+        assert (len(b["schema"]["fields"]), b["data"]["values"][2]) == (3, [2])
 
 
 async def test_the_first_accepted_push_settles_the_frame_format() -> None:

@@ -1,12 +1,12 @@
 """One managed stream: a parser with its sticky columns, and the channels its measurements became."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import trio
 
-from framecast._core import PushResult, StreamParser
+from framecast._core import Packet, PushResult, StreamParser
 from framecast.channels.address import MAX_ADDRESS_BYTES, Address
 from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
@@ -27,6 +27,8 @@ class LiveChannel:
 
     address: Address
     schema: bytes
+    schema_due: bool = True
+    """Whether subscribers were not given this schema yet: the core names it once, and publishing may fail."""
     rate: MinuteRate = field(default_factory=MinuteRate)
 
 
@@ -128,23 +130,50 @@ class ManagedStream:
         A large push on one channel would otherwise be queued for its subscribers faster than any of them can read,
         and cut them all. The pause is the clock's, never a client's.
         """
+        self._note_schemas(result.packets)
         now = int(self._clock())
-        drafts: list[Draft] = []
-        waiting_bytes = 0
+        part: list[Packet] = []
+        part_bytes = 0
         for packet in result.packets:
-            channel = self.channels.get(packet.path)
-            if packet.schema is not None:
-                if channel is None:
-                    address = Address(self.org_id, SCOPE, self.stream_id, packet.path)
-                    channel = self.channels[packet.path] = LiveChannel(address, packet.schema)
-                channel.schema = packet.schema
-            if channel is None:
-                raise AssertionError(f"the first packet of {packet.path} carries no schema")
-            channel.rate.add(now)
-            if drafts and waiting_bytes + len(packet.payload) > self._slice_bytes:
-                await self._hub.publish(drafts)
-                drafts, waiting_bytes = [], 0
+            self.channels[packet.path].rate.add(now)
+            if part and part_bytes + len(packet.payload) > self._slice_bytes:
+                await self._publish_part(part)
+                part, part_bytes = [], 0
                 await trio.sleep(SLICE_PAUSE_SECONDS)
-            waiting_bytes += len(packet.payload)
-            drafts.append(Draft(channel.address.key, packet.payload, packet.schema, packet.rows))
+            part_bytes += len(packet.payload)
+            part.append(packet)
+        await self._publish_part(part)
+
+    def _note_schemas(self, packets: Sequence[Packet]) -> None:
+        """Every schema that the core names, before anything can go wrong: it names each only once."""
+        for packet in packets:
+            if packet.schema is None:
+                continue
+            channel = self.channels.get(packet.path)
+            if channel is None:
+                address = Address(self.org_id, SCOPE, self.stream_id, packet.path)
+                self.channels[packet.path] = LiveChannel(address, packet.schema)
+            else:
+                channel.schema, channel.schema_due = packet.schema, True
+
+    async def _publish_part(self, packets: Sequence[Packet]) -> None:
+        """Publish all of these or none; a schema is due until it was published."""
+        with_schema: set[str] = set()
+        drafts = []
+        for packet in packets:
+            channel = self.channels[packet.path]
+            due = channel.schema_due and packet.path not in with_schema
+            if due:
+                with_schema.add(packet.path)
+            drafts.append(_draft(channel, packet, with_schema=due))
         await self._hub.publish(drafts)
+        for path in with_schema:
+            self.channels[path].schema_due = False
+
+
+def _draft(channel: LiveChannel, packet: Packet, *, with_schema: bool) -> Draft:
+    payload = packet.payload
+    if with_schema and packet.schema is None:
+        # An earlier push's, which was never published. {"data":…} becomes {"schema":…,"data":…}.
+        payload = b'{"schema":' + channel.schema + b"," + payload[1:]
+    return Draft(channel.address.key, payload, channel.schema if with_schema else None, packet.rows)
