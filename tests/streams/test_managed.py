@@ -112,6 +112,17 @@ async def test_a_packet_past_the_limit_goes_out_in_several() -> None:
         assert (await world.streams.list_channels(1))[0].minute_rate == len(received)
 
 
+async def test_the_packets_of_one_push_name_the_schema_once() -> None:
+    async with live_world(streams=Streams(packet_bytes=500)) as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, stream_address("m"), "m")
+        # 1e0 may take 24 bytes and takes one: packets come out smaller than they were planned, several go together.
+        await world.push("s", b"".join(b"m n=1e0 %d\n" % number for number in range(200)))
+        received = [json.loads(item.data) for item in subscriber.received()]
+        assert ["schema" in frame for frame in received] == [True] + [False] * (len(received) - 1)
+        assert len(received) > 5
+
+
 async def test_a_schema_that_could_not_be_published_goes_out_with_the_next_packet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
