@@ -79,7 +79,7 @@ class Packet:
 
     @property
     def rows(self) -> int:
-        """Rows of the frame: lines with a labels column, times without one."""
+        """Rows of the frame: times and tags with a labels column, times without one."""
 
 @final
 class PushResult:
@@ -87,7 +87,7 @@ class PushResult:
 
     @property
     def accepted(self) -> int:
-        """Lines that became rows."""
+        """Lines that became rows, or parts of one."""
 
     @property
     def rejected(self) -> int:
@@ -112,7 +112,8 @@ class PushResult:
         """In the order in which their measurements first appear; a measurement's packets in row order.
 
         Rows are in time order, equal times in the order of the body, also across the packets of a measurement.
-        Without a labels column the lines of one time are one row, and the last value of a cell counts.
+        Lines of one time and the same tags are one row, without a labels column all lines of one time; the last value
+        of a cell counts. With a labels column, lines whose row would be too large for a packet are several rows.
         """
 
 @final
@@ -136,7 +137,8 @@ class StreamParser:
     ) -> StreamParser:
         """Take the limits and the frame format; ValueError for an unknown format.
 
-        ``labels_column`` frames have the columns `labels` and `time` and one per field key, and a row per line.
+        ``labels_column`` frames have the columns `labels` and `time` and one per field key, and a row per time and
+        tags.
         ``wide`` frames have `time` and one column per field key and set of tags, which are the column's `labels`, and a
         row per time. ``series`` frames are wide ones whose column names are unique: ``usage{cpu=cpu0, host=a}``, a
         backslash before each ``,`` ``=`` ``{`` ``}`` and backslash of a key or value, the field key alone without tags

@@ -77,16 +77,48 @@ def test_new_keys_of_one_line_are_sorted_and_come_behind_the_old() -> None:
 
 
 def test_two_spellings_of_a_series_share_their_labels() -> None:
-    result = push(make_parser(), r"m\,x,b=2,a=\ 1 f\ f=1 0" + "\n" + r"m\,x,a=\ 1,b=2 f\ f=2 0")
-    assert values(result) == [["a= 1, b=2"] * 2, [0, 0], [1, 2]]
+    result = push(make_parser(), r"m\,x,b=2,a=\ 1 f\ f=1 0" + "\n" + r"m\,x,a=\ 1,b=2 f\ f=2 1000000")
+    assert values(result) == [["a= 1, b=2"] * 2, [0, 1], [1, 2]]
     assert result.packets[0].measurement == "m,x"
     assert names(frames(result)[0]["schema"])[2:] == ["f f"]
 
 
 def test_rows_are_in_time_order_and_equal_times_in_body_order() -> None:
-    result = push(make_parser(), "m a=1 3000000\nm a=2 1000000\nm a=3 3000000\nm a=4 -1\nm a=5 1000000")
+    result = push(make_parser(), "m a=1 3000000\nm a=2 1000000\nm,h=a a=3 3000000\nm a=4 -1\nm,h=a a=5 1000000")
     assert values(result)[1:] == [[-1, 1, 1, 3, 3], [4, 2, 5, 1, 3]]
     assert frames(result)[0]["data"]["nanos"] == [None, [999_999, 0, 0, 0, 0], None]
+
+
+def test_lines_of_one_time_and_the_same_tags_are_one_row_and_the_last_value_counts() -> None:
+    parser = make_parser()
+    body = "m,h=b,a=1 x=1,y=1 2\nm,h=c x=2 2\nm,h=c x=0 1\nm,a=2,h=b,a=1 z=3,x=3 2\nm,h=c y=4,x=t 2\nm,h=b,a=1 z=5 2"
+    result = push(parser, body)
+    (packet,) = result.packets
+    assert values(result)[0] == ["h=c", "a=1, h=b", "h=c"]
+    assert values(result)[2:] == [[0, 3, None], [None, 1, 4], [None, 5, None]]
+    assert frames(result)[0]["data"]["nanos"][1] == [1, 2, 2]
+    assert (result.accepted, packet.rows, result.mismatched) == (6, 3, 1)
+    # A value that is replaced is no misfit, and other measurements have rows of their own.
+    again = push(parser, "m,h=c x=t 2\nn,h=c x=1 2\nm,h=c x=1 2")
+    assert again.mismatched == 0
+    assert [packet.rows for packet in again.packets] == [1, 1]
+
+
+def test_a_row_joined_of_lines_is_no_larger_than_a_packet() -> None:
+    parser = make_parser(max_packet_bytes=600)
+    push(parser, 'm a="",b="",c="" 0')
+    lines = [f'm,h={host} {key}="{key * 180}" 0\n' for key in "abc" for host in "xy"]
+    result = push(parser, "".join(lines))
+    assert (result.accepted, result.rejected) == (6, 0)
+    assert all(len(packet.payload) <= 600 for packet in result.packets)
+    rows = [row for frame in frames(result) for row in zip(*frame["data"]["values"], strict=True)]
+    a, b, c = (key * 180 for key in "abc")
+    assert rows == [
+        ("h=x", 0, a, b, None),
+        ("h=y", 0, a, b, None),
+        ("h=x", 0, None, None, c),
+        ("h=y", 0, None, None, c),
+    ]
 
 
 def test_lines_without_a_timestamp_get_the_time_of_receipt() -> None:
@@ -117,14 +149,14 @@ def test_values_keep_their_digits() -> None:
 def test_misfits_become_null_or_text_and_are_counted() -> None:
     parser = make_parser()
     push(parser, 'm n=1,s="a",b=t 0')
-    result = push(parser, 'm n="NaN",s=1.50,b=1 0\nm n=t,s=true,b="t" 0\nm n=2i,s="x",b=f 0')
+    result = push(parser, 'm n="NaN",s=1.50,b=1 0\nm n=t,s=true,b="t" 1\nm n=2i,s="x",b=f 2')
     assert values(result)[2:] == [[None, None, False], [None, None, 2], ["1.50", "true", "x"]]
     assert result.mismatched == 6
     assert push(parser, "m n=1 0").mismatched == 0
 
 
 def test_the_last_of_a_repeated_field_counts_and_settles_the_type() -> None:
-    result = push(make_parser(), 'm a=1,b=2,a="x" 0\nm a=1,a="y",b=1,b=3 0')
+    result = push(make_parser(), 'm a=1,b=2,a="x" 0\nm a=1,a="y",b=1,b=3 1')
     assert values(result)[2:] == [["x", "y"], [2, 3]]
     assert result.mismatched == 0
 
@@ -138,7 +170,7 @@ def test_strings_are_escaped_for_json() -> None:
 
 def test_measurements_keep_their_order_of_appearance() -> None:
     parser = make_parser()
-    result = push(parser, "b f=1 0\na f=1 0\nb f=2 0\n")
+    result = push(parser, "b f=1 0\na f=1 0\nb f=2 1\n")
     assert [(packet.measurement, packet.rows) for packet in result.packets] == [("b", 2), ("a", 1)]
     push(parser, "c f=1 0\na f=1 0")
     assert parser.measurements() == ["b", "a", "c"]

@@ -37,15 +37,17 @@ class Model:
         return {name: self.frame(name, rows, received_ns) for name, rows in pushed.items()}
 
     def frame(self, name: str, points: list[Point], received_ns: int) -> list[list[Any]]:
-        times = [received_ns if point.time_ns is None else point.time_ns for point in points]
-        order = sorted(range(len(points)), key=lambda row: times[row])
-        rows = [points[row] for row in order]
+        rows: dict[tuple[int, str], dict[str, Scalar]] = {}
+        for point in points:
+            time_ns = received_ns if point.time_ns is None else point.time_ns
+            rows.setdefault((time_ns, label_cell(point.tags)), {}).update(point.fields)
+        order = sorted(rows, key=lambda row: row[0])
         frame: list[list[Any]] = [
-            [label_cell(row.tags) for row in rows],
-            [times[row] // 1_000_000 for row in order],
+            [labels for _, labels in order],
+            [time_ns // 1_000_000 for time_ns, _ in order],
         ]
         for key, kind in self.columns[name].items():
-            frame.append([self.cell(row.fields.get(key), kind) for row in rows])
+            frame.append([self.cell(rows[row].get(key), kind) for row in order])
         return frame
 
     def cell(self, value: Scalar | None, kind: type) -> Scalar | None:
@@ -140,7 +142,7 @@ points = st.builds(
     measurement=st.sampled_from(["m", "n n", "o,=o"]),
     tags=st.dictionaries(names, names, max_size=3),
     fields=st.dictionaries(names, scalars, min_size=1, max_size=4),
-    time_ns=st.none() | st.integers(-(10**7), 10**7) | st.integers(-(2**63), 2**63 - 1),
+    time_ns=st.none() | st.integers(0, 1) | st.integers(-(10**7), 10**7) | st.integers(-(2**63), 2**63 - 1),
 )
 
 

@@ -205,10 +205,17 @@ def channel_path(measurement: str) -> str:
 
 
 def published_order(stream: str, pushes: Iterable[Sequence[Point]]) -> dict[str, list[Point]]:
-    """What the subscribers of each channel must see: push after push, each one's rows in time order."""
+    """What the subscribers of each channel must see: push after push, each one's rows in time order.
+
+    Points of one measurement, time and labels are one row; of a field that is given twice the last value counts.
+    """
     channels: dict[str, list[Point]] = defaultdict(list)
     for push in pushes:
-        for point in sorted(push, key=lambda point: point.time_ns or 0):
+        rows: dict[object, Point] = {}
+        for point in push:
+            row = (point.measurement, point.labels, point.time_ns)
+            rows[row] = replace(point, fields={**rows[row].fields, **point.fields}) if row in rows else point
+        for point in sorted(rows.values(), key=lambda point: point.time_ns or 0):
             channels[f"stream/{stream}/{channel_path(point.measurement)}"].append(point)
     return dict(channels)
 

@@ -68,7 +68,7 @@ async def test_a_measurement_of_any_name_has_a_channel(server: RunningServer, st
 
 async def test_rows_of_one_push_are_in_time_order(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/m"
-    body = b"m n=3i 3000000\nm n=1i 1000000\nm n=4i 3000000\nm n=2i 2000000\n"
+    body = b"m n=3i 3000000\nm n=1i 1000000\nm,h=a n=4i 3000000\nm n=2i 2000000\n"
     with trio.fail_after(20):
         async with connect(server.address) as pushing, python_subscriber(server.subscribe_url) as program:
             await program.subscribe(channel)

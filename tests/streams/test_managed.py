@@ -32,7 +32,7 @@ async def test_a_push_is_one_publication_a_measurement_whatever_its_lines() -> N
         subscriber = world.subscriber()
         for path in ("a", "b"):
             world.hub.subscribe(subscriber.connection, stream_address(path), path)
-        await world.push("s", b"a n=1i 1\nb n=1i 1\n" * 20)
+        await world.push("s", b"".join(b"a n=1i %d\nb n=1i %d\n" % (time, time) for time in range(20)))
         received = subscriber.received()
         assert [item.channel for item in received] == ["a", "b"]
         assert [len(json.loads(item.data)["data"]["values"][1]) for item in received] == [20, 20]

@@ -4,7 +4,7 @@
 /// How the points of a stream become frames; fixed for the stream's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A row per line: `labels`, `time`, and a column per field key.
+    /// A row per time and set of labels: `labels`, `time`, and a column per field key.
     #[default]
     LabelsColumn,
     /// A row per time: `time`, and a column per field key and set of labels, named as the field key.
@@ -33,8 +33,8 @@ impl Format {
         }
     }
 
-    /// Whether each line is a row that names its labels. Otherwise the lines of one time share a row, and
-    /// each column has labels.
+    /// Whether each row names its labels. Otherwise all lines of one time share a row, and each column has
+    /// labels.
     pub(super) const fn has_labels_column(self) -> bool {
         matches!(self, Self::LabelsColumn)
     }

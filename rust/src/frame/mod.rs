@@ -14,6 +14,7 @@ mod labels;
 mod measurement;
 mod packet;
 mod path;
+mod points;
 mod push;
 mod rows;
 mod series;

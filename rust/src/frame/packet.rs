@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::column::{Cell, NULL, write_cell};
 use super::format::Format;
 use super::measurement::Measurement;
+use super::points;
 use super::rows::{Batch, Row};
 
 /// A frame, ready to publish.
@@ -18,7 +19,7 @@ pub struct Packet {
     pub payload: Vec<u8>,
     /// The schema as JSON, when it is new or grew; `payload` holds it too.
     pub schema: Option<Vec<u8>>,
-    /// How many rows it has: lines with a labels column, times without one.
+    /// How many rows it has: times and tags with a labels column, times without one.
     pub rows: usize,
 }
 
@@ -48,6 +49,10 @@ pub(super) fn write_packets(
     }
     let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
     let columns = measurement.columns.len();
+    if measurement.format.has_labels_column() {
+        let frame = frame_bytes(columns) + NULL_BYTES * columns;
+        points::join_lines(&mut batch.rows, max_packet_bytes.saturating_sub(frame));
+    }
     let mut mismatched = 0;
     let mut rest = &batch.rows[..];
     while !rest.is_empty() {

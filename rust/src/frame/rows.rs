@@ -10,8 +10,9 @@ use super::measurement::Measurement;
 use super::packet::{NULL_BYTES, frame_bytes};
 use crate::line_protocol::Field;
 
-/// The rows of one push that belong to one measurement, in the order of the body. Where lines of one time share
-/// a row, each line stays an entry of its own, and the first of a time opens the row.
+/// The rows of one push that belong to one measurement, in the order of the body. Where lines share a row, each
+/// stays an entry of its own, and the first opens the row. With a labels column that is settled once all are
+/// read ([`super::points`]), and each counts as a row until then.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
     pub(super) rows: Vec<Row>,
@@ -33,7 +34,7 @@ pub(super) struct Batch<'a> {
 /// One accepted line: a row, or a part of one.
 pub(super) struct Row {
     pub(super) time_ns: i64,
-    /// Whether a row of the frame begins with it. In time order the others of that row follow it.
+    /// Whether a row of the frame begins with it. In a packet the others of that row follow it.
     pub(super) opens: bool,
     /// The `labels` cell as JSON, where there is such a column.
     pub(super) labels: Arc<[u8]>,
