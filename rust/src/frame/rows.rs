@@ -6,9 +6,7 @@ use std::sync::Arc;
 use super::column::Cell;
 use super::format::Format;
 use super::key_hash::KeyHashes;
-use super::measurement::Measurement;
-use super::packet::{NULL_BYTES, frame_bytes};
-use crate::line_protocol::Field;
+use super::packet::{NULL_BYTES, TIME_BYTES, frame_bytes};
 
 /// The rows of one push that belong to one measurement, in the order of the body. Where lines share a row, each
 /// stays an entry of its own, and the first opens the row. With a labels column that is settled once all are
@@ -45,6 +43,26 @@ pub(super) struct Row {
     pub(super) bytes: usize,
 }
 
+impl Row {
+    /// A line whose cells begin at `start`; of its bytes those of its cells are not there yet.
+    pub(super) fn new(format: Format, time_ns: i64, opens: bool, labels: &Arc<[u8]>, start: usize) -> Self {
+        let time = if opens { TIME_BYTES } else { 0 };
+        let cell = if format.has_labels_column() {
+            labels.len() + 1
+        } else {
+            0
+        };
+        Self {
+            time_ns,
+            opens,
+            labels: Arc::clone(labels),
+            start,
+            end: start,
+            bytes: time + cell,
+        }
+    }
+}
+
 impl Batch<'_> {
     /// What is there of the row that a line of this time belongs to; `None` if it opens one.
     pub(super) fn shared_row(&self, format: Format, time_ns: i64) -> Option<usize> {
@@ -71,22 +89,10 @@ impl Batch<'_> {
         frame_bytes(columns) + NULL_BYTES * columns + whole.max(self.largest_row)
     }
 
-    /// What the batch would take at most with one entry and these columns more. A column costs a null in every
-    /// row of the batch that came before it.
-    pub(super) fn grown(
-        &self,
-        measurement: &Measurement,
-        label_set: usize,
-        new_columns: &[Field],
-        row: &Row,
-    ) -> usize {
-        let columns = measurement.columns.len() + new_columns.len();
+    /// What the batch would take at most with one entry more, so many columns, and so many bytes of schema. A new
+    /// column costs a null in every row of the batch that came before it.
+    pub(super) fn grown(&self, columns: usize, schema: usize, row: &Row) -> usize {
         let rows = self.row_count + usize::from(row.opens);
-        let schema = if self.grew || !new_columns.is_empty() {
-            measurement.schema_bytes_with(label_set, new_columns)
-        } else {
-            0
-        };
         frame_bytes(columns) + schema + self.row_bytes + row.bytes + NULL_BYTES * columns * rows
     }
 }

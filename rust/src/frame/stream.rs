@@ -1,14 +1,13 @@
 //! What a stream keeps from push to push.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::column::{Cell, Family, cell_bytes};
 use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::labels::Labels;
 use super::measurement::Measurement;
-use super::packet::{NULL_BYTES, TIME_BYTES};
+use super::packet::NULL_BYTES;
 use super::path;
 use super::push::{self, Push, PushOutcome, keep_last_of_each_key};
 use super::rows::Row;
@@ -227,20 +226,7 @@ impl Stream {
         );
         keep_last_of_each_key(&mut push.unknown);
         let shared = batch.shared_row(self.format, time_ns);
-        let mut row = Row {
-            time_ns,
-            opens: shared.is_none(),
-            labels: Arc::clone(&series.labels),
-            start,
-            end: start,
-            bytes: 0,
-        };
-        if row.opens {
-            row.bytes += TIME_BYTES;
-        }
-        if self.format.has_labels_column() {
-            row.bytes += row.labels.len() + 1;
-        }
+        let mut row = Row::new(self.format, time_ns, shared.is_none(), &series.labels, start);
         for cell in &batch.cells[start..] {
             row.bytes +=
                 cell_bytes(&cell.value, measurement.columns[cell.column].family).saturating_sub(NULL_BYTES);
@@ -251,14 +237,21 @@ impl Stream {
         let whole = shared.unwrap_or(0) + row.bytes;
         let new_keys: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
         let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
-        let grown = batch.grown(measurement, series.label_set, &push.unknown, &row);
+        let columns = measurement.columns.len() + push.unknown.len();
+        let grew = batch.grew || !push.unknown.is_empty();
+        let schema = if grew {
+            measurement.schema_bytes_with(series.label_set, &push.unknown)
+        } else {
+            0
+        };
+        let grown = batch.grown(columns, schema, &row);
         let output_bytes = push.output_bytes - batch.output_bytes + grown;
         let prospect = Prospect {
             measurement,
             label_set: series.label_set,
             unknown: &push.unknown,
             name_bytes: self.name_bytes + new_names,
-            packet_bytes: batch.largest_packet(measurement.columns.len() + push.unknown.len(), whole),
+            packet_bytes: batch.largest_packet(columns, whole),
             output_bytes,
         };
         if let Some((reason, subject)) = self.limits.refusal(&prospect) {
@@ -269,7 +262,7 @@ impl Stream {
         self.name_bytes += new_names;
         push.output_bytes = output_bytes;
         batch.output_bytes = grown;
-        batch.grew |= !push.unknown.is_empty();
+        batch.grew = grew;
         for field in push.unknown.drain(..) {
             let column =
                 measurement.add_column(series.label_set, &field.key.text(), Family::of(&field.value));
