@@ -120,8 +120,9 @@ class PushResult:
 class StreamParser:
     """Turns the pushed bodies of one stream into frames; lives as long as the stream.
 
-    Keeps, per measurement, an append-only column list (the schema is sent once and again only when it grew) and
-    bounded caches. Not for two threads at once: a push must return before the next begins (RuntimeError).
+    Keeps, per measurement, an append-only column list (the schema is sent once and again only when it grew; that
+    integers become floats, counts as growing) and bounded caches. Not for two threads at once: a push must return
+    before the next begins (RuntimeError).
     """
 
     def __new__(
@@ -143,6 +144,9 @@ class StreamParser:
         row per time. ``series`` frames are wide ones whose column names are unique: ``usage{cpu=cpu0, host=a}``, a
         backslash before each ``,`` ``=`` ``{`` ``}`` and backslash of a key or value, the field key alone without tags
         (``time{}`` for a field of that name); `config.displayNameFromDS` is the same for a person.
+
+        Without a labels column a column of numbers is int64 in the schema while all its values were integers that
+        fit, and float64 from the first other number of an accepted line on. With one it is float64 from the beginning.
 
         A line whose measurement or field would exceed `max_measurements` or `max_columns` is refused and the others
         are kept; `labels` and `time` do not count as columns. So is one whose measurement's path would be longer than

@@ -81,6 +81,75 @@ fn a_series_frame_names_each_column_apart() {
 }
 
 #[test]
+fn integers_are_told_until_another_number_comes() {
+    let frame_types = |outcome: &PushOutcome| -> Option<Vec<String>> {
+        let schema = outcome.packets[0].schema.as_ref()?;
+        let schema: Value = serde_json::from_slice(schema).unwrap();
+        let fields = schema["fields"].as_array().unwrap()[1..].iter();
+        Some(
+            fields
+                .map(|field| field["typeInfo"]["frame"].to_string())
+                .collect(),
+        )
+    };
+    let (int, float) = (r#""int64""#, r#""float64""#);
+    for format in [Format::Wide, Format::Series] {
+        let mut stream = Stream::with_format(format, LIMITS);
+        let first = push(&mut stream, "m,h=a x=1i,y=9223372036854775807u 0\nm,h=b x=1 0");
+        assert_eq!(frame_types(&first).unwrap(), [int, int, float]);
+        // What is no number, is refused, or is replaced in its own line, changes nothing.
+        let refused = format!("{} x=1.5 0", "m,h=a y=2u,".to_owned() + &"z=1,".repeat(70_000));
+        for body in [
+            "m,h=a x=2i,y=t 1",
+            "m,h=a x=1.5,x=2i 2",
+            "m,h=a x=1.5 2.5\nm,h=a y=1i 2",
+            &refused,
+        ] {
+            let outcome = push(&mut stream, body);
+            assert!(
+                outcome.packets.iter().all(|packet| packet.schema.is_none()),
+                "{body}"
+            );
+        }
+        let wide = push(&mut stream, "m,h=a y=9223372036854775808u 3\nm,h=b x=1i 3");
+        assert_eq!(frame_types(&wide).unwrap(), [int, float, float]);
+        assert_eq!(
+            frames(&wide)[0]["data"]["values"][2],
+            json!([9_223_372_036_854_775_808_u64])
+        );
+        let wide = push(&mut stream, "m,h=a x=3i 4\nm,h=a x=1.5 5");
+        assert_eq!(frame_types(&wide).unwrap(), [float, float, float]);
+        assert_eq!(
+            frame_types(&push(&mut stream, "m,h=a x=4i 6\nm,h=a x=1.5 7")),
+            None
+        );
+    }
+    let mut stream = Stream::new(LIMITS);
+    push(&mut stream, "m x=1i 0");
+    assert_eq!(push(&mut stream, "m x=1.5 0").packets[0].schema, None);
+}
+
+#[test]
+fn a_schema_that_is_sent_again_counts_as_output() {
+    let limits = Limits {
+        max_push_output_bytes: 4_000,
+        ..LIMITS
+    };
+    let mut stream = Stream::with_format(Format::Wide, limits);
+    push(&mut stream, "m x=1i,y=1i,z=1i 0");
+    let lines: Vec<_> = (0..1_000).map(|time| format!("m x=1i {time}\n")).collect();
+    let room = push(&mut stream, &lines.concat()).accepted;
+    assert!(room < 1_000);
+    let last = push(&mut stream, &(lines[..room - 1].concat() + "m x=1.5 1000"));
+    assert_eq!(last.reasons, [(Reason::OutputLimit, 1)]);
+    // Refused, it left the column as it was.
+    assert_eq!(push(&mut stream, "m x=2i 0").packets[0].schema, None);
+    let first = push(&mut stream, &("m x=1.5 1000\n".to_owned() + &lines.concat()));
+    let bytes: usize = first.packets.iter().map(|packet| packet.payload.len()).sum();
+    assert!((10..room).contains(&first.accepted) && bytes <= 4_000);
+}
+
+#[test]
 fn lines_of_one_time_share_a_row_and_the_last_value_counts() {
     let mut stream = Stream::with_format(Format::Wide, LIMITS);
     let body = "m,h=a x=1 5000000\nm,h=a x=2 3000000\nm,h=a y=\"z\",x=3 5000000\nm,h=b x=4 3000000\nm,h=a x=5 5000000\n";
@@ -203,6 +272,7 @@ fn points() -> impl Strategy<Value = Point> {
     let text = prop::sample::select(&["a", "b", "a,b", "a=b", "{a}", "\\", "\"", "time", "a, b=b"][..]);
     let values = prop_oneof![
         (-9..9_i64).prop_map(|number| json!(number)),
+        (-9..9_i8).prop_map(|number| json!(f64::from(number) + 0.5)),
         any::<bool>().prop_map(|value| json!(value)),
         "[a\"\\\\]{0,30}".prop_map(|text| json!(text)),
     ];
@@ -226,7 +296,10 @@ fn line((labels, fields, time): &Point) -> String {
         .collect();
     let fields: Vec<_> = fields
         .iter()
-        .map(|(key, value)| format!("{}={value}", escape(key)))
+        .map(|(key, value)| {
+            let suffix = if value.is_i64() { "i" } else { "" };
+            format!("{}={value}{suffix}", escape(key))
+        })
         .collect();
     format!("m{} {} {time}\n", tags.concat(), fields.join(","))
 }
@@ -279,6 +352,7 @@ proptest! {
         let mut stream = Stream::with_format(format, Limits { max_packet_bytes, ..LIMITS });
         let mut types = HashMap::new();
         let mut columns: Vec<Key> = Vec::new();
+        let mut wide: Vec<bool> = Vec::new();
         for points in pushes {
             let outcome = push(&mut stream, &points.iter().map(line).collect::<String>());
             prop_assert_eq!(outcome.accepted, points.len());
@@ -302,8 +376,11 @@ proptest! {
                         };
                         (key.to_owned(), field["labels"].to_string())
                     }).collect();
-                    prop_assert!(grown.len() > columns.len() && grown.starts_with(&columns));
+                    let now_wide: Vec<bool> = fields[1..].iter().map(|field| field["typeInfo"]["frame"] == "float64").collect();
+                    prop_assert!(grown.starts_with(&columns) && (grown.len() > columns.len() || now_wide != wide));
+                    prop_assert!(wide.iter().zip(&now_wide).all(|(before, now)| before <= now));
                     columns = grown;
+                    wide = now_wide;
                 }
                 let values = frame["data"]["values"].as_array().unwrap();
                 prop_assert_eq!(values.len(), columns.len() + 1);

@@ -149,6 +149,18 @@ async def test_a_panel_that_comes_late_or_again_goes_on_with_the_same_series(
             }
 
 
+@pytest.mark.parametrize("frame_format", ["wide", "series"])
+async def test_integers_become_floats_without_a_trace(server: RunningServer, stream: str, frame_format: str) -> None:
+    async with panel_of(server, stream, frame_format) as here:
+        for number, value in enumerate(["1i", "2i", "1e3", "3i", "9223372036854775808u"], 1):
+            await here.push(f"cpu,h=a x={value} {number}000000\ncpu,h=b x={number}i {number}000000")
+        fields = await here.shown(5)
+        assert [(field["labels"], field["values"]) for field in fields[1:]] == [
+            ({"h": "a"}, [1, 2, 1000, 3, 9223372036854776000]),
+            ({"h": "b"}, [1, 2, 3, 4, 5]),
+        ]
+
+
 async def test_wide_frames_of_one_label_set_may_grow(server: RunningServer, stream: str) -> None:
     async with panel_of(server, stream, "wide") as here:
         for body in ("cpu,h=a x=1 1000000", "cpu,h=a y=3,x=2 2000000", "cpu,h=a y=4 3000000"):

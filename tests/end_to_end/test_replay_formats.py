@@ -24,6 +24,7 @@ class LabelledFrameReader:
 
     def __init__(self, frame_format: str) -> None:
         self.columns: list[tuple[str, str, str]] = []
+        self._types: list[str] = []
         self._series = frame_format == "series"
 
     def read(self, frame: Mapping[str, Any]) -> list[Row]:
@@ -32,7 +33,9 @@ class LabelledFrameReader:
             assert (time["name"], time["type"]) == ("time", "time")
             columns = [(self._key(field["name"]), label_text(field["labels"]), field["type"]) for field in fields]
             assert columns[: len(self.columns)] == self.columns, "columns were not only appended"
-            assert len(columns) > len(self.columns), "a schema came that says nothing new"
+            types = [field["typeInfo"]["frame"] for field in fields]
+            assert types != self._types, "a schema came that says nothing new"
+            self._types = types
             names = [(field["name"], "" if self._series else str(field["labels"])) for field in fields]
             assert len(set(names)) == len(names)
             self.columns = columns

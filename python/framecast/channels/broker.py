@@ -33,7 +33,7 @@ class Draft:
     """JSON without raw newlines, embedded as it is in what subscribers receive."""
 
     schema: bytes | None = None
-    """The channel's whole frame schema where this message makes it new or larger; `data` holds it too."""
+    """The channel's whole frame schema where this message makes it new or another; `data` holds it too."""
 
     rows: int = 0
     """Rows of a frame; 0 for what is none."""

@@ -1,11 +1,15 @@
 //! Columns: what a field is called, what family of values it holds, and how a value is fitted into it.
 
+use super::format::Format;
 use crate::json;
 use crate::line_protocol::{Number, Value};
 
-/// The families of values. The first value seen under a key settles its column's, for good.
+/// The families of values. The first value seen under a key settles its column's, for good, but that integers
+/// become numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
+    /// Numbers that are all integers of 64 bits so far, where the format tells them apart.
+    Integer,
     /// Ints, uints and floats together.
     Number,
     /// True and false.
@@ -15,17 +19,25 @@ pub(super) enum Family {
 }
 
 impl Family {
-    pub(super) fn of(value: &Value) -> Self {
+    /// The family of a column whose first value this is.
+    pub(super) fn of(value: &Value, format: Format) -> Self {
         match value {
+            Value::Number(number) if format.has_integer_columns() && number.fits_i64() => Self::Integer,
             Value::Number(_) => Self::Number,
             Value::Bool(_) => Self::Boolean,
             Value::Text { .. } => Self::Text,
         }
     }
 
+    /// Whether a column of this family must become one of numbers to hold the value.
+    pub(super) fn widens(self, value: &Value) -> bool {
+        self == Self::Integer && matches!(value, Value::Number(number) if !number.fits_i64())
+    }
+
     /// `type` and `typeInfo` of the column, as Grafana's SDK writes them, with a comma before.
     pub(super) const fn schema(self) -> &'static [u8] {
         match self {
+            Self::Integer => b",\"type\":\"number\",\"typeInfo\":{\"frame\":\"int64\",\"nullable\":true}",
             Self::Number => b",\"type\":\"number\",\"typeInfo\":{\"frame\":\"float64\",\"nullable\":true}",
             Self::Boolean => b",\"type\":\"boolean\",\"typeInfo\":{\"frame\":\"bool\",\"nullable\":true}",
             Self::Text => b",\"type\":\"string\",\"typeInfo\":{\"frame\":\"string\",\"nullable\":true}",
@@ -33,7 +45,7 @@ impl Family {
     }
 }
 
-/// A column of one measurement; never removed, never changed.
+/// A column of one measurement; never removed, and but for [`Family::widens`] never changed.
 #[derive(Debug)]
 pub(super) struct Column {
     /// The field key as meant; UTF-8.
@@ -60,7 +72,7 @@ pub(super) const NULL: &[u8] = b"null";
 /// At most so many bytes does [`write_cell`] write, the comma behind it counted.
 pub(super) fn cell_bytes(value: &Value, family: Family) -> usize {
     let bytes = match (value, family) {
-        (Value::Number(number), Family::Number) => number.json_bytes(),
+        (Value::Number(number), Family::Integer | Family::Number) => number.json_bytes(),
         (Value::Number(number), Family::Text) => number.json_bytes() + 2,
         (Value::Bool(_), Family::Boolean) => 5,
         (Value::Bool(_), Family::Text) => 7,
@@ -75,7 +87,7 @@ pub(super) fn cell_bytes(value: &Value, family: Family) -> usize {
 /// whether it fitted.
 pub(super) fn write_cell(value: &Value, family: Family, out: &mut Vec<u8>) -> bool {
     match (value, family) {
-        (Value::Number(number), Family::Number) => number.write_json(out),
+        (Value::Number(number), Family::Integer | Family::Number) => number.write_json(out),
         (Value::Bool(value), Family::Boolean) => out.extend_from_slice(bool_text(*value)),
         (Value::Text { raw, plain: true }, Family::Text) => {
             out.push(b'"');

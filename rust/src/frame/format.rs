@@ -39,6 +39,13 @@ impl Format {
         matches!(self, Self::LabelsColumn)
     }
 
+    /// Whether a column of integers says so in the schema, until another number comes. Not with a labels column:
+    /// a schema that is sent again costs the shipped panel its labels there. Those columns are float64 from their
+    /// first number on, as Grafana Live has them.
+    pub(super) const fn has_integer_columns(self) -> bool {
+        !self.has_labels_column()
+    }
+
     /// The columns before the fields', in the schema.
     pub(super) const fn leading_schema(self) -> &'static [u8] {
         match self {

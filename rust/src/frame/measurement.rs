@@ -11,7 +11,7 @@ use super::labels::Labels;
 use crate::json;
 use crate::line_protocol::Field;
 
-/// Lives as long as its stream. Columns are only ever appended.
+/// Lives as long as its stream. Columns are only ever appended, and widened from integers to numbers.
 pub(super) struct Measurement {
     /// As meant; UTF-8.
     pub(super) name: Box<[u8]>,
@@ -26,7 +26,7 @@ pub(super) struct Measurement {
     hashes: KeyHashes,
     /// What the schema takes at most.
     schema_bytes: usize,
-    /// How many columns the last schema that was sent had.
+    /// How many columns the last schema that was sent had; `None` also when one of them changed since.
     announced: Option<usize>,
 }
 
@@ -125,6 +125,17 @@ impl Measurement {
             last_cell: 0,
         });
         number
+    }
+
+    /// Make numbers of the integer columns that these cells need it of.
+    pub(super) fn widen(&mut self, cells: &[Cell]) {
+        for cell in cells {
+            let family = &mut self.columns[cell.column].family;
+            if family.widens(&cell.value) {
+                *family = Family::Number;
+                self.announced = None;
+            }
+        }
     }
 
     /// What the schema would take at most with the columns of these fields.

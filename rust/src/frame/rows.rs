@@ -25,7 +25,7 @@ pub(super) struct Batch<'a> {
     largest_row: usize,
     /// What the batch as one frame takes at most.
     pub(super) output_bytes: usize,
-    /// Whether a column came with it, so that the frame must carry the schema.
+    /// Whether a column came or was widened with it, so that the frame must carry the schema.
     pub(super) grew: bool,
 }
 

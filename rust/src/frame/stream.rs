@@ -227,18 +227,21 @@ impl Stream {
         keep_last_of_each_key(&mut push.unknown);
         let shared = batch.shared_row(self.format, time_ns);
         let mut row = Row::new(self.format, time_ns, shared.is_none(), &series.labels, start);
+        let mut widens = false;
         for cell in &batch.cells[start..] {
-            row.bytes +=
-                cell_bytes(&cell.value, measurement.columns[cell.column].family).saturating_sub(NULL_BYTES);
+            let family = measurement.columns[cell.column].family;
+            widens |= family.widens(&cell.value);
+            row.bytes += cell_bytes(&cell.value, family).saturating_sub(NULL_BYTES);
         }
         for field in &push.unknown {
-            row.bytes += cell_bytes(&field.value, Family::of(&field.value)).saturating_sub(NULL_BYTES);
+            let family = Family::of(&field.value, self.format);
+            row.bytes += cell_bytes(&field.value, family).saturating_sub(NULL_BYTES);
         }
         let whole = shared.unwrap_or(0) + row.bytes;
         let new_keys: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
         let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
         let columns = measurement.columns.len() + push.unknown.len();
-        let grew = batch.grew || !push.unknown.is_empty();
+        let grew = batch.grew || widens || !push.unknown.is_empty();
         let schema = if grew {
             measurement.schema_bytes_with(series.label_set, &push.unknown)
         } else {
@@ -263,9 +266,12 @@ impl Stream {
         push.output_bytes = output_bytes;
         batch.output_bytes = grown;
         batch.grew = grew;
+        if widens {
+            measurement.widen(&batch.cells[start..]);
+        }
         for field in push.unknown.drain(..) {
-            let column =
-                measurement.add_column(series.label_set, &field.key.text(), Family::of(&field.value));
+            let family = Family::of(&field.value, self.format);
+            let column = measurement.add_column(series.label_set, &field.key.text(), family);
             batch.cells.push(Cell {
                 value: field.value,
                 column,

@@ -79,7 +79,17 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// The value of an [`NumberKind::Int`].
+    /// Whether the value is an integer that an `i64` has room for.
+    #[must_use]
+    pub fn fits_i64(&self) -> bool {
+        match self.kind {
+            NumberKind::Int => true,
+            NumberKind::Uint => self.text.len() <= SAFE_DIGITS || self.as_i64().is_some(),
+            NumberKind::Float => false,
+        }
+    }
+
+    /// The value of an integer that fits.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         std::str::from_utf8(self.text).ok()?.parse().ok()
@@ -210,6 +220,23 @@ mod tests {
             ("-2.2250738585072014e-308", "-2.2250738585072014e-308"),
         ] {
             assert_eq!(json(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_of_64_bits_are_told_from_what_is_larger() {
+        let fits = |text: &str| Number::parse(text.as_bytes()).unwrap().fits_i64();
+        for text in [
+            "0i",
+            "-9223372036854775808i",
+            "7u",
+            "9223372036854775807u",
+            "0000000000000000000007u",
+        ] {
+            assert!(fits(text), "{text}");
+        }
+        for text in ["9223372036854775808u", "18446744073709551615u", "1", "1.0", "1e3"] {
+            assert!(!fits(text), "{text}");
         }
     }
 
