@@ -6,7 +6,9 @@ use super::column::{Cell, NULL, write_cell};
 use super::format::Format;
 use super::measurement::Measurement;
 use super::points;
+use super::push::PushOutcome;
 use super::rows::{Batch, Row};
+use super::stream::Limits;
 
 /// A frame, ready to publish.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ const COLUMN_BYTES: usize = 3 + NULL_BYTES;
 const FRAME_BYTES: usize = 48;
 const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 
-/// Turn a batch into packets, and count the cells that did not fit their columns.
+/// Turn a batch into packets of the outcome, and count there what came of its cells.
 ///
 /// No packet passes `max_packet_bytes`, except one that has its schema and one row; the schema's bytes, it
 /// passes by at most. That rests on the limits that each line was held against. Beyond the packets it needs
@@ -41,24 +43,17 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 pub(super) fn write_packets(
     measurement: &mut Measurement,
     mut batch: Batch<'_>,
-    max_packet_bytes: usize,
-    packets: &mut Vec<Packet>,
-) -> usize {
-    if !batch.rows.is_sorted_by_key(|row| row.time_ns) {
-        batch.rows.sort_by_key(|row| row.time_ns);
-    }
+    limits: &Limits,
+    outcome: &mut PushOutcome,
+) {
+    order(measurement, &mut batch.rows, limits.max_packet_bytes);
     let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
     let columns = measurement.columns.len();
-    if measurement.format.has_labels_column() {
-        let frame = frame_bytes(columns) + NULL_BYTES * columns;
-        points::join_lines(&mut batch.rows, max_packet_bytes.saturating_sub(frame));
-    }
-    let mut mismatched = 0;
     let mut rest = &batch.rows[..];
     while !rest.is_empty() {
         let schema = measurement.take_schema();
         let frame = frame_bytes(columns) + schema.as_ref().map_or(0, Vec::len);
-        let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, max_packet_bytes);
+        let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, limits.max_packet_bytes);
         let (rows, behind) = rest.split_at(entries);
         rest = behind;
         let mut payload = Vec::with_capacity(bytes);
@@ -71,12 +66,12 @@ pub(super) fn write_packets(
         payload.extend_from_slice(b"\"data\":{\"values\":[");
         write_leading_columns(measurement.format, rows, &mut payload);
         let count = rows.iter().filter(|row| row.opens).count();
-        mismatched += write_columns(measurement, rows, count, &batch.cells, &mut payload);
+        outcome.mismatched += write_columns(measurement, rows, count, &batch.cells, &mut payload);
         payload.push(b']');
         write_nanos(measurement.format, rows, columns, &mut payload);
         payload.extend_from_slice(b"}}");
         debug_assert!(payload.len() <= bytes);
-        packets.push(Packet {
+        outcome.packets.push(Packet {
             measurement: Arc::clone(&name),
             path: Arc::clone(&measurement.path),
             payload,
@@ -84,7 +79,18 @@ pub(super) fn write_packets(
             rows: count,
         });
     }
-    mismatched
+}
+
+/// Bring the lines into the order of their rows: by time, and the lines of one row together.
+fn order(measurement: &Measurement, lines: &mut [Row], max_packet_bytes: usize) {
+    if !lines.is_sorted_by_key(|line| line.time_ns) {
+        lines.sort_by_key(|line| line.time_ns);
+    }
+    if measurement.format.has_labels_column() {
+        let columns = measurement.columns.len();
+        let frame = frame_bytes(columns) + NULL_BYTES * columns;
+        points::join_lines(lines, max_packet_bytes.saturating_sub(frame));
+    }
 }
 
 /// What a frame takes at most beyond its rows and its schema. It may have a `labels` column beside the time.

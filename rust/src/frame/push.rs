@@ -106,8 +106,7 @@ pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision:
     outcome.reasons = counted.filter(|&(_, count)| count > 0).collect();
     for (number, batch) in push.batches {
         let measurement = &mut stream.measurements[number];
-        let limit = stream.limits.max_packet_bytes;
-        outcome.mismatched += write_packets(measurement, batch, limit, &mut outcome.packets);
+        write_packets(measurement, batch, &stream.limits, &mut outcome);
     }
     outcome
 }
