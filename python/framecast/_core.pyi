@@ -108,6 +108,11 @@ class PushResult:
         """
 
     @property
+    def late(self) -> int:
+        """Rows of the frames (as `Packet.rows` counts them) that are older than the newest row which their measurement
+        had before this push. They are in the packets like all others."""
+
+    @property
     def packets(self) -> list[Packet]:
         """In the order in which their measurements first appear; a measurement's packets in row order.
 

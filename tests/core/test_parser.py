@@ -121,6 +121,28 @@ def test_a_row_joined_of_lines_is_no_larger_than_a_packet() -> None:
     ]
 
 
+@pytest.mark.parametrize(("frame_format", "late"), [("labels_column", 3), ("wide", 2), ("series", 2)])
+def test_rows_older_than_the_newest_before_the_push_are_late(frame_format: str, late: int) -> None:
+    parser = make_parser(frame_format)
+    # Within a push nothing is late, whatever its order.
+    assert push(parser, "m,h=a x=1 5\nm,h=a x=1 3\nn x=1 0").late == 0
+    result = push(parser, "m,h=a x=2 4\nn x=1 0\nm,h=b x=2 3\nm,h=a y=2 4\nm,h=b x=2 4\nm,h=a x=2 5\nm,h=a x=2 9")
+    assert result.late == late
+    rows = {packet.measurement: packet.rows for packet in result.packets}
+    assert rows == {"m": late + 2, "n": 1}
+    assert push(parser, "m,h=a x=1 8\nm,h=a x=y 1\nm,h=a x=1 9").late == 1
+    # An older push does not make the newest row older.
+    assert push(parser, "m,h=a x=1 8").late == 1
+
+
+def test_nothing_is_late_after_lines_that_were_refused() -> None:
+    parser = make_parser(max_columns=1)
+    push(parser, "m a=1 0")
+    assert push(parser, "m b=1 9\nm a=1 1").late == 0
+    assert push(parser, "m a=1 2").late == 0
+    assert push(make_parser(), f"m a=1 {-(2**63)}\nm a=1 {2**63 - 1}").late == 0
+
+
 def test_lines_without_a_timestamp_get_the_time_of_receipt() -> None:
     result = push(make_parser(), "m a=1\nm a=2 7", received_ns=5_000_000, precision="ms")
     assert values(result)[1] == [5, 7]

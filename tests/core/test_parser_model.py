@@ -25,7 +25,9 @@ class Model:
     """Measurement to columns, and columns to the Python type that settled them."""
 
     columns: dict[str, dict[str, type]] = field(default_factory=dict)
+    newest_ns: dict[str, int] = field(default_factory=dict)
     mismatched: int = 0
+    late: int = 0
 
     def push(self, points: list[Point], received_ns: int) -> dict[str, list[list[Any]]]:
         pushed: dict[str, list[Point]] = {}
@@ -42,6 +44,9 @@ class Model:
             time_ns = received_ns if point.time_ns is None else point.time_ns
             rows.setdefault((time_ns, label_cell(point.tags)), {}).update(point.fields)
         order = sorted(rows, key=lambda row: row[0])
+        newest_ns = self.newest_ns.get(name, order[0][0])
+        self.late += sum(time_ns < newest_ns for time_ns, _ in order)
+        self.newest_ns[name] = max(newest_ns, order[-1][0])
         frame: list[list[Any]] = [
             [labels for _, labels in order],
             [time_ns // 1_000_000 for time_ns, _ in order],
@@ -172,9 +177,9 @@ def test_parser_makes_the_frames_of_the_model(
     for batch in pushes:
         result = parser.push("\n".join(map(line, batch)).encode(), received_ns, "ns")
         assert [rejection.message for rejection in result.rejections] == []
-        before = model.mismatched
+        before = model.mismatched, model.late
         want = model.push(batch, received_ns)
-        assert result.mismatched == model.mismatched - before
+        assert (result.mismatched, result.late) == (model.mismatched - before[0], model.late - before[1])
         assert list(dict.fromkeys(packet.measurement for packet in result.packets)) == list(want)
         got: dict[str, list[list[Any]]] = {}
         for packet in result.packets:

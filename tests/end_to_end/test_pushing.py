@@ -208,13 +208,15 @@ async def test_the_metrics_count_pushes_and_name_no_stream(server: RunningServer
         ask = request("GET", "/metrics", host=server.address)
         before = (await send_once(server, ask)).body.decode()
         await send_once(server, push_request(server, stream, b"m n=1i\nbad\nm n=2i\n"))
+        await send_once(server, push_request(server, stream, b"m n=1i 1\nm n=1i 2\n"))
         answer = await send_once(server, ask)
     after = answer.body.decode()
     assert answer.headers["content-type"].startswith("text/plain")
     for name, more in (
-        ("framecast_push_requests_total", 1),
-        ("framecast_push_accepted_lines_total", 2),
+        ("framecast_push_requests_total", 2),
+        ("framecast_push_accepted_lines_total", 4),
         ("framecast_push_rejected_lines_total", 1),
+        ("framecast_push_late_rows_total", 2),
     ):
         assert count(after, name) - count(before, name) == more, name
     assert stream not in after

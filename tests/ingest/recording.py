@@ -24,6 +24,7 @@ class RefusedLine:
 class Outcome:
     accepted: int
     rejections: list[RefusedLine]
+    late: int = 0
     packets: list[Any] = field(default_factory=list)
 
     @property
@@ -36,7 +37,7 @@ class Outcome:
 
 
 class RecordingStreams:
-    """Every line that begins with ``bad`` is refused; a stream called ``full`` meets a limit."""
+    """Every line that begins with ``bad`` is refused, with ``late`` is late; a stream called ``full`` meets a limit."""
 
     def __init__(self) -> None:
         self.pushed: list[tuple[int, str, bytes]] = []
@@ -65,7 +66,7 @@ class RecordingStreams:
             for number, line in enumerate(lines, 1)
             if line.startswith(b"bad")
         ]
-        return Outcome(len(lines) - len(bad), bad)
+        return Outcome(len(lines) - len(bad), bad, sum(line.startswith(b"late") for line in lines))
 
     @property
     def bodies(self) -> list[bytes]:

@@ -184,6 +184,16 @@ async def test_a_report_says_where_and_why() -> None:
     assert (report["accepted"], report["rejected"]) == (1, 1)
     assert report["rejections"][0].keys() == {"line", "column", "reason", "message"}
     assert report["rejections"][0]["line"] == 2
+    assert report.keys() == {"accepted", "rejected", "rejections"}
+
+
+@pytest.mark.parametrize("query", ["report=1", "strict=1"])
+async def test_a_report_says_how_many_rows_are_late(query: str) -> None:
+    counter = metrics.push_late_rows
+    before = counter._value.get()
+    answer = await House().converse(request(b"m f=1\nlate f=1\nbad\nlate f=2\n", path=f"/api/live/push/cpu?{query}"))
+    assert body_of(answer)["late"] == 2
+    assert counter._value.get() - before == 2
 
 
 async def test_strict_refuses_with_the_report_and_the_good_lines_are_stored() -> None:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 def acknowledge(result: "PushResult | None") -> str:
     """What became of a message's lines; None is a message without a byte.
 
-    ``rejected`` lists the first `push.report_lines` refused lines, ``rejected_lines`` counts all.
+    ``rejected`` lists the first `push.report_lines` refused lines, ``rejected_lines`` counts all. What
+    `describe_remarks` has to say is beside them.
     """
-    document = {
+    document: dict[str, object] = {
         "accepted": result.accepted if result else 0,
         "rejected_lines": result.rejected if result else 0,
         "rejected": describe_rejections(result) if result else [],
+        **(describe_remarks(result) if result else {}),
     }
     return msgspec.json.encode(document).decode()
 
@@ -37,3 +39,11 @@ def describe_rejections(result: "PushResult") -> list[dict[str, object]]:
         {"line": one.line, "column": one.column, "reason": one.reason, "message": one.message}
         for one in result.rejections
     ]
+
+
+def describe_remarks(result: "PushResult") -> dict[str, object]:
+    """What a sender may want to know of the lines that were stored, for a report; nothing of what there was none of.
+
+    ``late`` counts the rows that are older than the newest row which their measurement had before.
+    """
+    return {"late": result.late} if result.late else {}

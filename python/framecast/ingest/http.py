@@ -19,7 +19,7 @@ from framecast.door.connection import ExchangeRoom
 from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.acknowledgement import describe_rejections
+from framecast.ingest.acknowledgement import describe_rejections, describe_remarks
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
     FRAME_FORMAT,
@@ -134,6 +134,7 @@ def _describe_result(result: "PushResult", *, strict: bool, report: bool) -> Ans
         "accepted": result.accepted,
         "rejected": result.rejected,
         "rejections": describe_rejections(result),
+        **describe_remarks(result),
     }
     if strict:
         document = {"message": f"{result.rejected} lines were refused, {result.accepted} were stored", **document}

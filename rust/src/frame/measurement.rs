@@ -8,6 +8,7 @@ use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::label_set::LabelSet;
 use super::labels::Labels;
+use super::rows::Row;
 use crate::json;
 use crate::line_protocol::Field;
 
@@ -28,6 +29,8 @@ pub(super) struct Measurement {
     schema_bytes: usize,
     /// How many columns the last schema that was sent had; `None` also when one of them changed since.
     announced: Option<usize>,
+    /// The time of the newest row so far.
+    newest_ns: Option<i64>,
 }
 
 impl Measurement {
@@ -42,6 +45,7 @@ impl Measurement {
             hashes,
             schema_bytes: 2 * name.len() + 192,
             announced: None,
+            newest_ns: None,
         }
     }
 
@@ -136,6 +140,17 @@ impl Measurement {
                 self.announced = None;
             }
         }
+    }
+
+    /// How many rows of a push are older than the newest row before it; its own count from the next push on.
+    /// They must be in time order.
+    pub(super) fn count_late(&mut self, rows: &[Row]) -> usize {
+        let newest_ns = self.newest_ns;
+        self.newest_ns = newest_ns.max(rows.last().map(|row| row.time_ns));
+        let late = rows
+            .iter()
+            .take_while(|row| newest_ns.is_some_and(|newest| row.time_ns < newest));
+        late.filter(|row| row.opens).count()
     }
 
     /// What the schema would take at most with the columns of these fields.

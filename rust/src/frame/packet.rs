@@ -47,6 +47,7 @@ pub(super) fn write_packets(
     outcome: &mut PushOutcome,
 ) {
     order(measurement, &mut batch.rows, limits.max_packet_bytes);
+    outcome.late += measurement.count_late(&batch.rows);
     let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
     let columns = measurement.columns.len();
     let mut rest = &batch.rows[..];

@@ -112,6 +112,7 @@ struct PushResult {
     rejections: Vec<Py<Rejection>>,
     reasons: Py<PyDict>,
     mismatched: usize,
+    late: usize,
     packets: Vec<Py<Packet>>,
 }
 
@@ -135,6 +136,7 @@ impl PushResult {
             rejections: rejections.collect::<PyResult<_>>()?,
             reasons: reasons.unbind(),
             mismatched: outcome.mismatched,
+            late: outcome.late,
             packets: packets.collect::<PyResult<_>>()?,
         })
     }
