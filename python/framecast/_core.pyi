@@ -108,6 +108,14 @@ class PushResult:
         """
 
     @property
+    def mismatches(self) -> list[str]:
+        """A sentence about each of the first columns that had such a cell, at most `max_rejections`; text of the sender
+        in it is escaped and cut.
+
+        ``measurement "cpu", field "idle" of {"host":"a"}: text where the column holds numbers; null instead``
+        """
+
+    @property
     def late(self) -> int:
         """Rows of the frames (as `Packet.rows` counts them) that are older than the newest row which their measurement
         had before this push. They are in the packets like all others."""
@@ -162,7 +170,7 @@ class StreamParser:
         together, and a packet that carries its schema is no larger. A line that would bring the frames of its push
         past `max_push_output_bytes` is refused (``output_limit``): few bytes in can be many out, because a row has a
         null for every column that it lacks. That is counted before the split, whose repeated brackets (8 bytes a
-        column and packet) are not. `rejections` lists at most `max_rejections` lines.
+        column and packet) are not. `rejections` lists at most `max_rejections` lines, `mismatches` as many columns.
         """
 
     def push(self, body: bytes, received_ns: int, precision: str) -> PushResult:

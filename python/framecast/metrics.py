@@ -10,6 +10,9 @@ push_messages = Counter("framecast_push_messages_total", "Messages on push WebSo
 push_bytes = Counter("framecast_push_bytes_total", "Bytes of pushed bodies and messages, inflated.")
 push_accepted_lines = Counter("framecast_push_accepted_lines_total", "Pushed lines that became rows.")
 push_rejected_lines = Counter("framecast_push_rejected_lines_total", "Pushed lines that were refused.", ["reason"])
+push_mismatched_values = Counter(
+    "framecast_push_mismatched_values_total", "Values of another type than their column, stored as null or as text."
+)
 push_late_rows = Counter(
     "framecast_push_late_rows_total", "Rows older than the newest that their measurement had before the push."
 )

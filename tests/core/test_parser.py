@@ -132,7 +132,7 @@ def test_rows_older_than_the_newest_before_the_push_are_late(frame_format: str, 
     assert rows == {"m": late + 2, "n": 1}
     assert push(parser, "m,h=a x=1 8\nm,h=a x=y 1\nm,h=a x=1 9").late == 1
     # An older push does not make the newest row older.
-    assert push(parser, "m,h=a x=1 8").late == 1
+    assert [push(parser, "m,h=a x=1 8").late for _ in range(2)] == [1, 1]
 
 
 def test_nothing_is_late_after_lines_that_were_refused() -> None:
@@ -175,6 +175,48 @@ def test_misfits_become_null_or_text_and_are_counted() -> None:
     assert values(result)[2:] == [[None, None, False], [None, None, 2], ["1.50", "true", "x"]]
     assert result.mismatched == 6
     assert push(parser, "m n=1 0").mismatched == 0
+
+
+def test_the_first_misfits_are_told_column_by_column() -> None:
+    parser = make_parser(max_packet_bytes=600, max_rejections=4)
+    push(parser, 'm n=1,s="a",b=t,k=1 0\nn x=1 0')
+    body = "".join(f'm n="{"x" * 40}",s=1.5,b=1,k=2 {time}\n' for time in range(20))
+    result = push(parser, body + 'm n=t,s=t,b="t",k=t 20\nn x=t 0')
+    assert len(result.packets) > 2
+    assert result.mismatched == 3 * 20 + 4 + 1
+    assert result.mismatches == [
+        'measurement "m", field "b": a number where the column holds booleans; null instead',
+        'measurement "m", field "n": text where the column holds numbers; null instead',
+        'measurement "m", field "s": a number where the column holds text; kept as text',
+        'measurement "m", field "k": a boolean where the column holds numbers; null instead',
+    ]
+    assert push(parser, "m n=2 0\nn x=t 0").mismatches == [
+        'measurement "n", field "x": a boolean where the column holds numbers; null instead',
+    ]
+
+
+@pytest.mark.parametrize("frame_format", ["wide", "series"])
+def test_misfits_of_labelled_columns_name_the_labels(frame_format: str) -> None:
+    parser = make_parser(frame_format, max_rejections=2)
+    body = "m,p=C:\\x x={0} 0\nm,h=b x={0} 0\nm x={0} 0"
+    push(parser, body.format("1i"))
+    result = push(parser, body.format("t"))
+    assert result.mismatched == 3
+    assert result.mismatches == [
+        'measurement "m", field "x" of {"p":"C:\\\\x"}: a boolean where the column holds numbers; null instead',
+        'measurement "m", field "x" of {"h":"b"}: a boolean where the column holds numbers; null instead',
+    ]
+    assert push(make_parser(frame_format, max_rejections=0), "m x=1 0\nm x=t 1").mismatches == []
+
+
+@pytest.mark.parametrize("frame_format", ["labels_column", "wide", "series"])
+def test_sentences_about_misfits_are_escaped_and_cut(frame_format: str) -> None:
+    parser = make_parser(frame_format)
+    odd = "\x85\u202e\u0301" + "é" * 1000
+    result = push(parser, f"{odd[:20]},{odd}={odd} {odd}=1 0\n{odd[:20]},{odd}={odd} {odd}=t 1")
+    (sentence,) = result.mismatches
+    assert sentence.isprintable()
+    assert len(sentence) < 300
 
 
 def test_the_last_of_a_repeated_field_counts_and_settles_the_type() -> None:

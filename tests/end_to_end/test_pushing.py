@@ -208,7 +208,7 @@ async def test_the_metrics_count_pushes_and_name_no_stream(server: RunningServer
         ask = request("GET", "/metrics", host=server.address)
         before = (await send_once(server, ask)).body.decode()
         await send_once(server, push_request(server, stream, b"m n=1i\nbad\nm n=2i\n"))
-        await send_once(server, push_request(server, stream, b"m n=1i 1\nm n=1i 2\n"))
+        await send_once(server, push_request(server, stream, b'm n=1i 1\nm n="x" 2\n'))
         answer = await send_once(server, ask)
     after = answer.body.decode()
     assert answer.headers["content-type"].startswith("text/plain")
@@ -216,6 +216,7 @@ async def test_the_metrics_count_pushes_and_name_no_stream(server: RunningServer
         ("framecast_push_requests_total", 2),
         ("framecast_push_accepted_lines_total", 4),
         ("framecast_push_rejected_lines_total", 1),
+        ("framecast_push_mismatched_values_total", 1),
         ("framecast_push_late_rows_total", 2),
     ):
         assert count(after, name) - count(before, name) == more, name

@@ -24,6 +24,7 @@ class RefusedLine:
 class Outcome:
     accepted: int
     rejections: list[RefusedLine]
+    mismatches: list[str] = field(default_factory=list)
     late: int = 0
     packets: list[Any] = field(default_factory=list)
 
@@ -32,12 +33,19 @@ class Outcome:
         return len(self.rejections)
 
     @property
+    def mismatched(self) -> int:
+        return len(self.mismatches)
+
+    @property
     def reasons(self) -> dict[str, int]:
         return dict(Counter(one.reason for one in self.rejections))
 
 
 class RecordingStreams:
-    """Every line that begins with ``bad`` is refused, with ``late`` is late; a stream called ``full`` meets a limit."""
+    """Every line that begins with ``bad`` is refused, with ``odd`` does not fit, with ``late`` is late.
+
+    A stream called ``full`` meets a limit.
+    """
 
     def __init__(self) -> None:
         self.pushed: list[tuple[int, str, bytes]] = []
@@ -66,7 +74,9 @@ class RecordingStreams:
             for number, line in enumerate(lines, 1)
             if line.startswith(b"bad")
         ]
-        return Outcome(len(lines) - len(bad), bad, sum(line.startswith(b"late") for line in lines))
+        odd = [f"line {number}: odd" for number, line in enumerate(lines, 1) if line.startswith(b"odd")]
+        late = sum(line.startswith(b"late") for line in lines)
+        return Outcome(len(lines) - len(bad), bad, odd, late)
 
     @property
     def bodies(self) -> list[bytes]:

@@ -35,13 +35,14 @@ async def test_every_message_is_acknowledged_in_order_with_its_refused_lines(aut
         assert client.intake.budget.held_bytes == 0
 
 
-async def test_an_acknowledgement_says_how_many_rows_are_late(autojump_clock: MockClock) -> None:
+async def test_an_acknowledgement_says_what_does_not_fit_and_what_is_late(autojump_clock: MockClock) -> None:
     async with connected(path=PATH) as client:
-        await client.send(BytesMessage(b"a f=1\nlate f=1\n"), BytesMessage(b"a f=1\n"))
+        await client.send(BytesMessage(b"a f=1\nlate f=1\n"), BytesMessage(b"a f=1\n"), BytesMessage(b"odd f=1\n"))
         await wait_all_tasks_blocked()
         assert answers(client) == [
             {"accepted": 2, "rejected_lines": 0, "rejected": [], "late": 1},
             {"accepted": 1, "rejected_lines": 0, "rejected": []},
+            {"accepted": 1, "rejected_lines": 0, "rejected": [], "mismatched": 1, "mismatches": ["line 1: odd"]},
         ]
 
 

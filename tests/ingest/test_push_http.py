@@ -188,12 +188,14 @@ async def test_a_report_says_where_and_why() -> None:
 
 
 @pytest.mark.parametrize("query", ["report=1", "strict=1"])
-async def test_a_report_says_how_many_rows_are_late(query: str) -> None:
-    counter = metrics.push_late_rows
-    before = counter._value.get()
-    answer = await House().converse(request(b"m f=1\nlate f=1\nbad\nlate f=2\n", path=f"/api/live/push/cpu?{query}"))
-    assert body_of(answer)["late"] == 2
-    assert counter._value.get() - before == 2
+async def test_a_report_says_what_does_not_fit_and_what_is_late(query: str) -> None:
+    counters = (metrics.push_mismatched_values, metrics.push_late_rows)
+    before = [counter._value.get() for counter in counters]
+    body = b"m f=1\nlate f=1\nbad\nodd f=2\nodd f=2\nlate f=2\nlate f=3\n"
+    report = body_of(await House().converse(request(body, path=f"/api/live/push/cpu?{query}")))
+    assert (report["mismatched"], report["late"]) == (2, 3)
+    assert report["mismatches"] == ["line 4: odd", "line 5: odd"]
+    assert [counter._value.get() - was for counter, was in zip(counters, before, strict=True)] == [2, 3]
 
 
 async def test_strict_refuses_with_the_report_and_the_good_lines_are_stored() -> None:

@@ -44,6 +44,13 @@ def describe_rejections(result: "PushResult") -> list[dict[str, object]]:
 def describe_remarks(result: "PushResult") -> dict[str, object]:
     """What a sender may want to know of the lines that were stored, for a report; nothing of what there was none of.
 
-    ``late`` counts the rows that are older than the newest row which their measurement had before.
+    ``mismatched`` counts the values of another type than their column, which are null or text there; ``mismatches``
+    tells of the first `push.report_lines` such columns. ``late`` counts the rows that are older than the newest row
+    which their measurement had before.
     """
-    return {"late": result.late} if result.late else {}
+    remarks: dict[str, object] = {}
+    if result.mismatched:
+        remarks |= {"mismatched": result.mismatched, "mismatches": result.mismatches}
+    if result.late:
+        remarks["late"] = result.late
+    return remarks

@@ -80,6 +80,7 @@ class Intake:
         )
         metrics.push_bytes.inc(len(body))
         metrics.push_accepted_lines.inc(result.accepted)
+        metrics.push_mismatched_values.inc(result.mismatched)
         metrics.push_late_rows.inc(result.late)
         if result.rejected:
             for reason, count in result.reasons.items():

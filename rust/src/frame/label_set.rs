@@ -43,6 +43,11 @@ impl LabelSet {
         }
     }
 
+    /// As JSON; nothing where labels are a column.
+    pub(super) fn labels(&self) -> &[u8] {
+        &self.object
+    }
+
     /// What the stream remembers for ever because of this set, its keys not counted.
     pub(super) fn name_bytes(&self) -> usize {
         self.object.len() + self.name_suffix.len() + self.display_suffix.len()

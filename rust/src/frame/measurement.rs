@@ -142,6 +142,11 @@ impl Measurement {
         }
     }
 
+    /// The labels of the column of that number as JSON; nothing where labels are a column.
+    pub(super) fn labels_of(&self, column: usize) -> &[u8] {
+        self.label_sets[self.columns[column].label_set].labels()
+    }
+
     /// How many rows of a push are older than the newest row before it; its own count from the next push on.
     /// They must be in time order.
     pub(super) fn count_late(&mut self, rows: &[Row]) -> usize {

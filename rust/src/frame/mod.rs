@@ -12,6 +12,7 @@ mod key_hash;
 mod label_set;
 mod labels;
 mod measurement;
+mod mismatch;
 mod packet;
 mod path;
 mod points;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::column::{Cell, NULL, write_cell};
 use super::format::Format;
 use super::measurement::Measurement;
+use super::mismatch::Mismatches;
 use super::points;
 use super::push::PushOutcome;
 use super::rows::{Batch, Row};
@@ -50,6 +51,7 @@ pub(super) fn write_packets(
     outcome.late += measurement.count_late(&batch.rows);
     let name: Arc<str> = String::from_utf8_lossy(&measurement.name).into();
     let columns = measurement.columns.len();
+    let mut mismatches = Mismatches::new(limits.max_rejections - outcome.mismatches.len());
     let mut rest = &batch.rows[..];
     while !rest.is_empty() {
         let schema = measurement.take_schema();
@@ -67,7 +69,14 @@ pub(super) fn write_packets(
         payload.extend_from_slice(b"\"data\":{\"values\":[");
         write_leading_columns(measurement.format, rows, &mut payload);
         let count = rows.iter().filter(|row| row.opens).count();
-        outcome.mismatched += write_columns(measurement, rows, count, &batch.cells, &mut payload);
+        write_columns(
+            measurement,
+            rows,
+            count,
+            &batch.cells,
+            &mut payload,
+            &mut mismatches,
+        );
         payload.push(b']');
         write_nanos(measurement.format, rows, columns, &mut payload);
         payload.extend_from_slice(b"}}");
@@ -80,6 +89,8 @@ pub(super) fn write_packets(
             rows: count,
         });
     }
+    outcome.mismatched += mismatches.count;
+    outcome.mismatches.append(&mut mismatches.sentences);
 }
 
 /// Bring the lines into the order of their rows: by time, and the lines of one row together.
@@ -138,7 +149,8 @@ fn write_columns(
     row_count: usize,
     cells: &[Cell],
     out: &mut Vec<u8>,
-) -> usize {
+    mismatches: &mut Mismatches,
+) {
     let columns = &measurement.columns;
     // ends[c] counts the cells of column c, then is where they begin, and after the dealing where they end.
     let mut ends = vec![0_usize; columns.len()];
@@ -159,9 +171,8 @@ fn write_columns(
             *end += 1;
         }
     }
-    let mut mismatched = 0;
     let mut start = 0;
-    for (column, end) in columns.iter().zip(ends) {
+    for (number, (column, end)) in columns.iter().zip(ends).enumerate() {
         out.extend_from_slice(b",[");
         let mut written = 0;
         let dealt = &dealt[start..end];
@@ -170,7 +181,10 @@ fn write_columns(
                 continue;
             }
             write_nulls(row - written, out);
-            mismatched += usize::from(!write_cell(&cells[at].value, column.family, out));
+            let value = &cells[at].value;
+            if !write_cell(value, column.family, out) {
+                mismatches.note(measurement, number, value);
+            }
             out.push(b',');
             written = row + 1;
         }
@@ -178,7 +192,6 @@ fn write_columns(
         close_list(out);
         start = end;
     }
-    mismatched
 }
 
 fn write_nulls(count: usize, out: &mut Vec<u8>) {

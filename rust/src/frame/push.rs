@@ -18,6 +18,8 @@ pub struct PushOutcome {
     pub reasons: Vec<(Reason, usize)>,
     /// Cells whose value did not fit its column.
     pub mismatched: usize,
+    /// A sentence about each of the first columns that had one; as many as refused lines are described.
+    pub mismatches: Vec<String>,
     /// Rows that are older than the newest row which their measurement had before the push.
     pub late: usize,
     /// In the order in which their measurements first appear.

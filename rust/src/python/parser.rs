@@ -112,6 +112,7 @@ struct PushResult {
     rejections: Vec<Py<Rejection>>,
     reasons: Py<PyDict>,
     mismatched: usize,
+    mismatches: Vec<String>,
     late: usize,
     packets: Vec<Py<Packet>>,
 }
@@ -136,6 +137,7 @@ impl PushResult {
             rejections: rejections.collect::<PyResult<_>>()?,
             reasons: reasons.unbind(),
             mismatched: outcome.mismatched,
+            mismatches: outcome.mismatches,
             late: outcome.late,
             packets: packets.collect::<PyResult<_>>()?,
         })
