@@ -238,7 +238,7 @@ impl Stream {
             row.bytes += cell_bytes(&field.value, family).saturating_sub(NULL_BYTES);
         }
         let whole = shared.unwrap_or(0) + row.bytes;
-        let new_keys: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
+        let new_keys: usize = push.unknown.iter().map(|field| field.key.text().len()).sum();
         let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
         let columns = measurement.columns.len() + push.unknown.len();
         let grew = batch.grew || widens || !push.unknown.is_empty();
@@ -303,5 +303,19 @@ mod tests {
         let kept = |labels: &[u8]| stream.measurements[0].find_label_set(labels).is_some();
         assert!(kept(br#"{"h":"a"}"#) && !kept(br#"{"h":"b"}"#) && !kept(br#"{"h":"c"}"#));
         assert_eq!(stream.name_bytes, "m".len() + "f".len() + br#"{"h":"a"}"#.len());
+    }
+
+    #[test]
+    fn names_count_as_they_are_meant() {
+        let mut stream = Stream::new(Limits {
+            max_measurements: 1,
+            max_columns: 1,
+            max_path_bytes: 9,
+            max_packet_bytes: 1 << 10,
+            max_push_output_bytes: 1 << 10,
+            max_rejections: 0,
+        });
+        stream.push(br"m\,,h=a f\ \ \ g=1", 0, Precision::Seconds);
+        assert_eq!(stream.name_bytes, "m,".len() + "f   g".len());
     }
 }
