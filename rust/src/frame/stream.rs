@@ -15,7 +15,7 @@ use super::series::{Series, SeriesCache};
 use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
 
 /// Bytes of measurement names, field keys and columns' labels that a stream remembers for ever.
-const MAX_NAME_BYTES: usize = 8 << 20;
+pub(super) const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// The limits of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -81,13 +81,13 @@ struct Prospect<'p, 'a> {
 
 /// The pushed bodies of one stream go in, its frames come out.
 pub struct Stream {
-    format: Format,
+    pub(super) format: Format,
     pub(super) limits: Limits,
     pub(super) measurements: Vec<Measurement>,
-    numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
+    pub(super) numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
     series: SeriesCache,
-    hashes: KeyHashes,
-    name_bytes: usize,
+    pub(super) hashes: KeyHashes,
+    pub(super) name_bytes: usize,
     /// Lines read so far, to tell one from the next.
     lines: u64,
 }
