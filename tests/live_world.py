@@ -18,6 +18,7 @@ from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.scopes.stream import StreamScope
 from framecast.settings import History, Push, Settings, Streams
+from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
 
 PATIENCE_SECONDS = 20
@@ -93,7 +94,8 @@ class World:
         self.fanout = Fanout()
         self.broker = MemoryBroker()
         self.hub = Hub(self.fanout, self.broker, max_channels=max_channels, retention=settings.history, clock=clock)
-        self.streams = StreamTable(self.hub, settings, clock=clock)
+        self.columns = PendingColumns()
+        self.streams = StreamTable(self.hub, settings, self.columns, clock=clock)
         self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
         self._subscribers: list[Subscriber] = []
 

@@ -10,6 +10,7 @@ __all__ = [
     "Packet",
     "PushResult",
     "Rejection",
+    "Restored",
     "StreamParser",
     "build_info",
     "describe_points",
@@ -130,6 +131,22 @@ class PushResult:
         """
 
 @final
+class Restored:
+    """A measurement whose columns are back."""
+
+    @property
+    def measurement(self) -> str:
+        """The true name, as the sender wrote it."""
+
+    @property
+    def path(self) -> str:
+        """The name as the last part of a channel, as a packet's."""
+
+    @property
+    def schema(self) -> bytes:
+        """The whole schema as JSON, byte for byte what the last packet with a schema carried."""
+
+@final
 class StreamParser:
     """Turns the pushed bodies of one stream into frames; lives as long as the stream.
 
@@ -181,6 +198,20 @@ class StreamParser:
 
     def measurements(self) -> list[str]:
         """The measurements seen so far, in order of first appearance."""
+
+    def columns(self, path: str) -> bytes:
+        """All columns of the measurement with that path, as JSON for `restore` and nobody else.
+
+        KeyError when there is none. Never longer than `max_packet_bytes`.
+        """
+
+    def restore(self, columns: bytes) -> Restored:
+        """Bring a measurement back with what `columns` returned in another life; nothing was pushed to it yet.
+
+        Names, order, labels and types of the columns are what they were, and count as sent: the next packet has no
+        schema unless a column is added. ValueError, and nothing is kept, when the text is not of `columns`, is of
+        another frame format, or is past a limit that was higher then.
+        """
 
 def merge_packets(
     schema: bytes, payloads: Sequence[bytes], *, with_schema: bool, max_rows: int, max_bytes: int

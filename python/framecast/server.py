@@ -1,13 +1,13 @@
 """The supervisor: what runs, inside what, and in which order it ends. Reads as a table of contents.
 
-Nurseries, from the outside: the background (writer events, broker) outlives the connections, which outlive the
-accepting. Stopping goes the other way round.
+Nurseries, from the outside: the background (store writer, writer events, broker) outlives the connections, which
+outlive the accepting. Stopping goes the other way round.
 """
 
 import gc
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,11 @@ from framecast.routes import SubscriberSockets, build_check, build_rooms
 from framecast.scopes.stream import StreamScope
 from framecast.scopes.table import ScopeTable
 from framecast.settings import Settings
+from framecast.store.columns import PendingColumns
+from framecast.store.database import Database, open_database
 from framecast.store.directory import hold_data_directory
+from framecast.store.writer import StoreWriter
+from framecast.streams.restoring import restore_streams
 from framecast.streams.table import StreamTable
 
 log = structlog.get_logger(__name__)
@@ -55,6 +59,8 @@ class House:
     broker: MemoryBroker
     hub: Hub
     streams: StreamTable
+    columns: PendingColumns
+    writer: StoreWriter
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -64,15 +70,17 @@ class House:
 async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
     """Run the server until SIGINT, SIGTERM or cancellation; `started` with the HOST:PORT texts it listens on.
 
-    ConfigurationError for settings that cannot be used: a foreign address with --dev, a data directory in use, a port
-    that cannot be bound.
+    ConfigurationError for settings that cannot be used: a foreign address with --dev, a data directory in use, a
+    database that is damaged, a port that cannot be bound.
     """
     _check_places(settings)
     _check_sizes(settings)
-    with ExitStack() as stack:
-        stack.enter_context(hold_data_directory(Path(settings.server.data)))
+    async with AsyncExitStack() as stack:
+        data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
+        database = await stack.enter_async_context(open_database(data, settings.store))
         fanout = stack.enter_context(_fanout())
-        house = _build_house(settings, fanout)
+        house = _build_house(settings, fanout, database)
+        await restore_streams(database, house.streams, house.columns)
         listeners = await open_listeners(settings.server.listen)
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it
             stack.callback(listener.socket.close)
@@ -96,11 +104,13 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     log.info("stopped")
 
 
-def _build_house(settings: Settings, fanout: Fanout) -> House:
+def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
     gate = open_gate if settings.server.dev else closed_gate
     broker = MemoryBroker()
     hub = Hub(fanout, broker, max_channels=settings.live.max_channels, retention=settings.history)
-    streams = StreamTable(hub, settings)
+    columns = PendingColumns()
+    streams = StreamTable(hub, settings, columns)
+    writer = StoreWriter(database, columns, settings.store)
     events = WriterEvents(fanout)
     stopping = trio.Event()
     subscribers = SubscriberSockets(
@@ -128,7 +138,7 @@ def _build_house(settings: Settings, fanout: Fanout) -> House:
         body_seconds=settings.push.body_seconds,
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app)
-    return House(events, broker, hub, streams, app, push_sockets, rooms, stopping)
+    return House(events, broker, hub, streams, columns, writer, app, push_sockets, rooms, stopping)
 
 
 def _check_places(settings: Settings) -> None:
@@ -183,6 +193,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
     """
     with trio.CancelScope() as background:
         async with trio.open_nursery() as nursery:
+            await nursery.start(house.writer.run)
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)

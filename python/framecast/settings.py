@@ -214,6 +214,22 @@ class History(Struct, frozen=True, forbid_unknown_fields=True):
     """Of the whole server; beyond, the longest idle streams lose theirs first."""
 
 
+class Store(Struct, frozen=True, forbid_unknown_fields=True):
+    """What outlives the server: the database in `server.data`."""
+
+    save_seconds: Seconds = 1.0
+    """New columns wait for this long before they are written, so that many are one write; what a kill may cost."""
+
+    retry_seconds: Seconds = 5.0
+    """Between tries to write what could not be written."""
+
+    lock_seconds: Seconds = 2.0
+    """For another program, a backup for example, to let go of the database; then the write has failed."""
+
+    flush_seconds: Seconds = 5.0
+    """At the end, for writing what is left, and again for closing the database."""
+
+
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """Structured logs on stderr."""
 
@@ -232,6 +248,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     push: Push = Push()
     streams: Streams = Streams()
     history: History = History()
+    store: Store = Store()
     log: Log = Log()
 
 
@@ -241,6 +258,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "push": Push,
     "streams": Streams,
     "history": History,
+    "store": Store,
     "log": Log,
 }
 ENVIRONMENT_PREFIX = "FRAMECAST_"

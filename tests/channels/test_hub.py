@@ -199,3 +199,43 @@ async def test_what_is_too_old_goes_without_another_publication(autojump_clock: 
         assert (history.publication_count, history.schema, history.position.offset) == (0, b"{}", 1)
         assert world.hub.histories.bytes == 0
         nursery.cancel_scope.cancel()
+
+
+async def test_a_restored_channel_begins_with_its_schema_and_no_past() -> None:
+    async with live_world() as world:
+        world.hub.restore(CPU, b'{"name":"cpu"}')
+        assert world.hub.history(CPU) is None
+        opened = await world.hub.open(CPU)
+        assert (opened.schema, opened.schema_offset, opened.position.offset) == (b'{"name":"cpu"}', 0, 0)
+        assert not opened.untouched
+        await publish(world, CPU, b'{"data":1}')
+        assert await world.hub.open(CPU) is opened
+        assert (opened.schema, opened.publication_count) == (b'{"name":"cpu"}', 1)
+
+
+async def test_a_restored_channel_that_is_published_to_first_has_its_schema_too() -> None:
+    async with live_world() as world:
+        world.hub.restore(CPU, b'{"name":"cpu"}')
+        await publish(world, CPU, b'{"data":1}')
+        history = world.hub.history(CPU)
+        assert history is not None
+        assert history.schema == b'{"name":"cpu"}'
+        await publish(world, CPU, b'{"schema":{},"data":1}', schema=b"{}")
+        assert (history.schema, history.schema_offset) == (b"{}", 2)
+
+
+async def test_a_restored_channel_keeps_its_schema_when_its_first_subscriber_leaves() -> None:
+    async with live_world() as world:
+        world.hub.restore(CPU, b"{}")
+        subscriber = world.subscriber()
+        await world.hub.open(CPU)
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        world.hub.leave(subscriber.connection)
+        assert (await world.hub.open(CPU)).schema == b"{}"
+
+
+async def test_a_restored_channel_can_be_forgotten() -> None:
+    async with live_world() as world:
+        world.hub.restore(CPU, b"{}")
+        world.hub.forget(CPU)
+        assert (await world.hub.open(CPU)).schema is None

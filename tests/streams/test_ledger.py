@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from framecast.errors import Refusal
 from framecast.settings import SECTIONS, Push, Streams
+from framecast.store.columns import PendingColumns
 from framecast.streams.ledger import ERROR_BYTES, LIMITS, MAX_ERRORS, MAX_MESSAGE_CHARACTERS, Ledger, PushError
 from framecast.streams.managed import ManagedStream
 from framecast.streams.unbegun import Unbegun
@@ -181,7 +182,10 @@ def test_errors_never_take_more_than_their_bytes(error_bytes: int, pushes: list[
 def test_a_thousand_streams_under_attack_stay_small() -> None:
     settings = Streams()
     hub: Any = None
-    streams = [ManagedStream(1, str(number), hub, (settings, Push()), clock=lambda: 0.0) for number in range(1_000)]
+    limits, pending = (settings, Push()), PendingColumns()
+    streams = [
+        ManagedStream(1, str(number), hub, limits, pending=pending, clock=lambda: 0.0) for number in range(1_000)
+    ]
     for number, stream in enumerate(streams):
         for now in range(3):
             note(stream.ledger, 1_000_000.0 + now, *(f"{number} {now} {line} \N{MONEY BAG}" * 30 for line in range(20)))

@@ -36,11 +36,11 @@ class ChannelHistory:
 
     __slots__ = ("_kept", "bytes", "channel", "position", "rows", "schema", "schema_offset")
 
-    def __init__(self, channel: str, position: Position) -> None:
+    def __init__(self, channel: str, position: Position, schema: bytes | None = None) -> None:
         self.channel = channel
         self.position = position
         """Behind the newest publication, kept or not."""
-        self.schema: bytes | None = None
+        self.schema = schema
         self.schema_offset = 0
         """The publication that brought the schema; whoever stands at it or behind it knows the schema."""
         self.rows = 0

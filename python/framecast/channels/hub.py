@@ -81,6 +81,10 @@ class Hub:
         """The channel's past, where it has begun."""
         return self.histories.find(address.key)
 
+    def restore(self, address: Address, schema: bytes) -> None:
+        """The channel has this schema from an earlier life of the server, and no past: nothing was published yet."""
+        self.histories.restore(address.key, schema)
+
     def forget(self, address: Address) -> None:
         """The channel is over, with all its past. Nobody should be subscribed: positions become void."""
         self.histories.forget(address.key)

@@ -30,6 +30,7 @@ class Histories:
         self._limits = limits
         self._clock = clock
         self._by_channel: dict[str, ChannelHistory] = {}
+        self._restored: dict[str, bytes] = {}
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self.bytes = 0
         """All that is kept, as counted against the budget."""
@@ -42,7 +43,15 @@ class Histories:
 
     def begin(self, channel: str, position: Position) -> ChannelHistory:
         """The channel's past; an empty one that stands at `position` when there is none yet."""
-        return self._by_channel.setdefault(channel, ChannelHistory(channel, position))
+        found = self._by_channel.get(channel)
+        if found is None:
+            found = ChannelHistory(channel, position, self._restored.pop(channel, None))
+            self._by_channel[channel] = found
+        return found
+
+    def restore(self, channel: str, schema: bytes) -> None:
+        """Whenever the channel's past begins, it has this schema already. Before it has begun."""
+        self._restored[channel] = schema
 
     def take(self, publication: Publication) -> None:
         """Keep a publication that was just delivered, within the limits."""
@@ -67,6 +76,7 @@ class Histories:
 
     def forget(self, channel: str) -> None:
         """The channel is over, its schema too."""
+        self._restored.pop(channel, None)
         history = self._by_channel.pop(channel, None)
         name = _stream_of(channel)
         stream = self._streams.get(name)

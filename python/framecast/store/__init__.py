@@ -1,1 +1,1 @@
-"""What must last: the data directory and, later, the records in it."""
+"""What must last: the data directory, the database in it, and what is kept there, one module for each kind."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import get_args
 
 import trio
 
@@ -12,10 +13,12 @@ from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import FrameFormat, Push, Streams
+from framecast.store.columns import PendingColumns, StoredColumns
 from framecast.streams.ledger import Ledger
 from framecast.streams.rate import MinuteRate
 
 SCOPE = "stream"
+FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 
 SLICE_PAUSE_SECONDS = 0.01
 """Between the slices of a large push: a subscriber that reads 100 MB/s keeps up with it."""
@@ -40,7 +43,14 @@ class ManagedStream:
     """
 
     def __init__(
-        self, org_id: int, stream_id: str, hub: Hub, limits: tuple[Streams, Push], *, clock: Callable[[], float]
+        self,
+        org_id: int,
+        stream_id: str,
+        hub: Hub,
+        limits: tuple[Streams, Push],
+        *,
+        pending: PendingColumns,
+        clock: Callable[[], float],
     ) -> None:
         streams, push = limits
         self.org_id = org_id
@@ -52,11 +62,12 @@ class ManagedStream:
         self._clock = clock
         self._slice_bytes = streams.packet_bytes
         self._hub = hub
+        self._pending = pending
         self._turn = trio.Lock()
         self._thread_body_bytes = push.thread_body_bytes
         self._limits = limits
         self._frame_format = streams.frame_format
-        self._parser = self._make_parser()
+        self._parser = self._make_parser(self._frame_format)
 
     async def push(
         self,
@@ -81,6 +92,7 @@ class ManagedStream:
                     result = parse()
                 else:
                     result = await trio.to_thread.run_sync(parse, limiter=threads)
+                self._keep_columns(result)
                 await self._publish(result)
             self.ledger.note_push(len(body), result, self._clock())
         except Refusal as refusal:
@@ -96,6 +108,29 @@ class ManagedStream:
         """Settled once there is a channel."""
         return self._frame_format
 
+    def restore(self, kept: StoredColumns) -> None:
+        """Begin a channel with the columns that it had in an earlier life of the server; nothing was pushed yet.
+
+        ValueError, and nothing has changed, when it cannot have them: they are of another frame format than the
+        stream's, past a limit, or not ours.
+        """
+        frame_format, parser = self._frame_format, self._parser
+        if not self.channels:
+            frame_format = _parse_format(kept.frame_format)
+            parser = self._make_parser(frame_format)
+        restored = parser.restore(kept.text)
+        self._frame_format, self._parser = frame_format, parser
+        address = Address(self.org_id, SCOPE, self.stream_id, restored.path)
+        self.channels[restored.path] = LiveChannel(address, restored.schema, schema_due=False)
+        self._hub.restore(address, restored.schema)
+
+    def _keep_columns(self, result: PushResult) -> None:
+        """Have the columns of measurements that are new or grew written, by and by."""
+        for packet in result.packets:
+            if packet.schema is not None:
+                text = self._parser.columns(packet.path)
+                self._pending.save(StoredColumns(self.org_id, self.stream_id, packet.path, self._frame_format, text))
+
     def _settle_format(self, named: FrameFormat | None) -> None:
         """Take up the format that a push names, or none: any while nothing was accepted, then only the stream's."""
         streams, _ = self._limits
@@ -110,9 +145,9 @@ class ManagedStream:
                 reason="other_format",
             )
         self._frame_format = wanted
-        self._parser = self._make_parser()
+        self._parser = self._make_parser(self._frame_format)
 
-    def _make_parser(self) -> StreamParser:
+    def _make_parser(self, frame_format: FrameFormat) -> StreamParser:
         streams, push = self._limits
         return StreamParser(
             max_measurements=streams.max_measurements,
@@ -121,7 +156,7 @@ class ManagedStream:
             max_packet_bytes=streams.packet_bytes,
             max_push_output_bytes=streams.output_bytes,
             max_rejections=push.report_lines,
-            format=self._frame_format,
+            format=frame_format,
         )
 
     async def _publish(self, result: PushResult) -> None:
@@ -177,3 +212,10 @@ def _draft(channel: LiveChannel, packet: Packet, *, with_schema: bool) -> Draft:
         # An earlier push's, which was never published. {"data":…} becomes {"schema":…,"data":…}.
         payload = b'{"schema":' + channel.schema + b"," + payload[1:]
     return Draft(channel.address.key, payload, channel.schema if with_schema else None, packet.rows)
+
+
+def _parse_format(word: str) -> FrameFormat:
+    for known in FRAME_FORMATS:
+        if known == word:
+            return known
+    raise ValueError(f"no frame format is called {word!r}")

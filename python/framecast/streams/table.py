@@ -11,6 +11,7 @@ from framecast.channels.address import is_namespace
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import FrameFormat, Settings, Streams
+from framecast.store.columns import PendingColumns, StoredColumns
 from framecast.streams.ledger import PushError, error_of
 from framecast.streams.managed import LiveChannel, ManagedStream
 from framecast.streams.unbegun import Unbegun
@@ -33,8 +34,16 @@ class ListedChannel:
 class StreamTable:
     """The managed streams by org and id. A stream begins with its first accepted line."""
 
-    def __init__(self, hub: Hub, settings: Settings, *, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        pending: PendingColumns,
+        *,
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
         self._hub = hub
+        self._pending = pending
         self._settings = settings
         self._clock = clock
         self._streams: dict[tuple[int, str], ManagedStream] = {}
@@ -102,6 +111,23 @@ class StreamTable:
         """Connections that are subscribed to it now."""
         return self._hub.subscriber_count(channel.address)
 
+    def restore(self, kept: StoredColumns) -> None:
+        """Begin a channel with the columns that it had in an earlier life of the server.
+
+        Its stream counts as just used. ValueError when that cannot be; then nothing has changed.
+        """
+        stream = self._streams.get(kept.stream)
+        if stream is None:
+            if not is_namespace(kept.stream_id):
+                raise ValueError("the stream's id cannot be part of a channel name")
+            if len(self._streams) >= self._settings.streams.max_streams:
+                raise ValueError(f"more than the {self._settings.streams.max_streams} streams that are allowed")
+            stream = self._begin(*kept.stream)
+        try:
+            stream.restore(kept)
+        finally:
+            self._drop_if_empty(stream)
+
     async def list_channels(self, org_id: int) -> list[ListedChannel]:
         """Every channel of the org's streams, sorted by name."""
         now = int(self._clock())
@@ -139,7 +165,11 @@ class StreamTable:
         limits = self._settings.streams
         if len(self._streams) >= limits.max_streams:
             self._make_room(org_id, stream_id)
-        stream = ManagedStream(org_id, stream_id, self._hub, (limits, self._settings.push), clock=self._clock)
+        return self._begin(org_id, stream_id)
+
+    def _begin(self, org_id: int, stream_id: str) -> ManagedStream:
+        limits = (self._settings.streams, self._settings.push)
+        stream = ManagedStream(org_id, stream_id, self._hub, limits, pending=self._pending, clock=self._clock)
         self._streams[org_id, stream_id] = stream
         return stream
 
@@ -171,6 +201,7 @@ class StreamTable:
     def _forget(self, stream: ManagedStream) -> None:
         for channel in stream.channels.values():
             self._hub.forget(channel.address)
+        self._pending.forget((stream.org_id, stream.stream_id))
         del self._streams[stream.org_id, stream.stream_id]
         log.info("stream forgotten", org=stream.org_id, stream=stream.stream_id, channels=len(stream.channels))
 

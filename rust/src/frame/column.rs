@@ -34,6 +34,23 @@ impl Family {
         self == Self::Integer && matches!(value, Value::Number(number) if !number.fits_i64())
     }
 
+    const ALL: [Self; 4] = [Self::Integer, Self::Number, Self::Boolean, Self::Text];
+
+    /// The family of that name.
+    pub(super) fn find(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.word() == word)
+    }
+
+    /// Its name in what outlives the process.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Text => "string",
+        }
+    }
+
     /// `type` and `typeInfo` of the column, as Grafana's SDK writes them, with a comma before.
     pub(super) const fn schema(self) -> &'static [u8] {
         match self {

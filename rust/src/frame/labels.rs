@@ -32,6 +32,16 @@ impl<'a> Labels<'a> {
         Self { pairs }
     }
 
+    /// Labels whose keys are sorted and differ.
+    pub(super) fn from_sorted(pairs: Vec<(Text<'a>, Text<'a>)>) -> Self {
+        debug_assert!(pairs.is_sorted_by(|left, right| left.0 < right.0));
+        Self { pairs }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// The `labels` cell as a JSON string: `k1=v1, k2=v2` as Grafana has it, or `{k1="v1", k2="v2"}` where
     /// the panel would misread that, because it takes the plain text apart at commas and equals signs.
     pub(super) fn cell(&self) -> Arc<[u8]> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::column::{Cell, Column, Family};
+use super::columns_text;
 use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::label_set::LabelSet;
@@ -156,6 +157,23 @@ impl Measurement {
             .iter()
             .take_while(|row| newest_ns.is_some_and(|newest| row.time_ns < newest));
         late.filter(|row| row.opens).count()
+    }
+
+    /// Whether these labels have a column of that name.
+    pub(super) fn has_column(&self, label_set: usize, name: &[u8]) -> bool {
+        self.label_sets[label_set].numbers.contains_key(name)
+    }
+
+    /// What the schema takes at most.
+    pub(super) fn schema_bytes(&self) -> usize {
+        self.schema_bytes
+    }
+
+    /// All columns as text.
+    pub(super) fn columns_text(&self) -> Vec<u8> {
+        let text = columns_text::write(self.format, &self.name, &self.label_sets, &self.columns);
+        debug_assert!(text.len() <= self.schema_bytes);
+        text
     }
 
     /// What the schema would take at most with the columns of these fields.

@@ -7,6 +7,7 @@
 //! text.
 
 mod column;
+mod columns_text;
 mod format;
 mod key_hash;
 mod label_set;
@@ -17,6 +18,7 @@ mod packet;
 mod path;
 mod points;
 mod push;
+mod restore;
 mod rows;
 mod series;
 mod stream;
@@ -25,5 +27,6 @@ mod window;
 pub use format::Format;
 pub use packet::Packet;
 pub use push::{PushOutcome, Rejection};
+pub use restore::{RestoreError, Restored};
 pub use stream::{Limits, Stream};
 pub use window::{SchemaError, Window, merge_packets};

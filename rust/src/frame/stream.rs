@@ -15,7 +15,7 @@ use super::series::{Series, SeriesCache};
 use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
 
 /// Bytes of measurement names, field keys and columns' labels that a stream remembers for ever.
-const MAX_NAME_BYTES: usize = 8 << 20;
+pub(super) const MAX_NAME_BYTES: usize = 8 << 20;
 
 /// The limits of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -81,13 +81,13 @@ struct Prospect<'p, 'a> {
 
 /// The pushed bodies of one stream go in, its frames come out.
 pub struct Stream {
-    format: Format,
+    pub(super) format: Format,
     pub(super) limits: Limits,
     pub(super) measurements: Vec<Measurement>,
-    numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
+    pub(super) numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
     series: SeriesCache,
-    hashes: KeyHashes,
-    name_bytes: usize,
+    pub(super) hashes: KeyHashes,
+    pub(super) name_bytes: usize,
     /// Lines read so far, to tell one from the next.
     lines: u64,
 }
@@ -238,7 +238,7 @@ impl Stream {
             row.bytes += cell_bytes(&field.value, family).saturating_sub(NULL_BYTES);
         }
         let whole = shared.unwrap_or(0) + row.bytes;
-        let new_keys: usize = push.unknown.iter().map(|field| field.key.raw.len()).sum();
+        let new_keys: usize = push.unknown.iter().map(|field| field.key.text().len()).sum();
         let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
         let columns = measurement.columns.len() + push.unknown.len();
         let grew = batch.grew || widens || !push.unknown.is_empty();
@@ -303,5 +303,19 @@ mod tests {
         let kept = |labels: &[u8]| stream.measurements[0].find_label_set(labels).is_some();
         assert!(kept(br#"{"h":"a"}"#) && !kept(br#"{"h":"b"}"#) && !kept(br#"{"h":"c"}"#));
         assert_eq!(stream.name_bytes, "m".len() + "f".len() + br#"{"h":"a"}"#.len());
+    }
+
+    #[test]
+    fn names_count_as_they_are_meant() {
+        let mut stream = Stream::new(Limits {
+            max_measurements: 1,
+            max_columns: 1,
+            max_path_bytes: 9,
+            max_packet_bytes: 1 << 10,
+            max_push_output_bytes: 1 << 10,
+            max_rejections: 0,
+        });
+        stream.push(br"m\,,h=a f\ \ \ g=1", 0, Precision::Seconds);
+        assert_eq!(stream.name_bytes, "m,".len() + "f   g".len());
     }
 }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::MAX_PART_BYTES;
+use super::byte_class::{CONTROL, class};
+
 /// A measurement, tag key, tag value or field key as it was written; known to be UTF-8.
 ///
 /// A backslash counts only before a separator (`,`, blank, and `=` except in measurements); before anything
@@ -64,6 +67,13 @@ impl<'a> Name<'a> {
         }
         Cow::Owned(text)
     }
+}
+
+/// Whether some line can have `text` as a measurement, tag key, tag value or field key as meant.
+#[must_use]
+pub(crate) fn is_name(text: &str) -> bool {
+    let control = |byte: u8| class(byte) & CONTROL != 0;
+    (1..=MAX_PART_BYTES).contains(&text.len()) && !text.bytes().any(control)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
@@ -16,6 +16,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PushResult>()?;
     module.add_class::<Packet>()?;
     module.add_class::<Rejection>()?;
+    module.add_class::<Restored>()?;
     module.add_function(wrap_pyfunction!(describe_points, module)?)
 }
 
@@ -94,6 +95,19 @@ impl StreamParser {
     fn measurements(&self) -> PyResult<Vec<String>> {
         Ok(self.enter()?.measurements().collect())
     }
+
+    fn columns<'py>(&self, py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let text = self.enter()?.columns(path);
+        text.map(|text| PyBytes::new(py, &text))
+            .ok_or_else(|| PyKeyError::new_err(path.to_owned()))
+    }
+
+    fn restore(&self, py: Python<'_>, columns: &[u8]) -> PyResult<Restored> {
+        let restored = self.enter()?.restore(columns);
+        restored
+            .map(|restored| Restored::new(py, &restored))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
 }
 
 impl StreamParser {
@@ -162,6 +176,23 @@ impl Packet {
             payload: PyBytes::new(py, &packet.payload).unbind(),
             schema: packet.schema.map(|schema| PyBytes::new(py, &schema).unbind()),
             rows: packet.rows,
+        }
+    }
+}
+
+#[pyclass(frozen, get_all, module = "framecast._core")]
+struct Restored {
+    measurement: String,
+    path: String,
+    schema: Py<PyBytes>,
+}
+
+impl Restored {
+    fn new(py: Python<'_>, restored: &frame::Restored) -> Self {
+        Self {
+            measurement: restored.measurement.as_ref().to_owned(),
+            path: restored.path.as_ref().to_owned(),
+            schema: PyBytes::new(py, &restored.schema).unbind(),
         }
     }
 }
