@@ -56,7 +56,11 @@ async def test_a_stream_tells_what_became_of_its_pushes() -> None:
             "accepted_lines": 3,
             "rejected_lines": 1,
             "mismatched_values": 1,
+            "late_rows": 0,
         }
+        ago(page["mismatches"]["last"], 5)
+        [sentence] = page["mismatches"]["columns"]
+        assert sentence.startswith('measurement "cpu", field "n": text where the column holds numbers')
         assert page["rejected_lines_by_reason"] == {"missing_value": 1}
         assert page["last_minute"] == {"pushes": 1, "bytes": 13, "accepted_lines": 1, "rejected_lines": 0}
         [error] = page["errors"]
@@ -78,15 +82,24 @@ async def test_a_stream_tells_its_measurements_with_those_who_watch_them() -> No
         ago(rows[0].pop("last_published"), 0)
         ago(rows[1].pop("last_published"), 2)
         assert rows == [
-            {"measurement": "a", "channel": "stream/s/a", "columns_total": 1, "minute_rate": 1, "subscribers": 0},
+            {
+                "measurement": "a",
+                "channel": "stream/s/a",
+                "columns_total": 1,
+                "minute_rate": 1,
+                "subscribers": 0,
+                "kept": {"publications": 1, "rows": 1, "bytes": rows[0]["kept"]["bytes"]},
+            },
             {
                 "measurement": "disk io",
                 "channel": "stream/s/disk=20io",
                 "columns_total": 2,
                 "minute_rate": 1,
                 "subscribers": 1,
+                "kept": {"publications": 1, "rows": 1, "bytes": rows[1]["kept"]["bytes"]},
             },
         ]
+        assert rows[1]["kept"]["bytes"] > 100
         times.now += 60
         assert [row["minute_rate"] for row in (await read(here, "/s"))["measurements"]] == [0, 0]
 

@@ -26,6 +26,7 @@ PAGE: dict[str, Any] = {
         "accepted_lines": 7,
         "rejected_lines": 0,
         "mismatched_values": 0,
+        "late_rows": 0,
     },
     "rejected_lines_by_reason": {},
     "refused_pushes_by_reason": {},
@@ -86,9 +87,10 @@ def test_a_page_without_trouble_is_short() -> None:
 
 
 def test_trouble_is_told_with_its_reasons_limits_and_places() -> None:
-    totals = {**PAGE["totals"], "rejected_lines": 12, "refused_pushes": 1, "mismatched_values": 3}
+    totals = {**PAGE["totals"], "rejected_lines": 12, "refused_pushes": 1, "mismatched_values": 3, "late_rows": 7}
     lines = page(
         totals=totals,
+        mismatches={"last": {"seconds_ago": 3}, "columns": ["field \x1b: text"]},
         rejected_lines_by_reason={"bad_value": 2, "column_limit": 10},
         refused_pushes_by_reason={"other_format": 1},
         limits_met=[
@@ -110,6 +112,8 @@ def test_trouble_is_told_with_its_reasons_limits_and_places() -> None:
         "refused lines: column_limit 10, bad_value 2",
         "refused pushes: other_format 1",
         "values of another type than their column: 3",
+        r"  field \x1b: text",
+        "rows older than the newest before them: 7",
         "",
         "limit met            reason        times     last",
         "streams.max_columns  column_limit     10  3 s ago",

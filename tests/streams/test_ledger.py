@@ -36,6 +36,8 @@ class Outcome:
     accepted: int = 0
     rejections: list[Line] = field(default_factory=list)
     mismatched: int = 0
+    mismatches: list[str] = field(default_factory=list)
+    late: int = 0
 
     @property
     def rejected(self) -> int:
@@ -78,6 +80,25 @@ async def test_every_push_is_counted_with_its_lines_bytes_and_reasons() -> None:
             (1_030.0, 4, 4, "missing_field"),
         ]
         assert ledger.errors[0].message.startswith("line 1, column 5: ")
+
+
+async def test_late_rows_and_values_of_another_type_are_kept_with_their_columns() -> None:
+    now = [1_000.0]
+    async with live_world(clock=lambda: now[0]) as world:
+        await world.push("s", b"m a=1i,b=t 9")
+        now[0] += 5
+        await world.push("s", b'm a="x",b=1 5\nm a=1i 10')
+        now[0] += 5
+        await world.push("s", b"m a=1i 11")
+        ledger = find(world).ledger
+        assert (ledger.late_rows, ledger.mismatched_values, ledger.mismatched_at) == (1, 2, 1_005.0)
+        assert [sentence[:24] for sentence in ledger.mismatches] == ['measurement "m", field "'] * 2
+
+
+def test_what_is_kept_of_mismatches_is_bounded() -> None:
+    ledger = Ledger(0.0, error_bytes=8_000)
+    note(ledger, 1.0, mismatched=99, mismatches=["x" * 10_000] * 99)
+    assert sum(map(len, ledger.mismatches)) < 3_000
 
 
 async def test_a_limit_that_was_met_is_kept_with_how_often_and_when() -> None:

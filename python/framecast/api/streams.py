@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from framecast.accounts.identity import Identity
+from framecast.channels.history import ChannelHistory
 from framecast.errors import Refusal
 from framecast.ingest.push import PUSH_PATH, printable
 from framecast.settings import Streams
@@ -92,7 +93,9 @@ async def show_stream(request: Request) -> Response:
                 "accepted_lines": ledger.accepted_lines,
                 "rejected_lines": ledger.rejected_lines.total(),
                 "mismatched_values": ledger.mismatched_values,
+                "late_rows": ledger.late_rows,
             },
+            "mismatches": _describe_mismatches(ledger, clock),
             "rejected_lines_by_reason": dict(ledger.rejected_lines),
             "refused_pushes_by_reason": dict(ledger.refused_pushes),
             "last_minute": _rates(ledger, clock),
@@ -181,12 +184,24 @@ async def _describe_measurements(
                 "minute_rate": channel.rate.total(clock.second),
                 "subscribers": streams.subscriber_count(channel),
                 "last_published": clock.tell(channel.rate.newest_seconds),
+                "kept": _describe_past(streams.history(channel)),
             }
             if columns:
                 row["columns"] = [_describe_column(one) for one in read_columns(channel.schema, stream.frame_format)]
             rows.append(row)
         await pace.count(len(channel.schema))
     return widest, rows
+
+
+def _describe_mismatches(ledger: Ledger, clock: Clock) -> dict[str, Any] | None:
+    last = clock.tell(ledger.mismatched_at)
+    return None if last is None else {"last": last, "columns": ledger.mismatches}
+
+
+def _describe_past(history: ChannelHistory | None) -> dict[str, int]:
+    if history is None:
+        return {"publications": 0, "rows": 0, "bytes": 0}
+    return {"publications": history.publication_count, "rows": history.rows, "bytes": history.bytes}
 
 
 def _describe_column(column: Column) -> dict[str, Any]:

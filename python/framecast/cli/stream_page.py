@@ -54,6 +54,14 @@ class Totals(msgspec.Struct, frozen=True):
     accepted_lines: int
     rejected_lines: int
     mismatched_values: int
+    late_rows: int
+
+
+class Mismatches(msgspec.Struct, frozen=True):
+    """Which columns got values of another type, in the last push that had such values."""
+
+    last: Moment
+    columns: list[str]
 
 
 class LimitMet(msgspec.Struct, frozen=True):
@@ -109,6 +117,7 @@ class Page(msgspec.Struct, frozen=True):
     errors: list[PushError]
     measurements: list[Measurement]
     last_push: Moment | None = None
+    mismatches: Mismatches | None = None
 
 
 def describe_streams(answer: bytes) -> list[str]:
@@ -157,6 +166,9 @@ def describe_stream(answer: bytes) -> list[str]:
         lines.append(f"refused pushes: {_by_reason(page.refused_pushes_by_reason)}")
     if totals.mismatched_values:
         lines.append(f"values of another type than their column: {totals.mismatched_values:,}")
+        lines += [f"  {escape_controls(sentence)}" for sentence in page.mismatches.columns] if page.mismatches else []
+    if totals.late_rows:
+        lines.append(f"rows older than the newest before them: {totals.late_rows:,}")
     if page.limits_met:
         head = ("limit met", "reason", "times", "last")
         rows = [(met.limit or "(fixed)", met.reason, f"{met.times:,}", tell(met.last)) for met in page.limits_met]

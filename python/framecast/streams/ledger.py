@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_ERRORS = 20
 """Errors that one stream remembers."""
 
+MAX_MISMATCHES = 5
+"""Columns that are told of."""
+
 MAX_MESSAGE_CHARACTERS = 500
 """Of an error's message; only a name made of nothing but unprintable characters takes more."""
 
@@ -82,7 +85,12 @@ class Ledger:
         """By reason."""
         self.refused_pushes: Counter[str] = Counter()
         """Those of which nothing was taken, by reason; they are not among `pushes`."""
+        self.late_rows = 0
+        """Rows older than the newest of their measurement."""
         self.mismatched_values = 0
+        self.mismatches: tuple[str, ...] = ()
+        """What did not fit which column, a sentence each, of the last push that had such values."""
+        self.mismatched_at: float | None = None
         self.last_met: dict[str, float] = {}
         """When a limit was last met, by reason."""
         self.push_rate = MinuteRate()
@@ -109,13 +117,19 @@ class Ledger:
         self.pushes += 1
         self.pushed_bytes += body_bytes
         self.accepted_lines += result.accepted
-        self.mismatched_values += result.mismatched
+        self.late_rows += result.late
         self.push_rate.add(second)
         self.byte_rate.add(second, body_bytes)
         self.accepted_rate.add(second, result.accepted)
-        if not result.rejected:
-            return
-        self.rejected_rate.add(second, result.rejected)
+        if result.mismatched:
+            self.mismatched_values += result.mismatched
+            self.mismatches = tuple(_cut(sentence) for sentence in result.mismatches[:MAX_MISMATCHES])
+            self.mismatched_at = now
+        if result.rejected:
+            self._note_rejections(result, now)
+
+    def _note_rejections(self, result: "PushResult", now: float) -> None:
+        self.rejected_rate.add(int(now), result.rejected)
         reasons = {sys.intern(reason): count for reason, count in result.reasons.items()}
         self.rejected_lines.update(reasons)
         self.last_met.update((reason, now) for reason in reasons if reason in LIMITS)

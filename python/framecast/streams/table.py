@@ -8,6 +8,7 @@ import trio
 
 from framecast._core import PushResult
 from framecast.channels.address import is_namespace
+from framecast.channels.history import ChannelHistory
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import FrameFormat, Settings, Streams
@@ -110,6 +111,10 @@ class StreamTable:
     def subscriber_count(self, channel: LiveChannel) -> int:
         """Connections that are subscribed to it now."""
         return self._hub.subscriber_count(channel.address)
+
+    def history(self, channel: LiveChannel) -> ChannelHistory | None:
+        """What is kept of its past."""
+        return self._hub.history(channel.address)
 
     def restore(self, kept: StoredColumns) -> None:
         """Begin a channel with the columns that it had in an earlier life of the server.
