@@ -74,6 +74,29 @@ async def test_a_refused_line_is_told_with_the_line_of_its_file(
     assert f'{file}:4:5: field "f"\\x1b[0m has no value\n' in capsys.readouterr().err
 
 
+async def test_values_that_do_not_fit_are_told_once_and_late_rows_are_counted(
+    clock: MockClock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {
+        "accepted": 2,
+        "rejected": 0,
+        "rejections": [],
+        "mismatched": 3,
+        "mismatches": ["a: odd", "b: odd"],
+        "late": 2,
+    }
+    run = session()
+    async with scripted_server(
+        [Answer(200, json.dumps(odd).encode()), Answer(200, json.dumps(odd).encode())]
+    ) as server:
+        await run.run(server.url, None, 60, [write(tmp_path, "m f=1\nm f=2\nm f=3\nm f=4")])
+    run.summarise()
+    told = capsys.readouterr().err.splitlines()
+    assert told[:2] == ["a: odd", "b: odd"]
+    assert told[3:] == ["6 values were of another type than their column", "4 rows were older than what was there"]
+    assert not run.failed
+
+
 async def test_lines_that_the_report_does_not_name_are_counted(
     clock: MockClock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

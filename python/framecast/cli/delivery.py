@@ -29,6 +29,11 @@ class Report(msgspec.Struct, frozen=True):
     accepted: int = 0
     rejected: int = 0
     rejections: list[Rejected] = []
+    mismatched: int = 0
+    mismatches: list[str] = []
+    """Of the values that did not fit their columns, a sentence for each column; may be cut."""
+    late: int = 0
+    """Rows older than what their measurement had before."""
 
 
 class UndeliveredError(CommandError):

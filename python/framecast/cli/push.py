@@ -20,6 +20,9 @@ from framecast.logs import escape_controls
 CHUNK_BYTES = 256 * 1024
 WAITING_CHUNKS = 4
 WAITING_BATCHES = 2
+MAX_TOLD = 1_000
+"""Columns whose values of another type are told of."""
+
 PROGRESS_SECONDS = 0.2
 
 
@@ -65,6 +68,9 @@ class PushSession:
         self._entries = 0
         self._accepted = 0
         self._rejected = 0
+        self._mismatched = 0
+        self._late = 0
+        self._told: set[str] = set()
         self.failed = False
 
     async def run(self, url: str, token: str | None, retry_seconds: float, sources: Iterable[str]) -> None:
@@ -160,6 +166,10 @@ class PushSession:
             self._fail(f"{batch.source}:{batch.first_line + found.line - 1}:{found.column}: {found.words}")
         if unnamed := report.rejected - len(report.rejections):
             self._fail(f"{batch.source}:{batch.first_line}: {unnamed:,} more lines refused in the batch from here")
+        self._mismatched += report.mismatched
+        self._late += report.late
+        for sentence in report.mismatches:
+            self._tell_once(sentence)
         now = trio.current_time()
         if self._terminal and now - self._shown >= PROGRESS_SECONDS:
             self._shown = now
@@ -170,6 +180,12 @@ class PushSession:
     def _fail(self, message: str) -> None:
         self.failed = True
         self._say(message)
+
+    def _tell_once(self, sentence: str) -> None:
+        """A column that gets values of another type gets them in every batch."""
+        if sentence not in self._told and len(self._told) < MAX_TOLD:
+            self._told.add(sentence)
+            self._say(sentence)
 
     def _say(self, message: str) -> None:
         clear = "\r\x1b[K" if self._terminal else ""
@@ -182,3 +198,7 @@ class PushSession:
             f"{self._entries:,} lines to {self._stream}: {self._accepted:,} points accepted, "
             f"{self._rejected:,} rejected, in {self._took:.1f} s ({rate:,.0f} lines/s)"
         )
+        if self._mismatched:
+            self._say(f"{self._mismatched:,} values were of another type than their column")
+        if self._late:
+            self._say(f"{self._late:,} rows were older than what was there")
