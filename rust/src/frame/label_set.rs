@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::column::Family;
 use super::format::Format;
 use super::key_hash::KeyHashes;
-use super::labels::{Labels, escape, escaped_bytes};
+use super::labels::{Labels, escaped_bytes, unique_name};
 use crate::json;
 
 /// Never removed once a line of it was taken: then it has a column.
@@ -67,7 +67,7 @@ impl LabelSet {
     pub(super) fn write_column(&self, format: Format, key: &[u8], family: Family, out: &mut Vec<u8>) {
         out.extend_from_slice(b",{\"name\":");
         if format == Format::Series {
-            json::write_string(&self.unique_name(key), out);
+            json::write_string(&unique_name(key, &self.name_suffix), out);
         } else {
             json::write_string(key, out);
         }
@@ -83,17 +83,6 @@ impl LabelSet {
             out.extend_from_slice(b"\"}");
         }
         out.push(b'}');
-    }
-
-    fn unique_name(&self, key: &[u8]) -> Vec<u8> {
-        let mut name = Vec::with_capacity(key.len() + self.name_suffix.len());
-        escape(key, &mut name);
-        if key == b"time" && self.name_suffix.is_empty() {
-            // The time column's name is taken.
-            name.extend_from_slice(b"{}");
-        }
-        name.extend_from_slice(&self.name_suffix);
-        name
     }
 }
 

@@ -124,8 +124,21 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// The name of a `series` column, which no other column has: the field key, escaped, and its labels'
+/// `name_suffix`.
+pub(super) fn unique_name(key: &[u8], name_suffix: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(key.len() + name_suffix.len());
+    escape(key, &mut name);
+    if key == b"time" && name_suffix.is_empty() {
+        // The time column's name is taken.
+        name.extend_from_slice(b"{}");
+    }
+    name.extend_from_slice(name_suffix);
+    name
+}
+
 /// Put a backslash before each byte that means something in a column's name; no two texts become one.
-pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
+fn escape(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         if is_escaped(byte) {
             out.push(b'\\');
