@@ -7,6 +7,7 @@ __all__ = [
     "Event",
     "Fanout",
     "FanoutStatistics",
+    "JsonLines",
     "Packet",
     "PushResult",
     "Rejection",
@@ -14,6 +15,7 @@ __all__ = [
     "StreamParser",
     "build_info",
     "describe_points",
+    "json_to_lines",
     "merge_packets",
 ]
 
@@ -40,6 +42,52 @@ def describe_points(body: bytes, precision: str) -> bytes:
     timestamp's own, by its size); anything else is a ValueError.
     Releases the GIL.
     """
+
+def json_to_lines(
+    body: bytes,
+    measurement: str,
+    *,
+    newline_delimited: bool,
+    time_key: str | None,
+    tag_keys: set[str],
+    precision: str,
+    max_output_bytes: int,
+    max_rejections: int,
+) -> JsonLines:
+    """Turn JSON into line protocol of one measurement: an object is a line, a data frame's row a line or several.
+
+    The body is one value, several behind one another, or arrays of them; with `newline_delimited` each line is JSON of
+    its own, and a bad one costs that row alone. `time_key` names the key of an object's time, None is ``time`` or
+    else ``timestamp``, empty is none; a time that is a number has the unit `precision`, as in `describe_points`.
+    `tag_keys` are labels. docs/json.md says what becomes of which value.
+
+    A row that cannot be stored is in the result's `rejections`. At most `max_output_bytes` are written; what was
+    written of refused rows counts. ValueError, with line and column where there is one and what to do, for a body that
+    is no JSON, for a `measurement` that line protocol cannot name and for an unknown precision. Releases the GIL.
+    """
+
+@final
+class JsonLines:
+    """What a JSON body became. Its rows count from 1: objects, and rows of frames, in the order of the body."""
+
+    @property
+    def lines(self) -> bytes:
+        """Line protocol with times in nanoseconds; of it only a stream's limits can cost a line."""
+
+    @property
+    def rejected(self) -> int:
+        """Rows that became no line; `rejections` holds the first of them."""
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """`line` is the row's number, `column` always 1."""
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many rows were refused for each reason."""
+
+    def find_row(self, line: int) -> int:
+        """The row that a physical line of `lines` came from."""
 
 @final
 class Rejection:

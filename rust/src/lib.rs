@@ -2,7 +2,7 @@
 //!
 //! How data walks through it:
 //! - a pushed body: [`line_protocol`] (bytes → points, borrowing) → [`frame`] (points → sticky columns →
-//!   frame JSON);
+//!   frame JSON); JSON becomes line protocol first: [`json_rows`] (objects and data frames → lines);
 //! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
 //!   thread).
 //!
@@ -11,6 +11,7 @@
 pub mod fanout;
 pub mod frame;
 mod json;
+pub mod json_rows;
 pub mod line_protocol;
 #[cfg(feature = "python")]
 pub mod python;

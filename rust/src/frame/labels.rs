@@ -10,16 +10,25 @@ use crate::line_protocol::Tag;
 type Text<'a> = Cow<'a, [u8]>;
 
 /// A line's tags as meant: sorted by key, of a repeated key the last.
-pub(super) struct Labels<'a> {
+pub(crate) struct Labels<'a> {
     pairs: Vec<(Text<'a>, Text<'a>)>,
 }
 
 impl<'a> Labels<'a> {
     pub(super) fn new(tags: &[Tag<'a>]) -> Self {
-        let mut pairs: Vec<_> = tags
-            .iter()
-            .map(|tag| (tag.key.text(), tag.value.text()))
-            .collect();
+        Self::sort(
+            tags.iter()
+                .map(|tag| (tag.key.text(), tag.value.text()))
+                .collect(),
+        )
+    }
+
+    /// The same from keys and values as meant.
+    pub(crate) fn of_pairs(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        Self::sort(pairs.map(|(key, value)| (key.into(), value.into())).collect())
+    }
+
+    fn sort(mut pairs: Vec<(Text<'a>, Text<'a>)>) -> Self {
         // Both are stable; of two neighbours with one key the earlier takes the later's value.
         pairs.sort_by(|left, right| left.0.cmp(&right.0));
         pairs.dedup_by(|later, earlier| {
@@ -81,7 +90,7 @@ impl<'a> Labels<'a> {
     }
 
     /// What sets a column's name apart: `{k1=v1, k2=v2}`, each part escaped; nothing without labels.
-    pub(super) fn name_suffix(&self) -> Box<[u8]> {
+    pub(crate) fn name_suffix(&self) -> Box<[u8]> {
         let mut text = Vec::new();
         if !self.pairs.is_empty() {
             text.push(b'{');
@@ -96,7 +105,7 @@ impl<'a> Labels<'a> {
     }
 
     /// The same for a person: ` {k1=v1, k2=v2}` as the sender wrote them.
-    pub(super) fn display_suffix(&self) -> Box<[u8]> {
+    pub(crate) fn display_suffix(&self) -> Box<[u8]> {
         let mut text = Vec::new();
         if !self.pairs.is_empty() {
             text.extend_from_slice(b" {");
@@ -126,7 +135,7 @@ impl<'a> Labels<'a> {
 
 /// The name of a `series` column, which no other column has: the field key, escaped, and its labels'
 /// `name_suffix`.
-pub(super) fn unique_name(key: &[u8], name_suffix: &[u8]) -> Vec<u8> {
+pub(crate) fn unique_name(key: &[u8], name_suffix: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(key.len() + name_suffix.len());
     escape(key, &mut name);
     if key == b"time" && name_suffix.is_empty() {

@@ -25,6 +25,7 @@ mod stream;
 mod window;
 
 pub use format::Format;
+pub(crate) use labels::{Labels, unique_name};
 pub use packet::Packet;
 pub use push::{PushOutcome, Rejection};
 pub use restore::{RestoreError, Restored};

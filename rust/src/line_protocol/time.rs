@@ -42,7 +42,7 @@ impl Precision {
     }
 
     /// What one unit of the timestamp `value` is.
-    const fn nanoseconds(self, value: i64) -> i64 {
+    pub(crate) const fn nanoseconds(self, value: i64) -> i64 {
         match self {
             Self::Nanoseconds => 1,
             Self::Microseconds => 1_000,

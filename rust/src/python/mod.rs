@@ -4,6 +4,7 @@
 
 mod build_info;
 mod fanout;
+mod json_rows;
 mod parser;
 mod window;
 
@@ -17,6 +18,7 @@ use pyo3::prelude::*;
 pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
     parser::register(module)?;
+    json_rows::register(module)?;
     window::register(module)?;
     fanout::register(module)?;
     Ok(())

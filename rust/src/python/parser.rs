@@ -20,7 +20,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(describe_points, module)?)
 }
 
-fn parse_precision(word: &str) -> PyResult<Precision> {
+pub(super) fn parse_precision(word: &str) -> PyResult<Precision> {
     Precision::find(word).ok_or_else(|| {
         PyValueError::new_err(format!(
             "precision must be ns, us, ms, s, m, h or auto, not {word:?}"
@@ -198,11 +198,11 @@ impl Restored {
 }
 
 #[pyclass(frozen, get_all, module = "framecast._core")]
-struct Rejection {
-    line: usize,
-    column: usize,
-    reason: &'static str,
-    message: String,
+pub(super) struct Rejection {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 impl From<frame::Rejection> for Rejection {
