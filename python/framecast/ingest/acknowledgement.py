@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from framecast.errors import Refusal
+from framecast.ingest.outcome import Outcome
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -33,7 +34,7 @@ def acknowledge_refusal(refusal: Refusal) -> str:
     return msgspec.json.encode({"error": refusal.message}).decode()
 
 
-def describe_rejections(result: "PushResult") -> list[dict[str, object]]:
+def describe_rejections(result: Outcome) -> list[dict[str, object]]:
     """The refused lines that a result keeps, for a report."""
     return [
         {"line": one.line, "column": one.column, "reason": one.reason, "message": one.message}
@@ -41,7 +42,7 @@ def describe_rejections(result: "PushResult") -> list[dict[str, object]]:
     ]
 
 
-def describe_remarks(result: "PushResult") -> dict[str, object]:
+def describe_remarks(result: Outcome) -> dict[str, object]:
     """What a sender may want to know of the lines that were stored, for a report; nothing of what there was none of.
 
     ``mismatched`` counts the values of another type than their column, which are null or text there; ``mismatches``

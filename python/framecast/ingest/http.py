@@ -10,7 +10,6 @@ Parameters nobody knows are ignored.
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from framecast import metrics
@@ -20,18 +19,16 @@ from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.acknowledgement import describe_rejections, describe_remarks
+from framecast.ingest.outcome import Outcome
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
     FRAME_FORMAT,
     Intake,
     decode_stream_id,
-    find_stream_id,
+    find_target,
     is_yes,
     parse_frame_format,
 )
-
-if TYPE_CHECKING:
-    from framecast._core import PushResult
 
 METHODS = ("POST", "PUT", "PATCH")
 _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
@@ -58,14 +55,14 @@ class HttpPush:
 
     def find_room(self, head: RequestHead) -> ExchangeRoom | None:
         """The room of a push over HTTP; None for anything else, other methods on the push path included."""
-        if head.method not in METHODS or find_stream_id(head.path) is None:
+        if head.method not in METHODS or find_target(head.path) is None:
             return None
         return self.serve
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a push that came through the door. Disconnected when the peer left."""
         head = exchange.head
-        stream = find_stream_id(head.path) or ""
+        stream = find_target(head.path) or ""
         return await self.answer(describe_request(head.method, stream, head.query, head.headers), exchange)
 
     async def push_from_app(
@@ -122,12 +119,12 @@ def describe_request(method: str, stream: str, query: str, headers: Iterable[tup
     return PushRequest(method, stream, query, authorization, ",".join(encodings), declared)
 
 
-def count_headers(result: "PushResult") -> Headers:
+def count_headers(result: Outcome) -> Headers:
     """The headers that say how many lines were stored and refused."""
     return (("Framecast-Accepted", str(result.accepted)), ("Framecast-Rejected", str(result.rejected)))
 
 
-def _describe_result(result: "PushResult", *, strict: bool, report: bool) -> Answer:
+def _describe_result(result: Outcome, *, strict: bool, report: bool) -> Answer:
     counts = count_headers(result)
     if not (strict or report):
         return Answer(204, counts)

@@ -19,6 +19,7 @@ from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
+from framecast.ingest.outcome import Outcome
 from framecast.settings import FrameFormat, Push
 
 if TYPE_CHECKING:
@@ -81,19 +82,35 @@ class Intake:
         frame_format: FrameFormat | None = None,
     ) -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(
+        result = await self.store(identity, stream_id, body, precision=precision, frame_format=frame_format)
+        self.count(identity, stream_id, len(body), result)
+        return result
+
+    async def store(
+        self,
+        identity: Identity,
+        stream_id: str,
+        body: bytes,
+        *,
+        precision: str = "ns",
+        frame_format: FrameFormat | None = None,
+    ) -> "PushResult":
+        """Hand one body to its stream and count nothing yet. Refusal as of `StreamSink.push`."""
+        return await self._sink.push(
             identity.org_id, stream_id, body, time.time_ns(), precision=precision, frame_format=frame_format
         )
-        metrics.push_bytes.inc(len(body))
-        metrics.push_accepted_lines.inc(result.accepted)
-        metrics.push_mismatched_values.inc(result.mismatched)
-        metrics.push_late_rows.inc(result.late)
-        if result.rejected:
-            for reason, count in result.reasons.items():
+
+    def count(self, identity: Identity, stream_id: str, size_bytes: int, outcome: Outcome) -> None:
+        """Count what became of a body of so many bytes, and complain of what was refused."""
+        metrics.push_bytes.inc(size_bytes)
+        metrics.push_accepted_lines.inc(outcome.accepted)
+        metrics.push_mismatched_values.inc(outcome.mismatched)
+        metrics.push_late_rows.inc(outcome.late)
+        if outcome.rejected:
+            for reason, count in outcome.reasons.items():
                 metrics.push_rejected_lines.labels(reason).inc(count)
-            first = result.rejections[0].message if result.rejections else ""
-            self.complain(identity, stream_id, count=result.rejected, example=first)
-        return result
+            first = outcome.rejections[0].message if outcome.rejections else ""
+            self.complain(identity, stream_id, count=outcome.rejected, example=first)
 
     @contextmanager
     def noting_refusals(self, identity: Identity, stream_id: str) -> Iterator[None]:
@@ -126,8 +143,8 @@ class Intake:
             )
 
 
-def find_stream_id(path: str) -> str | None:
-    """The stream id, still percent-encoded, of a push path; None for any other path."""
+def find_target(path: str) -> str | None:
+    """What a push path names, still percent-encoded: a stream's id and what may follow it; None for other paths."""
     return path.removeprefix(PUSH_PATH) if path.startswith(PUSH_PATH) else None
 
 

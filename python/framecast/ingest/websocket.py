@@ -32,7 +32,7 @@ from framecast.ingest.push import (
     FRAME_FORMAT,
     Intake,
     decode_stream_id,
-    find_stream_id,
+    find_target,
     is_yes,
     parse_frame_format,
 )
@@ -57,7 +57,7 @@ class PushSockets:
 
     def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade on a push path. Refusal 400, 401, 404 or 503."""
-        encoded = find_stream_id(head.path)
+        encoded = find_target(head.path)
         if encoded is None:
             raise Refusal(404, "no WebSocket is served on this path")
         identity = self._intake.admit(head.find(b"authorization"))
