@@ -134,6 +134,10 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     report_lines: Annotated[int, Meta(ge=1, le=10_000)] = 100
     """Rejected lines that one report lists at most."""
 
+    json_lines_bytes: Positive = 64 * MIB
+    """Line protocol that one JSON body may become; rows beyond it are refused. A frame repeats its labels in every
+    row. So much of `waiting_bytes` is held while a large body is read."""
+
     waiting_bytes: Positive = 256 * MIB
     """Bodies held at once by all senders together; past it a push is answered 503."""
 

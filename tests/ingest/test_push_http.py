@@ -213,7 +213,7 @@ async def test_strict_refuses_with_the_report_and_the_good_lines_are_stored() ->
     [
         ("/api/live/push/", 400, "no stream id"),
         ("/api/live/push/a%2Fb", 400, "letters"),
-        ("/api/live/push/a/b", 400, "letters"),
+        ("/api/live/push/a/b", 400, "Content-Type: application/json"),
         ("/api/live/push/%ff", 400, "letters"),
         ("/api/live/push/a%0ab", 400, "a\\nb"),
         ("/api/live/push/" + "a" * 160, 400, "160"),

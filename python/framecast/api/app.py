@@ -26,6 +26,7 @@ OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"})
 WELCOME = """Framecast: metrics in, live data frames out.
 
   POST /api/live/push/{stream}   Influx line protocol (WebSocket: GET on the same path)
+  POST /api/live/push/{stream}/{measurement}   JSON objects and data frames
   POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
   GET  /api/live/list            the channels there are

@@ -1,4 +1,4 @@
-"""``POST /api/live/push/{stream}``: one request, one batch.
+"""``POST /api/live/push/{stream}``: one request, one batch. With a ``/{measurement}`` behind it the batch is JSON.
 
 A batch with bad lines is still answered with 204, because the good lines are stored and Telegraf's HTTP output
 resends a refused batch for ever; the headers ``Framecast-Accepted`` and ``Framecast-Rejected`` always say how many.
@@ -19,6 +19,7 @@ from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.acknowledgement import describe_rejections, describe_remarks
+from framecast.ingest.json_rows import JsonRows, parse_json_reading
 from framecast.ingest.outcome import Outcome
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
@@ -39,10 +40,11 @@ class PushRequest:
     """What of a request decides about a push, however it came."""
 
     method: str
-    stream: str
-    """Percent-encoded, as in the path."""
+    target: str
+    """What the path has behind the push path, percent-encoded: a stream's id, or ``id/measurement``."""
     query: str
     authorization: bytes | None = None
+    content_type: str = ""
     encoding: str = ""
     declared_bytes: int | None = None
 
@@ -52,6 +54,7 @@ class HttpPush:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self._json = JsonRows(intake)
 
     def find_room(self, head: RequestHead) -> ExchangeRoom | None:
         """The room of a push over HTTP; None for anything else, other methods on the push path included."""
@@ -62,24 +65,24 @@ class HttpPush:
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a push that came through the door. Disconnected when the peer left."""
         head = exchange.head
-        stream = find_target(head.path) or ""
-        return await self.answer(describe_request(head.method, stream, head.query, head.headers), exchange)
+        target = find_target(head.path) or ""
+        return await self.answer(describe_request(head.method, target, head.query, head.headers), exchange)
 
     async def push_from_app(
         self,
         method: str,
-        stream: str,
+        target: str,
         headers: Iterable[tuple[bytes, bytes]],
         query: str,
         chunks: AsyncGenerator[bytes, None],
     ) -> Answer:
         """Answer a push that reached the application on a kept-alive connection: same limits, same answers.
 
-        `stream` is percent-encoded, header names are in lower case. `chunks` is closed here; what it raises goes
+        `target` is percent-encoded, header names are in lower case. `chunks` is closed here; what it raises goes
         through.
         """
         async with aclosing(chunks):
-            return await self.answer(describe_request(method, stream, query, headers), chunks)
+            return await self.answer(describe_request(method, target, query, headers), chunks)
 
     async def answer(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
         """Read the body, push it, and answer; every refusal is an answer too."""
@@ -94,29 +97,39 @@ class HttpPush:
         if request.method not in METHODS:
             raise Refusal(405, "push with POST, or open a WebSocket on this path")
         identity = self._intake.admit(request.authorization)
-        stream_id = decode_stream_id(request.stream)
-        query = dict(parse_qsl(request.query)) if request.query else {}
+        encoded, slash, path = request.target.partition("/")
+        stream_id = decode_stream_id(encoded)
+        query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
+                reading = parse_json_reading(path, request.content_type, query) if slash else None
                 frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
                 precision = find_precision(query.get("precision", ""))
                 body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
+            result: Outcome
+            if reading is not None:
+                result = await self._json.push(identity, stream_id, body, reading, held, frame_format=frame_format)
+            else:
+                result = await self._intake.push(
+                    identity, stream_id, body, precision=precision, frame_format=frame_format
+                )
         strict = result.rejected > 0 and is_yes(query.get("strict", ""))
         return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
 
 
-def describe_request(method: str, stream: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
+def describe_request(method: str, target: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
     """Take out of a request what decides about its push; header names are in lower case."""
-    authorization, encodings, declared = None, [], None
+    authorization, content_type, encodings, declared = None, "", [], None
     for name, value in headers:
         if name == b"authorization":
             authorization = value
+        elif name == b"content-type":
+            content_type = value.decode("latin-1")
         elif name == b"content-encoding":
             encodings.append(value.decode("latin-1"))
         elif name == b"content-length" and value.isdigit():
             declared = int(value[:18])
-    return PushRequest(method, stream, query, authorization, ",".join(encodings), declared)
+    return PushRequest(method, target, query, authorization, content_type, ",".join(encodings), declared)
 
 
 def count_headers(result: Outcome) -> Headers:
