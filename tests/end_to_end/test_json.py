@@ -70,6 +70,10 @@ async def test_what_is_wrong_with_a_push_is_said(server: RunningServer, stream: 
             assert (wrong.status, "line 1, column 6" in json.loads(wrong.body)["message"]) == (400, True)
             lines = await push(connection, f"{stream}/cpu", b"cpu a=1", "text/plain")
             assert (lines.status, "application/json" in json.loads(lines.body)["message"]) == (400, True)
+            hint = await push(connection, f"{stream}?report=1", b'{"a":1}\n' * 1_000)
+            report = json.loads(hint.body)
+            assert report["rejected"] == 1
+            assert f"/api/live/push/{stream}/<measurement>" in report["rejections"][0]["message"]
             many = b"\n".join(b'{"a":%d}' % number for number in range(50_000))
             large = await push(connection, f"{stream}/cpu", many, "application/x-ndjson")
             assert (large.status, large.headers["framecast-accepted"]) == (204, "50000")

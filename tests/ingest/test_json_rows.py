@@ -253,3 +253,30 @@ async def test_a_push_that_the_application_read_is_answered_the_same() -> None:
     answer = await house.http.push_from_app("POST", "cpu/a%20b", headers, "", pieces())
     assert (answer.status, dict(answer.headers)["Framecast-Accepted"]) == (204, "1")
     assert house.streams.bodies == [b"a\\ b f=1i\n"]
+
+
+@pytest.mark.parametrize("body", [b'{"f":1}\n{"f":2}', b' [\n {"f":1}]', b"[]", b"{}"])
+@pytest.mark.parametrize("content_type", [JSON, "Content-Type: application/x-ndjson"])
+async def test_json_where_lines_belong_is_one_rejection_that_names_the_path(body: bytes, content_type: str) -> None:
+    house = House()
+    path = "/api/live/push/cpu?report=1"
+    answer = await house.converse(push(body, path=path, content_type=content_type))
+    assert status_of(answer) == 200
+    document = body_of(answer)
+    (rejection,) = document["rejections"]
+    assert (document["accepted"], document["rejected"]) == (0, 1)
+    assert (rejection["line"], rejection["reason"]) == (1, "json_body")
+    assert "/api/live/push/cpu/<measurement>" in rejection["message"]
+    assert house.streams.pushed == []
+    assert status_of(await House().converse(push(body, path=path + "&strict=1"))) == 400
+    assert status_of(await House().converse(push(body, path="/api/live/push/cpu"))) == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"m f=1", JSON), (b"{m} f=1", JSON), (b"[m] f=1", JSON), (b"", JSON), (b'{"f":1}', "Content-Type: text/plain")],
+)
+async def test_what_body_and_type_do_not_both_call_json_stays_lines(body: bytes, content_type: str) -> None:
+    house = House()
+    assert status_of(await house.converse(push(body, path="/api/live/push/cpu", content_type=content_type))) == 204
+    assert house.streams.bodies == [body]

@@ -19,7 +19,7 @@ from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.acknowledgement import describe_rejections, describe_remarks
-from framecast.ingest.json_rows import JsonRows, parse_json_reading
+from framecast.ingest.json_rows import JsonRows, find_misplaced, parse_json_reading
 from framecast.ingest.outcome import Outcome
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
@@ -106,9 +106,11 @@ class HttpPush:
                 frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
                 precision = find_precision(query.get("precision", ""))
                 body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
-            result: Outcome
+            result: Outcome | None
             if reading is not None:
                 result = await self._json.push(identity, stream_id, body, reading, held, frame_format=frame_format)
+            elif result := find_misplaced(stream_id, request.content_type, body):
+                self._intake.count(identity, stream_id, len(body), result)
             else:
                 result = await self._intake.push(
                     identity, stream_id, body, precision=precision, frame_format=frame_format

@@ -4,6 +4,7 @@ The core turns them into lines of that measurement, which then go the way of eve
 rows: the first object of a body, or the first row of its first frame, is row 1.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from framecast._core import PushResult
 
 NEWLINE_DELIMITED = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+_BEGINS_JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\[\]{])")
+"""No measurement of anybody's begins so."""
 _GROWTH = 8
 """A body may become many times its size, so it goes to a thread that many times earlier than line protocol does."""
 
@@ -100,6 +103,17 @@ def is_json(content_type: str) -> bool:
     media_type = _media_type(content_type)
     is_suffixed = media_type.startswith("application/") and media_type.endswith("+json")
     return is_suffixed or media_type == "application/json" or media_type in NEWLINE_DELIMITED
+
+
+def find_misplaced(stream_id: str, content_type: str, body: bytes) -> RowOutcome | None:
+    """One rejection with the right path, where both body and Content-Type say JSON; None for anything else."""
+    if not (is_json(content_type) and _BEGINS_JSON.match(body)):
+        return None
+    message = (
+        f"line 1, column 1: this body is JSON, and this path takes line protocol; push it to "
+        f"{PUSH_PATH}{stream_id}/<measurement>"
+    )
+    return RowOutcome(0, 1, [RejectedRow(1, 1, "json_body", message)], {"json_body": 1})
 
 
 def _media_type(content_type: str) -> str:
