@@ -49,6 +49,7 @@ class RecordingStreams:
 
     def __init__(self) -> None:
         self.refused: list[tuple[int, str, str]] = []
+        self.noted: list[tuple[int, str, dict[str, int]]] = []
         self.pushed: list[tuple[int, str, bytes]] = []
         self.precisions: list[str] = []
         self.formats: list[str | None] = []
@@ -81,6 +82,9 @@ class RecordingStreams:
 
     def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
         self.refused.append((org_id, stream_id, refusal.reason))
+
+    def note_rejections(self, org_id: int, stream_id: str, rejections: Any) -> None:
+        self.noted.append((org_id, stream_id, rejections.reasons))
 
     @property
     def bodies(self) -> list[bytes]:

@@ -47,6 +47,9 @@ class ParsingStreams:
     def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
         raise refusal
 
+    def note_rejections(self, org_id: int, stream_id: str, rejections: Any) -> None:
+        self.noted = rejections.reasons
+
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 async def test_json_is_stored_as_lines_of_the_measurement_in_the_path(method: str) -> None:
@@ -176,7 +179,8 @@ async def test_a_closed_gate_and_a_full_server_refuse_json_too() -> None:
 
 async def test_a_report_numbers_rows_whoever_refused_them() -> None:
     house = House(Push(report_lines=3))
-    house.intake._sink = ParsingStreams(max_columns=1)
+    streams = ParsingStreams(max_columns=1)
+    house.intake._sink = streams
     rows = [{"a": "two\nlines"}, 7, {"a": 1, "b": 2}, {"c": 3}, {"a": "x"}, {}]
     body = json.dumps(rows).encode()
     before = metrics.push_rejected_lines.labels("column_limit")._value.get()
@@ -184,6 +188,7 @@ async def test_a_report_numbers_rows_whoever_refused_them() -> None:
         answer = await house.converse(push(body, path=PATH + "?report=1"))
     assert status_of(answer) == 200
     document = body_of(answer)
+    assert streams.noted == {"not_an_object": 1, "missing_field": 1}
     assert (document["accepted"], document["rejected"]) == (2, 4)
     shown = [(one["line"], one["column"], one["reason"]) for one in document["rejections"]]
     assert shown == [(2, 1, "not_an_object"), (3, 1, "column_limit"), (4, 1, "column_limit")]
@@ -267,6 +272,7 @@ async def test_json_where_lines_belong_is_one_rejection_that_names_the_path(body
     assert (document["accepted"], document["rejected"]) == (0, 1)
     assert (rejection["line"], rejection["reason"]) == (1, "json_body")
     assert "/api/live/push/cpu/<measurement>" in rejection["message"]
+    assert house.streams.noted == [(1, "cpu", {"json_body": 1})]
     assert house.streams.pushed == []
     assert status_of(await House().converse(push(body, path=path + "&strict=1"))) == 400
     assert status_of(await House().converse(push(body, path="/api/live/push/cpu"))) == 204

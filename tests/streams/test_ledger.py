@@ -59,6 +59,22 @@ def find(world: World, stream_id: str = "s") -> ManagedStream:
     return stream
 
 
+async def test_rows_that_never_became_lines_are_remembered_by_stream_or_id() -> None:
+    async with live_world() as world:
+        row: Any = Outcome(rejections=[Line("row 1: no"), Line("row 2: no", line=2, reason="json_limit")])
+        world.streams.note_rejections(1, "s", row)
+        error = world.streams.find_unbegun(1, "s")
+        assert error is not None
+        assert (error.line, error.reason, error.message) == (1, "bad_value", "row 1: no")
+        await world.streams.push(1, "s", b"m f=1", 1)
+        world.streams.note_rejections(1, "s", row)
+        ledger = find(world).ledger
+        assert (ledger.pushes, ledger.accepted_lines) == (1, 1)
+        assert ledger.rejected_lines == {"bad_value": 1, "json_limit": 1}
+        assert ledger.times_met("json_limit") == 1
+        assert [one.message for one in ledger.errors] == ["row 1: no", "row 2: no"]
+
+
 async def test_every_push_is_counted_with_its_lines_bytes_and_reasons() -> None:
     now = [1_000.0]
     async with live_world(clock=lambda: now[0]) as world:

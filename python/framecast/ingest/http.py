@@ -110,6 +110,7 @@ class HttpPush:
             if reading is not None:
                 result = await self._json.push(identity, stream_id, body, reading, held, frame_format=frame_format)
             elif result := find_misplaced(stream_id, request.content_type, body):
+                self._intake.note_rejections(identity, stream_id, result)
                 self._intake.count(identity, stream_id, len(body), result)
             else:
                 result = await self._intake.push(

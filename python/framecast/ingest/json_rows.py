@@ -18,10 +18,10 @@ from framecast._core import JsonLines, json_to_lines
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
 from framecast.ingest.held import Held
-from framecast.ingest.outcome import Rejected
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import PUSH_PATH, Intake
 from framecast.settings import FrameFormat
+from framecast.streams.rejections import Rejected
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -141,6 +141,8 @@ class JsonRows:
         with self._intake.noting_refusals(identity, stream_id):
             rows = await self._translate(body, reading, held)
         result = await self._intake.store(identity, stream_id, rows.lines, precision="ns", frame_format=frame_format)
+        if rows.rejected:
+            self._intake.note_rejections(identity, stream_id, rows)
         outcome = _join(rows, result, self._intake.limits.report_lines)
         self._intake.count(identity, stream_id, len(body), outcome)
         return outcome

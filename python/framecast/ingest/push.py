@@ -21,6 +21,7 @@ from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
 from framecast.ingest.outcome import Outcome
 from framecast.settings import FrameFormat, Push
+from framecast.streams.rejections import Rejections
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -54,6 +55,10 @@ class StreamSink(Protocol):
 
     def note_refusal(self, org_id: int, stream_id: str, refusal: Refusal) -> None:
         """Have the stream remember a push whose body never came to `push`."""
+        ...
+
+    def note_rejections(self, org_id: int, stream_id: str, rejections: Rejections) -> None:
+        """Have the stream remember what was refused of a body before its lines came to `push`."""
         ...
 
 
@@ -111,6 +116,10 @@ class Intake:
                 metrics.push_rejected_lines.labels(reason).inc(count)
             first = outcome.rejections[0].message if outcome.rejections else ""
             self.complain(identity, stream_id, count=outcome.rejected, example=first)
+
+    def note_rejections(self, identity: Identity, stream_id: str, rejections: Rejections) -> None:
+        """Let the stream know what of a body became no line of it."""
+        self._sink.note_rejections(identity.org_id, stream_id, rejections)
 
     @contextmanager
     def noting_refusals(self, identity: Identity, stream_id: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from framecast.errors import Refusal
 from framecast.streams.rate import MinuteRate
+from framecast.streams.rejections import Rejected, Rejections
 
 if TYPE_CHECKING:
     from framecast._core import PushResult
@@ -36,6 +37,7 @@ LIMITS: Mapping[str, str | None] = MappingProxyType(
         "schema_limit": "streams.packet_bytes",
         "row_limit": "streams.packet_bytes",
         "output_limit": "streams.output_bytes",
+        "json_limit": "push.json_lines_bytes",
         "name_limit": None,
         "path_limit": None,
         "too_long": None,
@@ -70,6 +72,11 @@ class PushError:
 def error_of(refusal: Refusal, at: float) -> PushError:
     """A push refused whole, as it is remembered."""
     return PushError(at, None, None, _reason_of(refusal), _cut(refusal.message))
+
+
+def error_of_line(one: Rejected, at: float) -> PushError:
+    """A refused line, as it is remembered."""
+    return PushError(at, one.line, one.column, sys.intern(one.reason), _cut(one.message))
 
 
 class Ledger:
@@ -126,15 +133,16 @@ class Ledger:
             self.mismatches = tuple(_cut(sentence) for sentence in result.mismatches[:MAX_MISMATCHES])
             self.mismatched_at = now
         if result.rejected:
-            self._note_rejections(result, now)
+            self.note_rejections(result, now)
 
-    def _note_rejections(self, result: "PushResult", now: float) -> None:
-        self.rejected_rate.add(int(now), result.rejected)
-        reasons = {sys.intern(reason): count for reason, count in result.reasons.items()}
+    def note_rejections(self, refused: Rejections, now: float) -> None:
+        """Count refused lines, or rows that became none."""
+        self.rejected_rate.add(int(now), refused.rejected)
+        reasons = {sys.intern(reason): count for reason, count in refused.reasons.items()}
         self.rejected_lines.update(reasons)
         self.last_met.update((reason, now) for reason in reasons if reason in LIMITS)
-        for one in result.rejections[:MAX_ERRORS]:
-            self._keep(PushError(now, one.line, one.column, sys.intern(one.reason), _cut(one.message)))
+        for one in refused.rejections[:MAX_ERRORS]:
+            self._keep(error_of_line(one, now))
 
     def note_refusal(self, refusal: Refusal, now: float) -> None:
         """Count a push of which nothing was taken."""

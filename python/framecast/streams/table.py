@@ -13,8 +13,9 @@ from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.settings import FrameFormat, Settings, Streams
 from framecast.store.columns import PendingColumns, StoredColumns
-from framecast.streams.ledger import PushError, error_of
+from framecast.streams.ledger import PushError, error_of, error_of_line
 from framecast.streams.managed import LiveChannel, ManagedStream
+from framecast.streams.rejections import Rejections
 from framecast.streams.unbegun import Unbegun
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,15 @@ class StreamTable:
             stream.ledger.note_refusal(refusal, self._clock())
         else:
             self._unbegun.note((org_id, stream_id), error_of(refusal, self._clock()))
+
+    def note_rejections(self, org_id: int, stream_id: str, rejections: Rejections) -> None:
+        """Have the stream remember what was refused of a body before its lines came here."""
+        now = self._clock()
+        stream = self._streams.get((org_id, stream_id))
+        if stream is not None:
+            stream.ledger.note_rejections(rejections, now)
+        elif rejections.rejections:
+            self._unbegun.note((org_id, stream_id), error_of_line(rejections.rejections[0], now))
 
     def find(self, org_id: int, stream_id: str) -> ManagedStream | None:
         """The stream of that id; None before its first accepted line."""
