@@ -161,6 +161,20 @@ async def test_a_foreign_epoch_gets_everything() -> None:
         assert beginning.data == (await world.begin(M)).data
 
 
+async def test_who_names_no_epoch_gets_a_schema_that_was_there_before_the_first_publication() -> None:
+    nowhere = Position("", 0)
+    async with live_world() as world:
+        await world.push("s", b"m n=1i")
+        missed = (await world.begin(M, nowhere)).missed
+        assert len(missed) == 1
+        assert b'"schema"' in missed[0].data
+        restored = stream_address("restored")
+        world.hub.restore(restored, b'{"fields":[]}')
+        assert (await world.begin(restored, nowhere)).data == b'{"schema":{"fields":[]}}'
+        here = (await world.begin(restored)).position
+        assert (await world.begin(restored, here)).recovered
+
+
 async def test_windows_of_several_extents_do_not_get_into_each_others_way() -> None:
     now = 0.0
     async with live_world(clock=lambda: now) as world:

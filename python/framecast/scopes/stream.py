@@ -38,10 +38,15 @@ class StreamScope:
         raise Refusal(403, "Forbidden: stream channels take data by push only (POST /api/live/push/{stream})")
 
     def _begin(self, history: ChannelHistory, extent: Extent, returning: Position | None) -> Beginning:
-        if returning is None or not history.knows(returning):
+        if returning is None or not history.knows(returning) or _lacks_schema(history, returning):
             return Beginning(history.position, self._frames.make(history, extent))
         missed = history.missed_since(returning)
         if missed is not None:
             return Beginning(history.position, recovered=True, missed=missed)
         grew = history.schema_offset > returning.offset
         return Beginning(history.position, self._frames.make(history, extent, with_schema=grew))
+
+
+def _lacks_schema(history: ChannelHistory, returning: Position) -> bool:
+    """Who names no epoch was never here, and no publication brings it a schema that was there before the first."""
+    return not returning.epoch and history.schema is not None and history.schema_offset == 0
