@@ -81,6 +81,24 @@ def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:
     assert offsets(history) == [3]
 
 
+def test_a_sweep_leaves_a_channel_alone_that_began_anew_meanwhile() -> None:
+    now = 0.0
+    kept = Histories(History(seconds=10), lambda: now)
+    for channel in CHANNELS[:2]:
+        kept.take(publication(channel, 1, 1_000))
+    now = 20.0
+    sweep = kept.expire()
+    next(sweep)
+    kept.forget(CHANNELS[1])
+    kept.take(publication(CHANNELS[1], 1, 500, epoch="f"))
+    list(sweep)
+    found = kept.find(CHANNELS[1])
+    assert found is not None
+    assert kept.bytes == found.bytes == 500 + ENTRY_BYTES
+    kept.forget(CHANNELS[1])
+    assert (kept.bytes, kept._streams) == (0, {})
+
+
 def test_a_hole_makes_a_new_beginning() -> None:
     kept, history = histories(History(), CHANNELS[0], [1, 1])
     kept.take(Publication(CHANNELS[0], b"x", None, 1, "e", 9, 7))

@@ -91,7 +91,8 @@ class Histories:
         """Let go what is too old, channel by channel: the caller may pause between two of them."""
         for history in list(self._by_channel.values()):
             stream = self._streams.get(_stream_of(history.channel))
-            if stream is not None and history.channel in stream.filled:
+            # The channel may have ended and begun anew during a pause: then this past is nobody's any more.
+            if stream is not None and stream.filled.get(history.channel) is history:
                 self._drop_expired(stream, history)
             yield history
 
