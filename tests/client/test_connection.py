@@ -429,6 +429,20 @@ async def test_a_handler_that_takes_too_long_is_given_up(autojump_clock: trio.te
         assert trio.current_time() == pytest.approx(10)
 
 
+@pytest.mark.parametrize(("flag", "full", "code"), [(2, False, 112), (0, True, 106)])
+async def test_a_channel_opened_in_vain_is_given_up(
+    flag: int, full: bool, code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world() as world:
+        await world.connect()
+        world.hub.full = full
+        command = {"channel": "stream/tg/cpu", "recover": True, "epoch": "x", "flag": flag}
+        reply = await world.ask(json.dumps({"id": 2, "subscribe": command}))
+        assert reply["error"]["code"] == code
+        assert world.scopes.stream.seen == [("1/stream/tg/cpu", None)]
+        assert (world.hub.opened, world.hub.subscribers) == (set(), {})
+
+
 async def test_a_full_hub_refuses_and_nothing_is_subscribed(autojump_clock: trio.testing.MockClock) -> None:
     async with open_world() as world:
         await world.connect()

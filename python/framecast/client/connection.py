@@ -14,6 +14,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from framecast.accounts.identity import Identity
+from framecast.channels.beginning import Begin
 from framecast.client import metrics
 from framecast.client.inbox import Inbox
 from framecast.client.rooms import Outbox, Rooms
@@ -209,8 +210,16 @@ class _Connection:
         scope = self._rooms.scopes.find(action.address)
         await self._await_room()
         begin = await scope.subscribe(self._subscriber, action.address, action.data)
-        # One step from here on, without a checkpoint: no publication falls between the beginning and the
-        # subscription, and none overtakes the reply. The hub comes before the reply because it may refuse.
+        try:
+            self._begin(action, begin)
+        except Refusal:
+            # The scope may have begun the channel for this client, which may name ever new ones.
+            self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
+            raise
+
+    def _begin(self, action: Subscribe, begin: Begin) -> None:
+        # One step, without a checkpoint: no publication falls between the beginning and the subscription, and none
+        # overtakes the reply. The hub comes before the reply because it may refuse.
         beginning = begin(action.returning)
         if action.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
