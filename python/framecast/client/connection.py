@@ -204,7 +204,8 @@ class _Connection:
                 await scope.publish(self._subscriber, action.address, action.data)
                 self._send(self._session.published(action))
             case Refuse():
-                raise action.refusal
+                # Raised from here, it would hold this frame and the frame it, until the collector comes by.
+                self._refuse(action, action.refusal)
 
     async def _subscribe(self, action: Subscribe) -> None:
         scope = self._rooms.scopes.find(action.address)

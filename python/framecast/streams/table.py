@@ -182,7 +182,11 @@ class StreamTable:
             )
         limits = self._settings.streams
         if len(self._streams) >= limits.max_streams:
-            self._make_room(org_id, stream_id)
+            try:
+                self._make_room(stream_id)
+            except Refusal as refusal:
+                self.note_refusal(org_id, stream_id, refusal)
+                raise
         return self._begin(org_id, stream_id)
 
     def _begin(self, org_id: int, stream_id: str) -> ManagedStream:
@@ -191,20 +195,18 @@ class StreamTable:
         self._streams[org_id, stream_id] = stream
         return stream
 
-    def _make_room(self, org_id: int, stream_id: str) -> None:
+    def _make_room(self, stream_id: str) -> None:
         """Forget the longest idle stream that nobody watches. Refusal 429 when all of them are in use."""
         limits = self._settings.streams
         idle = next(self._unused_since(self._clock() - limits.evict_seconds), None)
         if idle is None:
-            refusal = Refusal(
+            raise Refusal(
                 429,
                 f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}, "
                 f"and none of them was idle for streams.evict_seconds = {limits.evict_seconds:g}",
                 temporary=True,
                 reason="stream_limit",
             )
-            self.note_refusal(org_id, stream_id, refusal)
-            raise refusal
         self._forget(idle)
 
     def _unused_since(self, moment: float) -> Iterator[ManagedStream]:
