@@ -264,6 +264,25 @@ async def test_who_makes_no_room_may_try_again(autojump_clock: trio.testing.Mock
         assert world.hub.subscribers == {}
 
 
+async def test_waiting_for_room_costs_few_looks(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def look(_: FifoStream) -> int:
+        looks.append(trio.current_time())
+        return 251
+
+    async with open_world(Live(queue_bytes=1_000, room_seconds=3)) as world:
+        await world.connect()
+        monkeypatch.setattr(FifoStream, "queued_bytes", property(look), raising=False)
+        assert "error" in await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+    pauses = [second - first for first, second in pairwise(looks)]
+    assert pauses[0] == pytest.approx(0.02), "a client that reads well waits no longer than it must"
+    assert max(pauses) <= 0.251
+    assert len(looks) < 20
+
+
 async def test_pings_come_after_a_random_delay_and_then_on_time(autojump_clock: trio.testing.MockClock) -> None:
     firsts = set()
     for _ in range(5):

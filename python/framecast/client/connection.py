@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 NORMAL = 1000
 ROOM_POLL_SECONDS = 0.02
+ROOM_POLL_MOST_SECONDS = 0.25
+"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
+
 TOO_BIG = 1009
 
 
@@ -237,10 +240,13 @@ class _Connection:
         event for it would be paid for by every connection that never waits here.
         """
         patience = trio.current_time() + self._settings.room_seconds
+        pause = ROOM_POLL_SECONDS
         while self._outbox.queued_bytes > self._settings.queue_bytes // 4:
-            if trio.current_time() >= patience:
+            left = patience - trio.current_time()
+            if left <= 0:
                 raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
-            await trio.sleep(ROOM_POLL_SECONDS)
+            await trio.sleep(min(pause, left))
+            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
         metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
