@@ -212,10 +212,10 @@ class History(Struct, frozen=True, forbid_unknown_fields=True):
     """Of one channel. A returning subscriber may get all of it at once, so it must fit `live.queue_bytes`."""
 
     stream_bytes: Positive = 64 * MIB
-    """Of all channels of one stream; beyond, the longest idle channels lose theirs first."""
+    """Of all channels of one stream; beyond, those that hold most lose first."""
 
     total_bytes: Positive = 256 * MIB
-    """Of the whole server; beyond, the longest idle streams lose theirs first."""
+    """Of the whole server; beyond, the streams that hold most lose first: each is sure of half an equal share."""
 
 
 class Store(Struct, frozen=True, forbid_unknown_fields=True):

@@ -148,6 +148,19 @@ async def test_a_channel_nobody_published_to_ends_with_its_last_subscriber() -> 
         assert world.broker._positions == {}
 
 
+async def test_a_channel_that_was_opened_and_not_subscribed_leaves_nothing_behind() -> None:
+    async with live_world() as world:
+        first, second = world.subscriber(), world.subscriber()
+        await world.hub.open(CPU)
+        world.hub.unsubscribe(first.connection, CPU)
+        assert world.hub.history(CPU) is None
+        assert world.broker._positions == {}
+        opened = await world.hub.open(CPU)
+        world.hub.subscribe(first.connection, CPU, "c")
+        world.hub.unsubscribe(second.connection, CPU)
+        assert world.hub.history(CPU) is opened, "it has another subscriber"
+
+
 async def test_a_channel_that_was_published_to_outlives_its_subscribers() -> None:
     async with live_world() as world:
         subscriber = world.subscriber()

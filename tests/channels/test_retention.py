@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -49,29 +50,58 @@ def test_the_newest_publication_is_kept_whatever_its_size() -> None:
     assert kept.evicted == 0
 
 
-def test_at_the_budget_the_stream_that_is_idle_longest_loses_first() -> None:
+def take_in_turn(kept: Histories, *channels: str, size: int = 1_000) -> None:
+    """One publication more on each."""
+    for channel in channels:
+        found = kept.find(channel)
+        kept.take(publication(channel, 1 + (found.position.offset if found else 0), size))
+
+
+def offsets_by_channel(kept: Histories, *channels: str) -> dict[str, list[int]]:
+    return {channel: offsets(found) for channel in channels if (found := kept.find(channel)) is not None}
+
+
+def test_at_the_budget_the_stream_that_holds_most_loses_first() -> None:
     kept = Histories(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
-    for channel, offset in [("1/stream/s/a", 1), ("1/stream/t/a", 1), ("1/stream/s/b", 1), ("1/stream/u/a", 1)]:
-        kept.take(publication(channel, offset, 1_000))
-    # t is idle longest, though a of s is the oldest publication.
-    left = {
-        channel: offsets(found)
-        for channel in ("1/stream/s/a", "1/stream/s/b", "1/stream/t/a", "1/stream/u/a")
-        if (found := kept.find(channel)) is not None
-    }
-    assert left == {"1/stream/s/a": [1], "1/stream/s/b": [1], "1/stream/t/a": [], "1/stream/u/a": [1]}
+    channels = ("1/stream/s/a", "1/stream/t/a", "1/stream/s/b", "1/stream/u/a")
+    take_in_turn(kept, *channels)
+    # t is idle longest, but s holds more.
+    assert offsets_by_channel(kept, *channels) == {key: [1] for key in channels} | {"1/stream/s/a": []}
     assert kept.evicted == 1
 
 
-def test_at_a_streams_limit_its_longest_idle_channel_loses_first() -> None:
-    kept = Histories(History(stream_bytes=2 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
-    for channel, offset in [("1/stream/s/a", 1), ("1/stream/s/b", 1), ("1/stream/t/a", 1), ("1/stream/s/a", 2)]:
-        kept.take(publication(channel, offset, 1_000))
-    assert [offsets(found) for channel in CHANNELS[:3] if (found := kept.find(channel)) is not None] == [
-        [1, 2],
-        [],
-        [1],
-    ]
+def test_of_streams_that_hold_alike_the_longest_idle_loses_first() -> None:
+    kept = Histories(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    channels = ("1/stream/s/a", "1/stream/t/a", "1/stream/u/a")
+    take_in_turn(kept, *channels, "1/stream/v/a", "1/stream/w/a")
+    left = {"1/stream/s/a": [], "1/stream/t/a": [], "1/stream/u/a": [1]}
+    assert offsets_by_channel(kept, *channels) == left
+
+
+@pytest.mark.parametrize("limit", ["total_bytes", "stream_bytes"])
+def test_who_loses_goes_on_losing_until_others_hold_more(limit: str) -> None:
+    kept = Histories(History(**{limit: 10 * (1_000 + ENTRY_BYTES)}), lambda: 0.0)
+    stream = "1/stream/s/" if limit == "stream_bytes" else "1/stream/"
+    channels = [f"{stream}{name}/m" for name in "abc"]
+    take_in_turn(kept, *channels[:2] * 5, *channels[2:] * 2)
+    assert offsets_by_channel(kept, *channels) == dict(zip(channels, [[3, 4, 5], [1, 2, 3, 4, 5], [1, 2]], strict=True))
+
+
+def test_a_flood_of_streams_leaves_the_past_of_one_that_holds_little() -> None:
+    kept = Histories(History(total_bytes=64 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    take_in_turn(kept, *["1/stream/slow/m"] * 2)
+    for _ in range(30):
+        take_in_turn(kept, *(f"1/stream/fast{number}/m" for number in range(12)))
+    assert offsets_by_channel(kept, "1/stream/slow/m") == {"1/stream/slow/m": [1, 2]}
+    assert kept.evicted > 200
+
+
+def test_at_a_streams_limit_the_channel_that_holds_most_loses_first() -> None:
+    kept = Histories(History(stream_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    take_in_turn(kept, *CHANNELS[:3], CHANNELS[0], CHANNELS[0])
+    assert offsets_by_channel(kept, *CHANNELS[:3]) == {CHANNELS[0]: [2, 3], CHANNELS[1]: [1], CHANNELS[2]: [1]}
+    take_in_turn(kept, *[CHANNELS[0]] * 9)
+    assert offsets_by_channel(kept, *CHANNELS[:2]) == {CHANNELS[0]: [11, 12], CHANNELS[1]: [1]}
 
 
 def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:
@@ -79,6 +109,24 @@ def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:
     assert (offsets(history), kept.bytes, history.position.offset) == ([], 0, 2)
     kept.take(publication(CHANNELS[0], 3, 10))
     assert offsets(history) == [3]
+
+
+def test_a_sweep_leaves_a_channel_alone_that_began_anew_meanwhile() -> None:
+    now = 0.0
+    kept = Histories(History(seconds=10), lambda: now)
+    for channel in CHANNELS[:2]:
+        kept.take(publication(channel, 1, 1_000))
+    now = 20.0
+    sweep = kept.expire()
+    next(sweep)
+    kept.forget(CHANNELS[1])
+    kept.take(publication(CHANNELS[1], 1, 500, epoch="f"))
+    list(sweep)
+    found = kept.find(CHANNELS[1])
+    assert found is not None
+    assert kept.bytes == found.bytes == 500 + ENTRY_BYTES
+    kept.forget(CHANNELS[1])
+    assert (kept.bytes, kept._streams) == (0, {})
 
 
 def test_a_hole_makes_a_new_beginning() -> None:
@@ -197,6 +245,17 @@ class Keeping(RuleBasedStateMachine):
         assert max(by_stream.values()) <= self.limits.stream_bytes
         if not total:
             assert not self.histories._streams
+
+    @invariant()
+    def who_loses_first_is_sought_among_those_who_hold_something(self) -> None:
+        if not hasattr(self, "histories"):
+            return
+        streams = self.histories._streams
+        sizes = {name: stream.bytes.bit_length() for name, stream in streams.items()}
+        assert self.histories._holders._class_of == sizes
+        for stream in streams.values():
+            held = {channel: history.bytes.bit_length() for channel, history in stream.filled.items()}
+            assert stream.holders._class_of == held
 
 
 TestKeeping = Keeping.TestCase

@@ -264,6 +264,25 @@ async def test_who_makes_no_room_may_try_again(autojump_clock: trio.testing.Mock
         assert world.hub.subscribers == {}
 
 
+async def test_waiting_for_room_costs_few_looks(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def look(_: FifoStream) -> int:
+        looks.append(trio.current_time())
+        return 251
+
+    async with open_world(Live(queue_bytes=1_000, room_seconds=3)) as world:
+        await world.connect()
+        monkeypatch.setattr(FifoStream, "queued_bytes", property(look), raising=False)
+        assert "error" in await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+    pauses = [second - first for first, second in pairwise(looks)]
+    assert pauses[0] == pytest.approx(0.02), "a client that reads well waits no longer than it must"
+    assert max(pauses) <= 0.251
+    assert len(looks) < 20
+
+
 async def test_pings_come_after_a_random_delay_and_then_on_time(autojump_clock: trio.testing.MockClock) -> None:
     firsts = set()
     for _ in range(5):
@@ -427,6 +446,20 @@ async def test_a_handler_that_takes_too_long_is_given_up(autojump_clock: trio.te
         reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/hang"}}')
         assert reply["error"]["code"] == 100
         assert trio.current_time() == pytest.approx(10)
+
+
+@pytest.mark.parametrize(("flag", "full", "code"), [(2, False, 112), (0, True, 106)])
+async def test_a_channel_opened_in_vain_is_given_up(
+    flag: int, full: bool, code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with open_world() as world:
+        await world.connect()
+        world.hub.full = full
+        command = {"channel": "stream/tg/cpu", "recover": True, "epoch": "x", "flag": flag}
+        reply = await world.ask(json.dumps({"id": 2, "subscribe": command}))
+        assert reply["error"]["code"] == code
+        assert world.scopes.stream.seen == [("1/stream/tg/cpu", None)]
+        assert (world.hub.opened, world.hub.subscribers) == (set(), {})
 
 
 async def test_a_full_hub_refuses_and_nothing_is_subscribed(autojump_clock: trio.testing.MockClock) -> None:

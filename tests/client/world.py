@@ -34,6 +34,8 @@ class MemoryHub:
     senders: dict[int, Callable[[bytes], object]] = field(default_factory=dict)
     subscribers: dict[tuple[str, int], str] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
+    """Channels that a scope allowed to subscribe to, until their subscription ends."""
     full: bool = False
 
     def subscribe(self, connection: int, address: Address, spelling: str) -> None:
@@ -43,6 +45,7 @@ class MemoryHub:
 
     def unsubscribe(self, connection: int, address: Address) -> None:
         self.subscribers.pop((address.key, connection), None)
+        self.opened.discard(address.key)
 
     def leave(self, connection: int) -> None:
         self.left.append(connection)
@@ -68,6 +71,7 @@ class MemoryScope:
 
     async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
         self.seen.append((address.key, data))
+        self.hub.opened.add(address.key)
         if hook := self.hooks.get(address.path):
             await hook()
         return partial(self.begin, address)

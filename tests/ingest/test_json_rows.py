@@ -194,7 +194,7 @@ async def test_a_report_numbers_rows_whoever_refused_them() -> None:
     assert shown == [(2, 1, "not_an_object"), (3, 1, "column_limit"), (4, 1, "column_limit")]
     messages = [one["message"] for one in document["rejections"]]
     assert messages[0].startswith('row 2: "7" is neither')
-    assert messages[1] == 'row 3: field "b" is one more than its measurement may have'
+    assert messages[1] == 'row 3: field "b" is one more than its measurement may have (max_columns)'
     assert metrics.push_rejected_lines.labels("column_limit")._value.get() == before + 2
     assert [(one["count"], one["example"][:6]) for one in logged if "example" in one] == [(4, "row 2:")]
 

@@ -17,6 +17,7 @@ from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
 from framecast.errors import Refusal
 from framecast.scopes import window
+from framecast.scopes.stream import LONG_PAST_BYTES
 from framecast.settings import History, Push, Streams
 from live_world import Received, World, live_world, stream_address
 
@@ -430,3 +431,31 @@ async def test_thousands_of_cuts_lose_nothing_while_all_that_is_missed_is_there(
         model.check()
         assert all(follower.gaps == 0 for follower in model.followers.values())
         assert model.recovered > 2_000
+
+
+class Turns(trio.abc.Instrument):
+    """Counts the turns of the event loop."""
+
+    count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(("size", "turns"), [(LONG_PAST_BYTES, 5), (LONG_PAST_BYTES - 2_000, 1)])
+async def test_long_pasts_are_handed_out_one_per_turn_of_the_loop(size: int, turns: int) -> None:
+    loop = Turns()
+    begun_at: list[int] = []
+
+    async def begin(world: World, rows: int) -> None:
+        await world.begin(M, data=b'{"rows":%d}' % rows)
+        begun_at.append(loop.count)
+
+    async with live_world() as world:
+        await world.push("s", b'm s="%b"' % (b"x" * size))
+        trio.lowlevel.add_instrument(loop)  # noqa: TID251 - nothing else tells the turns
+        async with trio.open_nursery() as nursery:
+            for rows in range(1, 6):
+                nursery.start_soon(begin, world, rows)
+        trio.lowlevel.remove_instrument(loop)  # noqa: TID251 - as above
+    assert (len(begun_at), len(set(begun_at))) == (5, turns)

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from framecast._core import PushResult
+from framecast.channels.address import Address
 from framecast.errors import Refusal
 from framecast.settings import Push, Streams
 from framecast.streams.managed import SLICE_PAUSE_SECONDS
@@ -218,6 +219,41 @@ async def test_the_longest_idle_stream_makes_room_unless_it_is_watched() -> None
         assert await world.push("new", b"m n=1i") == 1
         assert [row.channel for row in await world.streams.list_channels(1)] == ["stream/new/m", "stream/watched/m"]
         assert world.hub.history(stream_address("m", stream="idle")) is None
+
+
+async def test_streams_make_room_in_the_order_in_which_they_were_last_pushed_to() -> None:
+    now = [0.0]
+    async with live_world(streams=Streams(max_streams=3, evict_seconds=60), clock=lambda: now[0]) as world:
+        for stream_id, data in (("a", b"m n=1i"), ("b", b"m n=1i"), ("c", b"m n=1i"), ("a", b"m n=1i"), ("b", b"bad")):
+            now[0] += 1
+            await world.push(stream_id, data)
+        now[0] = 100
+        for stream_id, left in (("x", "abx"), ("y", "bxy"), ("z", "xyz")):
+            await world.push(stream_id, b"m n=1i")
+            assert "".join(stream.stream_id for stream in world.streams.list_streams(1)) == left
+
+
+async def test_a_refused_stream_costs_no_look_at_those_that_are_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    async with live_world(streams=Streams(max_streams=20, evict_seconds=60), clock=lambda: now[0]) as world:
+        for number in range(20):
+            await world.push(f"s{number}", b"m n=1i")
+            now[0] = 1
+        asked: list[str] = []
+        count = world.hub.subscriber_count
+
+        def count_and_note(address: Address) -> int:
+            asked.append(address.namespace)
+            return count(address)
+
+        monkeypatch.setattr(world.hub, "subscriber_count", count_and_note)
+        for moment, looked_at in ((59, []), (60, ["s0"])):
+            now[0] = moment
+            watcher = world.subscriber()
+            world.hub.subscribe(watcher.connection, stream_address("m", stream="s0"), "m")
+            with pytest.raises(Refusal) as caught:
+                await world.push("new", b"m n=1i")
+            assert (caught.value.code, asked) == (429, looked_at)
 
 
 async def test_a_stream_that_nobody_uses_is_forgotten_in_time(autojump_clock: MockClock) -> None:

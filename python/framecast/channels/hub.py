@@ -99,7 +99,7 @@ class Hub:
         self._fanout.subscribe(connection, key, spelling)
 
     def unsubscribe(self, connection: int, address: Address) -> None:
-        """Stop delivering; harmless when there was no subscription."""
+        """Stop delivering; whoever opened a channel and does not subscribe after all says so here too."""
         self._fanout.unsubscribe(connection, address.key)
         self._drop(connection, address.key)
 
@@ -128,7 +128,7 @@ class Hub:
             subscribers.discard(connection)
             if not subscribers:
                 del self._subscribers[key]
-                self._forget_if_unused(key)
+        self._forget_if_unused(key)
         keys = self._channels_of.get(connection)
         if keys is not None:
             keys.discard(key)

@@ -1,26 +1,30 @@
 """How much of all channels' past is kept: limits per channel, per stream, and one budget for the whole server.
 
-A stream is what shares scope and namespace. At the budget the stream that was published to longest ago loses its past
-first, of its channels the longest idle first, of that one the oldest publication first. Schemas stay: they are bounded
+A stream is what shares scope and namespace. At the budget the stream that holds most loses first, of its channels the
+one that holds most, of that one the oldest publication; among equals, which is within a factor of two, the longest
+idle. So nobody pushes out the past of one that holds less: of N streams each is sure of half an equal share. If the
+longest idle came first, a sender that floods would cost every slower one all its past. Schemas stay: they are bounded
 by the streams' own limits.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from framecast.channels.broker import Position, Publication
 from framecast.channels.history import ChannelHistory
+from framecast.channels.holders import Holders
 from framecast.settings import History
 
 
 class _Stream:
-    """The channels of one stream that hold publications, the longest idle first."""
+    """The channels of one stream that hold publications."""
 
-    __slots__ = ("bytes", "filled")
+    __slots__ = ("bytes", "filled", "holders", "name")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.bytes = 0
-        self.filled: OrderedDict[str, ChannelHistory] = OrderedDict()
+        self.filled: dict[str, ChannelHistory] = {}
+        self.holders = Holders()
 
 
 class Histories:
@@ -31,7 +35,8 @@ class Histories:
         self._clock = clock
         self._by_channel: dict[str, ChannelHistory] = {}
         self._restored: dict[str, bytes] = {}
-        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+        self._streams: dict[str, _Stream] = {}
+        self._holders = Holders()
         self.bytes = 0
         """All that is kept, as counted against the budget."""
         self.evicted = 0
@@ -58,13 +63,13 @@ class Histories:
         channel = publication.channel
         history = self.begin(channel, Position(publication.epoch, publication.previous))
         name = _stream_of(channel)
-        stream = self._streams.setdefault(name, _Stream())
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = _Stream(name)
         before = history.bytes
         history.append(publication, self._clock())
-        self._count(stream, history.bytes - before)
         stream.filled[channel] = history
-        stream.filled.move_to_end(channel)
-        self._streams.move_to_end(name)
+        self._count(stream, channel, history.bytes - before, history.bytes, used=True)
         limits = self._limits
         while history.publication_count > 1 and (history.rows > limits.rows or history.bytes > limits.bytes):
             self._drop_oldest(stream, history)
@@ -72,7 +77,7 @@ class Histories:
         while stream.bytes > limits.stream_bytes:
             self._evict_from(stream)
         while self.bytes > limits.total_bytes:
-            self._evict_from(next(iter(self._streams.values())))
+            self._evict_from(self._streams[self._holders.one_of_the_largest()])
 
     def forget(self, channel: str) -> None:
         """The channel is over, its schema too."""
@@ -83,7 +88,7 @@ class Histories:
         if history is None or stream is None:
             return
         if stream.filled.pop(channel, None) is not None:
-            self._count(stream, -history.bytes)
+            self._count(stream, channel, -history.bytes, 0)
         if not stream.filled:
             del self._streams[name]
 
@@ -91,7 +96,8 @@ class Histories:
         """Let go what is too old, channel by channel: the caller may pause between two of them."""
         for history in list(self._by_channel.values()):
             stream = self._streams.get(_stream_of(history.channel))
-            if stream is not None and history.channel in stream.filled:
+            # The channel may have ended and begun anew during a pause: then this past is nobody's any more.
+            if stream is not None and stream.filled.get(history.channel) is history:
                 self._drop_expired(stream, history)
             yield history
 
@@ -101,21 +107,26 @@ class Histories:
             self._drop_oldest(stream, history)
 
     def _evict_from(self, stream: _Stream) -> None:
-        self._drop_oldest(stream, next(iter(stream.filled.values())))
+        self._drop_oldest(stream, stream.filled[stream.holders.one_of_the_largest()])
         self.evicted += 1
 
     def _drop_oldest(self, stream: _Stream, history: ChannelHistory) -> None:
         before = history.bytes
         history.drop_oldest()
-        self._count(stream, history.bytes - before)
+        self._count(stream, history.channel, history.bytes - before, history.bytes)
         if history.oldest is None:
             del stream.filled[history.channel]
             if not stream.filled:
-                del self._streams[_stream_of(history.channel)]
+                del self._streams[stream.name]
 
-    def _count(self, stream: _Stream, added_bytes: int) -> None:
+    def _count(
+        self, stream: _Stream, channel: str, added_bytes: int, channel_bytes: int, *, used: bool = False
+    ) -> None:
+        """A channel of `stream` holds `added_bytes` more than before, `channel_bytes` in all."""
         stream.bytes += added_bytes
         self.bytes += added_bytes
+        stream.holders.note(channel, channel_bytes, used=used)
+        self._holders.note(stream.name, stream.bytes, used=used)
 
 
 def _stream_of(channel: str) -> str:

@@ -14,6 +14,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from framecast.accounts.identity import Identity
+from framecast.channels.beginning import Begin
 from framecast.client import metrics
 from framecast.client.inbox import Inbox
 from framecast.client.rooms import Outbox, Rooms
@@ -27,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 NORMAL = 1000
 ROOM_POLL_SECONDS = 0.02
+ROOM_POLL_MOST_SECONDS = 0.25
+"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
+
 TOO_BIG = 1009
 
 
@@ -203,14 +207,23 @@ class _Connection:
                 await scope.publish(self._subscriber, action.address, action.data)
                 self._send(self._session.published(action))
             case Refuse():
-                raise action.refusal
+                # Raised from here, it would hold this frame and the frame it, until the collector comes by.
+                self._refuse(action, action.refusal)
 
     async def _subscribe(self, action: Subscribe) -> None:
         scope = self._rooms.scopes.find(action.address)
         await self._await_room()
         begin = await scope.subscribe(self._subscriber, action.address, action.data)
-        # One step from here on, without a checkpoint: no publication falls between the beginning and the
-        # subscription, and none overtakes the reply. The hub comes before the reply because it may refuse.
+        try:
+            self._begin(action, begin)
+        except Refusal:
+            # The scope may have begun the channel for this client, which may name ever new ones.
+            self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
+            raise
+
+    def _begin(self, action: Subscribe, begin: Begin) -> None:
+        # One step, without a checkpoint: no publication falls between the beginning and the subscription, and none
+        # overtakes the reply. The hub comes before the reply because it may refuse.
         beginning = begin(action.returning)
         if action.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
@@ -227,10 +240,13 @@ class _Connection:
         event for it would be paid for by every connection that never waits here.
         """
         patience = trio.current_time() + self._settings.room_seconds
+        pause = ROOM_POLL_SECONDS
         while self._outbox.queued_bytes > self._settings.queue_bytes // 4:
-            if trio.current_time() >= patience:
+            left = patience - trio.current_time()
+            if left <= 0:
                 raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
-            await trio.sleep(ROOM_POLL_SECONDS)
+            await trio.sleep(min(pause, left))
+            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
         metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()

@@ -66,7 +66,7 @@ class Hub(Protocol):
         """Deliver from now on, naming the channel `spelling`. Refusal (a limit) changes nothing."""
 
     def unsubscribe(self, connection: int, address: Address) -> None:
-        """Stop delivering."""
+        """Stop delivering, or give up a subscription that a scope has allowed and that was not made."""
 
     def leave(self, connection: int) -> None:
         """Stop delivering anything. Idempotent."""

@@ -19,6 +19,9 @@ from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.scopes.window import Extent, WindowFrames, parse_extent
 
+LONG_PAST_BYTES = 64 * 1024
+"""From this size on a past is handed out by one subscription per turn of the event loop: it takes milliseconds."""
+
 
 class StreamScope:
     """Subscribing before anything was pushed is allowed and empty: panels open before Telegraf starts."""
@@ -26,10 +29,16 @@ class StreamScope:
     def __init__(self, hub: Hub, *, max_frame_bytes: int, clock: Callable[[], float] = trio.current_time) -> None:
         self._hub = hub
         self._frames = WindowFrames(max_frame_bytes, clock)
+        self._turn = trio.Lock()
 
     async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
         """Allow it: the address is of the subscriber's own org already. Refusal 400 for an extent that is none."""
         extent = parse_extent(data)
+        past = self._hub.history(address)
+        if past is not None and past.bytes >= LONG_PAST_BYTES:
+            # Those who wait get the lock in different turns of the loop, with everybody else's work between them.
+            async with self._turn:
+                pass
         history = await self._hub.open(address)
         return partial(self._begin, history, extent)
 

@@ -1,7 +1,9 @@
 """All managed streams of the server: found, begun within limits, listed, and forgotten when nobody uses them."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import structlog
 import trio
@@ -48,7 +50,8 @@ class StreamTable:
         self._pending = pending
         self._settings = settings
         self._clock = clock
-        self._streams: dict[tuple[int, str], ManagedStream] = {}
+        self._streams: OrderedDict[tuple[int, str], ManagedStream] = OrderedDict()
+        """The longest idle first."""
         self._unbegun = Unbegun(settings.streams.unbegun_streams)
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
@@ -72,6 +75,7 @@ class StreamTable:
         try:
             result = await stream.push(body, received_ns, self._threads, precision=precision, frame_format=frame_format)
         finally:
+            self._streams.move_to_end((org_id, stream_id))
             self._drop_if_empty(stream)
         # A sender in a loop must not starve the others.
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
@@ -160,8 +164,7 @@ class StreamTable:
         task_status.started()
         while True:
             await trio.sleep(limit / 10)
-            before = self._clock() - limit
-            for stream in [stream for stream in self._unused() if stream.pushed_at <= before]:
+            for stream in list(self._unused_since(self._clock() - limit)):
                 self._forget(stream)
 
     @property
@@ -179,7 +182,11 @@ class StreamTable:
             )
         limits = self._settings.streams
         if len(self._streams) >= limits.max_streams:
-            self._make_room(org_id, stream_id)
+            try:
+                self._make_room(stream_id)
+            except Refusal as refusal:
+                self.note_refusal(org_id, stream_id, refusal)
+                raise
         return self._begin(org_id, stream_id)
 
     def _begin(self, org_id: int, stream_id: str) -> ManagedStream:
@@ -188,27 +195,29 @@ class StreamTable:
         self._streams[org_id, stream_id] = stream
         return stream
 
-    def _make_room(self, org_id: int, stream_id: str) -> None:
+    def _make_room(self, stream_id: str) -> None:
         """Forget the longest idle stream that nobody watches. Refusal 429 when all of them are in use."""
         limits = self._settings.streams
-        idle = min(self._unused(), key=lambda stream: stream.pushed_at, default=None)
-        if idle is None or self._clock() - idle.pushed_at < limits.evict_seconds:
-            refusal = Refusal(
+        idle = next(self._unused_since(self._clock() - limits.evict_seconds), None)
+        if idle is None:
+            raise Refusal(
                 429,
                 f"stream {stream_id!r} would be one too many: streams.max_streams = {limits.max_streams}, "
                 f"and none of them was idle for streams.evict_seconds = {limits.evict_seconds:g}",
                 temporary=True,
                 reason="stream_limit",
             )
-            self.note_refusal(org_id, stream_id, refusal)
-            raise refusal
         self._forget(idle)
 
-    def _unused(self) -> Iterator[ManagedStream]:
-        """The streams that nobody is pushing to just now and nobody watches."""
+    def _unused_since(self, moment: float) -> Iterator[ManagedStream]:
+        """The streams that nobody has pushed to since `moment`, nor watches now, the longest idle first.
+
+        Looks at no other stream: a sender that tries ever new ids makes us ask with every push.
+        """
+        idle = takewhile(lambda stream: stream.pushed_at <= moment, self._streams.values())
         return (
             stream
-            for stream in self._streams.values()
+            for stream in idle
             if not stream.pushes_under_way
             and not any(self._hub.subscriber_count(channel.address) for channel in stream.channels.values())
         )

@@ -181,9 +181,15 @@ impl Fault<'_> {
                 "{it} is past the {} fields that a line may have; write several lines",
                 super::MAX_FIELDS
             ),
-            Reason::MeasurementLimit => write!(to, "measurement {it} is one more than this stream may have"),
+            Reason::MeasurementLimit => write!(
+                to,
+                "measurement {it} is one more than this stream may have (max_measurements)"
+            ),
             Reason::PathLimit => write!(to, "measurement {it} is too long for the name of a channel"),
-            Reason::ColumnLimit => write!(to, "field {it} is one more than its measurement may have"),
+            Reason::ColumnLimit => write!(
+                to,
+                "field {it} is one more than its measurement may have (max_columns)"
+            ),
             Reason::NameLimit => write!(
                 to,
                 "{it} is new, and this stream's names are as long as they may be"
@@ -200,7 +206,7 @@ impl Fault<'_> {
             ),
             Reason::OutputLimit => write!(
                 to,
-                "the frames of this push are as large as they may be; send less at once"
+                "the frames of this push are as large as they may be (output_bytes); send less at once"
             ),
         }
     }
