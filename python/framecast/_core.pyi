@@ -244,6 +244,20 @@ class StreamParser:
         Never raises for what is in the body: bad lines are in the result. ValueError for an unknown precision.
         """
 
+    def allow(self, *, schemas_bytes: int, series_bytes: int) -> None:
+        """Set what may be held beside rows from now on: all schemas together (16 MiB without this), and the remembered
+        spellings of series (8 MiB). A line that would bring the schemas past it is refused (``schemas_limit``); what is
+        held already stays. The memory of series starts over when it is full.
+        """
+
+    @property
+    def schemas_bytes(self) -> int:
+        """What the schemas of all measurements take together, at most."""
+
+    @property
+    def series_bytes(self) -> int:
+        """What the remembered spellings of series take."""
+
     def measurements(self) -> list[str]:
         """The measurements seen so far, in order of first appearance."""
 

@@ -175,6 +175,13 @@ class Streams(Struct, frozen=True, forbid_unknown_fields=True):
     max_measurements: Positive = 1_000
     """Measurements (channels) of one stream."""
 
+    schemas_bytes: Positive = 128 * MIB
+    """Schemas of all streams together: names and labels of columns, which stay. A stream may have 16 MiB of it while
+    there is room, and always an equal share, `max_streams` being there; a line that would bring more is refused."""
+
+    series_bytes: Positive = 128 * MIB
+    """Spellings of series that all streams remember, to read them faster; of one stream 8 MiB, and an equal share."""
+
     max_columns: Positive = 1_024
     """Columns of one measurement; a line that would bring one more is refused."""
 

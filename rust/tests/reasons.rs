@@ -36,8 +36,8 @@ fn example(reason: Reason) -> (Limits, Vec<u8>) {
         Reason::MeasurementLimit => "m a=1\nn a=1",
         Reason::PathLimit => "mmmmmmmm a=1",
         Reason::ColumnLimit => "m a=1,b=1,c=1",
-        // 8 MiB of names, which are in order one by one.
-        Reason::NameLimit => &(0..=128).fold(String::new(), |body, number| {
+        // More than the 16 MiB of a stream that nobody allowed less, each schema in order for itself.
+        Reason::SchemasLimit => &(0..=128).fold(String::new(), |body, number| {
             body + "m " + &format!("{number:065535}") + "=1\n"
         }),
         Reason::SchemaLimit => &format!("m {}=1", "k".repeat(100)),
@@ -45,7 +45,7 @@ fn example(reason: Reason) -> (Limits, Vec<u8>) {
         Reason::OutputLimit => &"m a=1\n".repeat(100),
     };
     let limits = match reason {
-        Reason::NameLimit => Limits {
+        Reason::SchemasLimit => Limits {
             max_packet_bytes: usize::MAX,
             max_push_output_bytes: usize::MAX,
             ..ROOMY

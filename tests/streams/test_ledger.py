@@ -17,6 +17,7 @@ from framecast.settings import SECTIONS, Push, Streams
 from framecast.store.columns import PendingColumns
 from framecast.streams.ledger import ERROR_BYTES, LIMITS, MAX_ERRORS, MAX_MESSAGE_CHARACTERS, Ledger, PushError
 from framecast.streams.managed import ManagedStream
+from framecast.streams.shares import Budgets
 from framecast.streams.unbegun import Unbegun
 from live_world import World, live_world
 
@@ -220,8 +221,10 @@ def test_a_thousand_streams_under_attack_stay_small() -> None:
     settings = Streams()
     hub: Any = None
     limits, pending = (settings, Push()), PendingColumns()
+    budgets = Budgets(settings)
     streams = [
-        ManagedStream(1, str(number), hub, limits, pending=pending, clock=lambda: 0.0) for number in range(1_000)
+        ManagedStream(1, str(number), hub, limits, pending=pending, budgets=budgets, clock=lambda: 0.0)
+        for number in range(1_000)
     ]
     for number, stream in enumerate(streams):
         for now in range(3):

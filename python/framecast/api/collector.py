@@ -42,3 +42,6 @@ class CoreCollector(Collector):
             "framecast_history_evicted", "Publications let go because a budget was full.", histories.evicted
         )
         yield GaugeMetricFamily("framecast_streams", "Managed streams.", self._streams.stream_count)
+        budgets = self._streams.budgets
+        yield GaugeMetricFamily("framecast_schemas_bytes", "Schemas of all streams.", budgets.schemas.held_bytes)
+        yield GaugeMetricFamily("framecast_series_bytes", "Remembered spellings of series.", budgets.series.held_bytes)

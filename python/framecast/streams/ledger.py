@@ -38,7 +38,7 @@ LIMITS: Mapping[str, str | None] = MappingProxyType(
         "row_limit": "streams.packet_bytes",
         "output_limit": "streams.output_bytes",
         "json_limit": "push.json_lines_bytes",
-        "name_limit": None,
+        "schemas_limit": "streams.schemas_bytes",
         "path_limit": None,
         "too_long": None,
         "too_many_tags": None,

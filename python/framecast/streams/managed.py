@@ -16,6 +16,7 @@ from framecast.settings import FrameFormat, Push, Streams
 from framecast.store.columns import PendingColumns, StoredColumns
 from framecast.streams.ledger import Ledger
 from framecast.streams.rate import MinuteRate
+from framecast.streams.shares import Budgets, Share
 
 SCOPE = "stream"
 FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
@@ -50,6 +51,7 @@ class ManagedStream:
         limits: tuple[Streams, Push],
         *,
         pending: PendingColumns,
+        budgets: Budgets,
         clock: Callable[[], float],
     ) -> None:
         streams, push = limits
@@ -63,6 +65,7 @@ class ManagedStream:
         self._slice_bytes = streams.packet_bytes
         self._hub = hub
         self._pending = pending
+        self.share = Share(budgets)
         self._turn = trio.Lock()
         self._thread_body_bytes = push.thread_body_bytes
         self._limits = limits
@@ -88,10 +91,12 @@ class ManagedStream:
             async with self._turn:
                 self._settle_format(frame_format)
                 parse = partial(self._parser.push, body, received_ns, precision)
+                self.share.allow(self._parser)
                 if len(body) < self._thread_body_bytes:
                     result = parse()
                 else:
                     result = await trio.to_thread.run_sync(parse, limiter=threads)
+                self.share.note(self._parser)
                 self._keep_columns(result)
                 await self._publish(result)
             self.ledger.note_push(len(body), result, self._clock())
@@ -118,7 +123,9 @@ class ManagedStream:
         if not self.channels:
             frame_format = _parse_format(kept.frame_format)
             parser = self._make_parser(frame_format)
+        self.share.allow(parser)
         restored = parser.restore(kept.text)
+        self.share.note(parser)
         self._frame_format, self._parser = frame_format, parser
         address = Address(self.org_id, SCOPE, self.stream_id, restored.path)
         self.channels[restored.path] = LiveChannel(address, restored.schema, schema_due=False)

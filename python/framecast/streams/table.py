@@ -18,6 +18,7 @@ from framecast.store.columns import PendingColumns, StoredColumns
 from framecast.streams.ledger import PushError, error_of, error_of_line
 from framecast.streams.managed import LiveChannel, ManagedStream
 from framecast.streams.rejections import Rejections
+from framecast.streams.shares import Budgets
 from framecast.streams.unbegun import Unbegun
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class StreamTable:
         self._clock = clock
         self._streams: OrderedDict[tuple[int, str], ManagedStream] = OrderedDict()
         """The longest idle first."""
+        self.budgets = Budgets(settings.streams)
         self._unbegun = Unbegun(settings.streams.unbegun_streams)
         self._threads = trio.CapacityLimiter(settings.push.parser_threads)
 
@@ -191,7 +193,9 @@ class StreamTable:
 
     def _begin(self, org_id: int, stream_id: str) -> ManagedStream:
         limits = (self._settings.streams, self._settings.push)
-        stream = ManagedStream(org_id, stream_id, self._hub, limits, pending=self._pending, clock=self._clock)
+        stream = ManagedStream(
+            org_id, stream_id, self._hub, limits, pending=self._pending, budgets=self.budgets, clock=self._clock
+        )
         self._streams[org_id, stream_id] = stream
         return stream
 
@@ -225,6 +229,7 @@ class StreamTable:
     def _forget(self, stream: ManagedStream) -> None:
         for channel in stream.channels.values():
             self._hub.forget(channel.address)
+        stream.share.give_back()
         self._pending.forget((stream.org_id, stream.stream_id))
         del self._streams[stream.org_id, stream.stream_id]
         log.info("stream forgotten", org=stream.org_id, stream=stream.stream_id, channels=len(stream.channels))

@@ -48,11 +48,6 @@ impl LabelSet {
         &self.object
     }
 
-    /// What the stream remembers for ever because of this set, its keys not counted.
-    pub(super) fn name_bytes(&self) -> usize {
-        self.object.len() + self.name_suffix.len() + self.display_suffix.len()
-    }
-
     /// At most so many bytes does [`Self::write_column`] write, for a key as meant or as written.
     pub(super) fn column_bytes(&self, format: Format, key: &[u8]) -> usize {
         // Keys hold no control bytes: an escape at most doubles them.

@@ -76,16 +76,6 @@ impl Measurement {
         self.label_set_numbers.remove(object);
     }
 
-    /// What the stream would remember more with this set in use; nothing for one that is.
-    pub(super) fn fresh_name_bytes(&self, label_set: usize) -> usize {
-        let set = &self.label_sets[label_set];
-        if set.numbers.is_empty() {
-            set.name_bytes()
-        } else {
-            0
-        }
-    }
-
     /// Append a cell for each field that has a column; put the others into `unknown`. A key that is repeated
     /// keeps its first place and its last value. `line` must differ from call to call.
     pub(super) fn place<'a>(

@@ -29,5 +29,5 @@ pub(crate) use labels::{Labels, unique_name};
 pub use packet::Packet;
 pub use push::{PushOutcome, Rejection};
 pub use restore::{RestoreError, Restored};
-pub use stream::{Limits, Stream};
+pub use stream::{Allowance, Limits, Stream};
 pub use window::{SchemaError, Window, merge_packets};

@@ -9,7 +9,7 @@ use super::format::Format;
 use super::labels::Labels;
 use super::measurement::Measurement;
 use super::path;
-use super::stream::{MAX_NAME_BYTES, Stream};
+use super::stream::Stream;
 
 /// A measurement that is back.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,9 +100,10 @@ impl Stream {
             &path,
             self.hashes.clone(),
         );
-        let name_bytes = self.name_bytes + add_columns(&mut measurement, &text)?;
-        self.check_limits(&measurement, name_bytes)?;
-        self.name_bytes = name_bytes;
+        add_columns(&mut measurement, &text)?;
+        let schemas_bytes = self.schemas_bytes + measurement.schema_bytes();
+        self.check_limits(&measurement, schemas_bytes)?;
+        self.schemas_bytes = schemas_bytes;
         self.numbers
             .insert(measurement.name.clone(), self.measurements.len());
         let restored = Restored {
@@ -114,7 +115,7 @@ impl Stream {
         Ok(restored)
     }
 
-    fn check_limits(&self, measurement: &Measurement, name_bytes: usize) -> Result<(), RestoreError> {
+    fn check_limits(&self, measurement: &Measurement, schemas_bytes: usize) -> Result<(), RestoreError> {
         let limits = &self.limits;
         let checks = [
             (
@@ -137,7 +138,11 @@ impl Stream {
                 "bytes of a schema",
                 limits.max_packet_bytes,
             ),
-            (name_bytes, "bytes of names", MAX_NAME_BYTES),
+            (
+                schemas_bytes,
+                "bytes of all schemas",
+                self.allowance.schemas_bytes,
+            ),
         ];
         match checks.into_iter().find(|&(has, _, limit)| has > limit) {
             Some((_, what, limit)) => Err(RestoreError::Limit(what, limit)),
@@ -146,9 +151,8 @@ impl Stream {
     }
 }
 
-/// Add the columns that the text says; returns the bytes of names that the stream has to remember for them.
-fn add_columns(measurement: &mut Measurement, text: &ColumnsText) -> Result<usize, RestoreError> {
-    let mut name_bytes = text.measurement.len();
+/// Add the columns that the text says.
+fn add_columns(measurement: &mut Measurement, text: &ColumnsText) -> Result<(), RestoreError> {
     let mut sets = 0;
     for (key, family, set) in &text.columns {
         if *set == sets {
@@ -160,7 +164,6 @@ fn add_columns(measurement: &mut Measurement, text: &ColumnsText) -> Result<usiz
                 .iter()
                 .map(|(key, value)| (Cow::Borrowed(key.as_bytes()), Cow::Borrowed(value.as_bytes())));
             add_label_set(measurement, &Labels::from_sorted(pairs.collect()))?;
-            name_bytes += measurement.fresh_name_bytes(sets);
             sets += 1;
         } else if *set > sets {
             return Err(RestoreError::Inconsistent(
@@ -170,13 +173,12 @@ fn add_columns(measurement: &mut Measurement, text: &ColumnsText) -> Result<usiz
         if measurement.has_column(*set, key.as_bytes()) {
             return Err(RestoreError::Inconsistent("a column twice"));
         }
-        name_bytes += key.len();
         measurement.add_column(*set, key.as_bytes(), *family);
     }
     if sets == 0 || sets != text.labels.len() {
         return Err(RestoreError::Inconsistent("labels without columns"));
     }
-    Ok(name_bytes)
+    Ok(())
 }
 
 fn add_label_set(measurement: &mut Measurement, labels: &Labels) -> Result<(), RestoreError> {
@@ -225,7 +227,7 @@ mod tests {
                 prop_assert_eq!(&restored.path, &measurement.path);
                 prop_assert_eq!(again.columns(&restored.path), Some(text));
             }
-            prop_assert_eq!(again.name_bytes, stream.name_bytes);
+            prop_assert_eq!(again.schemas_bytes, stream.schemas_bytes);
             for (left, right) in stream.measurements.iter().zip(&again.measurements) {
                 prop_assert_eq!(left.schema_bytes(), right.schema_bytes());
                 prop_assert!(left.columns_text().len() <= left.schema_bytes());

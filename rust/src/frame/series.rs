@@ -8,8 +8,8 @@ use super::key_hash::KeyHashes;
 /// Spellings that a stream remembers. Telegraf on one machine has some dozens of series, a large site
 /// thousands.
 const MAX_ENTRIES: usize = 16_384;
-/// Bytes of spellings and label texts that a stream remembers.
-const MAX_BYTES: usize = 8 << 20;
+/// What remembering a series takes beside its spelling and its labels.
+const ENTRY_BYTES: usize = 128;
 /// A longer spelling is rendered each time.
 const MAX_ENTRY_BYTES: usize = 2_048;
 
@@ -32,6 +32,11 @@ pub(super) struct SeriesCache {
 }
 
 impl SeriesCache {
+    /// What is remembered, as counted against the limit.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     #[inline]
     pub(super) fn find(&self, spelling: &[u8]) -> Option<&Series> {
         self.entries.get(spelling)
@@ -39,13 +44,14 @@ impl SeriesCache {
 
     /// Remember a series. A full cache starts over: that costs one slow look-up per live series, where
     /// keeping an order of use would cost something on every line.
-    pub(super) fn insert(&mut self, spelling: &[u8], series: Series) {
-        let bytes = spelling.len() + series.labels.len();
+    pub(super) fn insert(&mut self, spelling: &[u8], series: Series, max_bytes: usize) {
+        let bytes = spelling.len() + series.labels.len() + ENTRY_BYTES;
         if bytes > MAX_ENTRY_BYTES {
             return;
         }
-        if self.entries.len() >= MAX_ENTRIES || self.bytes + bytes > MAX_BYTES {
-            self.entries.clear();
+        if self.entries.len() >= MAX_ENTRIES || self.bytes + bytes > max_bytes {
+            // Its table goes too: it may be larger than what is allowed now.
+            self.entries = HashMap::default();
             self.bytes = 0;
         }
         self.bytes += bytes;
@@ -66,11 +72,15 @@ mod tests {
             labels: Arc::from(&b"\"\""[..]),
         };
         for number in 0..3 * MAX_ENTRIES {
-            cache.insert(number.to_string().as_bytes(), series.clone());
+            cache.insert(number.to_string().as_bytes(), series.clone(), 8 << 20);
             assert!(cache.entries.len() <= MAX_ENTRIES);
         }
-        cache.insert(&[b'x'; MAX_ENTRY_BYTES + 1], series);
+        cache.insert(&[b'x'; MAX_ENTRY_BYTES + 1], series.clone(), 8 << 20);
         assert!(cache.find(&[b'x'; MAX_ENTRY_BYTES + 1]).is_none());
         assert!(cache.find((3 * MAX_ENTRIES - 1).to_string().as_bytes()).is_some());
+        for number in 0..100 {
+            cache.insert(format!("of less room {number}").as_bytes(), series.clone(), 1_000);
+            assert!(cache.held_bytes() <= 1_000);
+        }
     }
 }

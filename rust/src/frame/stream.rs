@@ -14,8 +14,25 @@ use super::rows::Row;
 use super::series::{Series, SeriesCache};
 use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
 
-/// Bytes of measurement names, field keys and columns' labels that a stream remembers for ever.
-pub(super) const MAX_NAME_BYTES: usize = 8 << 20;
+/// What a stream may hold beside its rows. The server shares out what all streams hold: it sets this before
+/// each push.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// Bytes of the schemas of all measurements together, as bounded from above: names and labels of columns
+    /// stay for the stream's life.
+    pub schemas_bytes: usize,
+    /// Bytes of remembered spellings of series.
+    pub series_bytes: usize,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            schemas_bytes: 16 << 20,
+            series_bytes: 8 << 20,
+        }
+    }
+}
 
 /// The limits of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -37,22 +54,22 @@ pub struct Limits {
 
 impl Limits {
     /// Which limit the line would break, and by what.
-    fn refusal<'a>(&self, prospect: &Prospect<'_, 'a>) -> Option<(Reason, &'a [u8])> {
+    fn refusal<'a>(&self, allowance: Allowance, prospect: &Prospect<'_, 'a>) -> Option<(Reason, &'a [u8])> {
         let Prospect {
             measurement, unknown, ..
         } = prospect;
         let room = self.max_columns.saturating_sub(measurement.columns.len());
         if let Some(field) = unknown.get(room) {
             Some((Reason::ColumnLimit, field.key.raw))
-        } else if prospect.name_bytes > MAX_NAME_BYTES {
-            Some((
-                Reason::NameLimit,
-                unknown.first().map_or(&[], |field| field.key.raw),
-            ))
         } else if let Some(field) =
             measurement.first_column_past(self.max_packet_bytes, prospect.label_set, unknown)
         {
             Some((Reason::SchemaLimit, field.key.raw))
+        } else if let Some(field) = unknown
+            .first()
+            .filter(|_| prospect.schemas_bytes > allowance.schemas_bytes)
+        {
+            Some((Reason::SchemasLimit, field.key.raw))
         } else if prospect.packet_bytes > self.max_packet_bytes {
             Some((Reason::RowLimit, &[]))
         } else if prospect.output_bytes > self.max_push_output_bytes {
@@ -71,8 +88,8 @@ struct Prospect<'p, 'a> {
     label_set: usize,
     /// The fields whose columns would be new.
     unknown: &'p [Field<'a>],
-    /// Of all names that the stream would remember.
-    name_bytes: usize,
+    /// Of the schemas of all measurements.
+    schemas_bytes: usize,
     /// Of a packet that has no schema, and of rows only the largest.
     packet_bytes: usize,
     /// Of all frames of the push.
@@ -87,7 +104,9 @@ pub struct Stream {
     pub(super) numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
     series: SeriesCache,
     pub(super) hashes: KeyHashes,
-    pub(super) name_bytes: usize,
+    pub(super) allowance: Allowance,
+    /// Of all measurements; a bound from above.
+    pub(super) schemas_bytes: usize,
     /// Lines read so far, to tell one from the next.
     lines: u64,
 }
@@ -110,7 +129,8 @@ impl Stream {
             numbers: HashMap::with_hasher(hashes.clone()),
             series: SeriesCache::default(),
             hashes,
-            name_bytes: 0,
+            allowance: Allowance::default(),
+            schemas_bytes: 0,
             lines: 0,
         }
     }
@@ -118,6 +138,20 @@ impl Stream {
     /// Parse one body; points without a timestamp get `received_ns`.
     pub fn push(&mut self, body: &[u8], received_ns: i64, precision: Precision) -> PushOutcome {
         push::run(self, body, received_ns, precision)
+    }
+
+    /// Set what may be held from now on. What is held already stays, but for the memory of series.
+    pub fn allow(&mut self, allowance: Allowance) {
+        self.allowance = allowance;
+    }
+
+    /// What is held now.
+    #[must_use]
+    pub fn held(&self) -> Allowance {
+        Allowance {
+            schemas_bytes: self.schemas_bytes,
+            series_bytes: self.series.held_bytes(),
+        }
     }
 
     /// The names of the measurements in order of first appearance.
@@ -168,7 +202,7 @@ impl Stream {
         };
         let taken = self.take_row(scanner, push, &series, time_ns);
         if taken.is_ok() {
-            self.series.insert(spelling, series);
+            self.series.insert(spelling, series, self.allowance.series_bytes);
         } else if found.is_none() {
             self.remove_last_measurement();
         } else if label_set.is_none() {
@@ -182,23 +216,20 @@ impl Stream {
             return Err(scanner.refuse(Reason::MeasurementLimit, name.raw));
         }
         let text = name.text();
-        if self.name_bytes + text.len() > MAX_NAME_BYTES {
-            return Err(scanner.refuse(Reason::NameLimit, name.raw));
-        }
         let path = path::escape(&text);
         if path.len() > self.limits.max_path_bytes {
             return Err(scanner.refuse(Reason::PathLimit, name.raw));
         }
-        self.name_bytes += text.len();
         self.numbers.insert(text.as_ref().into(), self.measurements.len());
-        self.measurements
-            .push(Measurement::new(self.format, &text, &path, self.hashes.clone()));
+        let measurement = Measurement::new(self.format, &text, &path, self.hashes.clone());
+        self.schemas_bytes += measurement.schema_bytes();
+        self.measurements.push(measurement);
         Ok(())
     }
 
     fn remove_last_measurement(&mut self) {
         if let Some(measurement) = self.measurements.pop() {
-            self.name_bytes -= measurement.name.len();
+            self.schemas_bytes -= measurement.schema_bytes();
             self.numbers.remove(&measurement.name);
         }
     }
@@ -238,34 +269,29 @@ impl Stream {
             row.bytes += cell_bytes(&field.value, family).saturating_sub(NULL_BYTES);
         }
         let whole = shared.unwrap_or(0) + row.bytes;
-        let new_keys: usize = push.unknown.iter().map(|field| field.key.text().len()).sum();
-        let new_names = new_keys + measurement.fresh_name_bytes(series.label_set);
         let columns = measurement.columns.len() + push.unknown.len();
         let grew = batch.grew || widens || !push.unknown.is_empty();
-        let schema = if grew {
-            measurement.schema_bytes_with(series.label_set, &push.unknown)
-        } else {
-            0
-        };
-        let grown = batch.grown(columns, schema, &row);
+        let schema = measurement.schema_bytes_with(series.label_set, &push.unknown);
+        let schemas_bytes = self.schemas_bytes - measurement.schema_bytes() + schema;
+        let grown = batch.grown(columns, if grew { schema } else { 0 }, &row);
         let output_bytes = push.output_bytes - batch.output_bytes + grown;
         let prospect = Prospect {
             measurement,
             label_set: series.label_set,
             unknown: &push.unknown,
-            name_bytes: self.name_bytes + new_names,
+            schemas_bytes,
             packet_bytes: batch.largest_packet(columns, whole),
             output_bytes,
         };
-        if let Some((reason, subject)) = self.limits.refusal(&prospect) {
+        if let Some((reason, subject)) = self.limits.refusal(self.allowance, &prospect) {
             batch.cells.truncate(start);
             push.forget_empty_batch();
             return Err(scanner.refuse(reason, subject));
         }
-        self.name_bytes += new_names;
         push.output_bytes = output_bytes;
         batch.output_bytes = grown;
         batch.grew = grew;
+        let schema_before = measurement.schema_bytes();
         if widens {
             measurement.widen(&batch.cells[start..]);
         }
@@ -277,6 +303,7 @@ impl Stream {
                 column,
             });
         }
+        self.schemas_bytes += measurement.schema_bytes() - schema_before;
         row.end = batch.cells.len();
         batch.push(self.format, row, whole);
         Ok(())
@@ -302,20 +329,6 @@ mod tests {
         assert_eq!((outcome.accepted, outcome.rejected), (1, 2));
         let kept = |labels: &[u8]| stream.measurements[0].find_label_set(labels).is_some();
         assert!(kept(br#"{"h":"a"}"#) && !kept(br#"{"h":"b"}"#) && !kept(br#"{"h":"c"}"#));
-        assert_eq!(stream.name_bytes, "m".len() + "f".len() + br#"{"h":"a"}"#.len());
-    }
-
-    #[test]
-    fn names_count_as_they_are_meant() {
-        let mut stream = Stream::new(Limits {
-            max_measurements: 1,
-            max_columns: 1,
-            max_path_bytes: 9,
-            max_packet_bytes: 1 << 10,
-            max_push_output_bytes: 1 << 10,
-            max_rejections: 0,
-        });
-        stream.push(br"m\,,h=a f\ \ \ g=1", 0, Precision::Seconds);
-        assert_eq!(stream.name_bytes, "m,".len() + "f   g".len());
+        assert_eq!(stream.schemas_bytes, stream.measurements[0].schema_bytes());
     }
 }

@@ -62,8 +62,8 @@ reasons! {
     PathLimit = "path_limit",
     /// One column more than the measurement may have.
     ColumnLimit = "column_limit",
-    /// The names that the stream must remember are too long together.
-    NameLimit = "name_limit",
+    /// The schemas of all measurements of the stream would be too large together.
+    SchemasLimit = "schemas_limit",
     /// The measurement's schema would be larger than a packet may be.
     SchemaLimit = "schema_limit",
     /// A row would be larger than a packet may be.
@@ -82,7 +82,7 @@ impl Reason {
             Self::MeasurementLimit
                 | Self::PathLimit
                 | Self::ColumnLimit
-                | Self::NameLimit
+                | Self::SchemasLimit
                 | Self::SchemaLimit
                 | Self::RowLimit
                 | Self::OutputLimit
@@ -190,9 +190,9 @@ impl Fault<'_> {
                 to,
                 "field {it} is one more than its measurement may have (max_columns)"
             ),
-            Reason::NameLimit => write!(
+            Reason::SchemasLimit => write!(
                 to,
-                "{it} is new, and this stream's names are as long as they may be"
+                "{it} makes the schemas of this stream larger than they may be together (schemas_bytes)"
             ),
             Reason::SchemaLimit => write!(
                 to,

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::frame::{self, Format, Limits, PushOutcome, Stream};
+use crate::frame::{self, Allowance, Format, Limits, PushOutcome, Stream};
 use crate::line_protocol::{self, Precision};
 
 /// Add this room's part of the module.
@@ -90,6 +90,25 @@ impl StreamParser {
         let outcome = py.detach(|| stream.push(&body, received_ns, precision));
         drop(guard);
         PushResult::new(py, outcome)
+    }
+
+    #[pyo3(signature = (*, schemas_bytes, series_bytes))]
+    fn allow(&self, schemas_bytes: usize, series_bytes: usize) -> PyResult<()> {
+        self.enter()?.allow(Allowance {
+            schemas_bytes,
+            series_bytes,
+        });
+        Ok(())
+    }
+
+    #[getter]
+    fn schemas_bytes(&self) -> PyResult<usize> {
+        Ok(self.enter()?.held().schemas_bytes)
+    }
+
+    #[getter]
+    fn series_bytes(&self) -> PyResult<usize> {
+        Ok(self.enter()?.held().series_bytes)
     }
 
     fn measurements(&self) -> PyResult<Vec<String>> {
