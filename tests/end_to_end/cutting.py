@@ -44,15 +44,15 @@ class CuttingProxy:
         try:
             server = await trio.open_tcp_stream(host, int(port))
         except OSError:
-            await trio.aclose_forcefully(client)
             return
-        self._open |= {client, server}
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._pump, client, server, False)
-            nursery.start_soon(self._pump, server, client, True)
-        self._open -= {client, server}
-        await trio.aclose_forcefully(client)
-        await trio.aclose_forcefully(server)
+        async with client, server:
+            self._open |= {client, server}
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._pump, client, server, False)
+                    nursery.start_soon(self._pump, server, client, True)
+            finally:
+                self._open -= {client, server}
 
     async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, from_server: bool) -> None:
         try:

@@ -47,7 +47,13 @@ function start(commands, onMessage) {
       subscription = client.newSubscription(channel, { data });
       subscription.on('subscribed', (ctx) => {
         onMessage(channel, ctx.data);
-        tell('subscribed', { channel, data: ctx.data, returned: ctx.wasRecovering, recovered: ctx.recovered });
+        tell('subscribed', {
+          channel,
+          data: ctx.data,
+          returned: ctx.wasRecovering,
+          recovered: ctx.recovered,
+          position: ctx.streamPosition,
+        });
       });
       subscription.on('publication', (ctx) => {
         onMessage(channel, ctx.data);
@@ -74,7 +80,7 @@ function start(commands, onMessage) {
   const lines = readline.createInterface({ input: process.stdin });
   lines.on('line', (line) => {
     const command = JSON.parse(line);
-    known[command.do](command);
+    known[command.do](command, client);
   });
   lines.on('close', () => client.disconnect());
 }

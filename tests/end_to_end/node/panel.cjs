@@ -34,4 +34,10 @@ function show({ channel }) {
   tell('panel', { channel, length: frame.length, fields });
 }
 
-start({ show }, onMessage);
+// Closes a panel for good: the next subscription to its channel fills a new one.
+function close({ channel }, client) {
+  frames.delete(channel);
+  client.removeSubscription(client.getSubscription(channel));
+}
+
+start({ show, close }, onMessage);
