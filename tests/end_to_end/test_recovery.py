@@ -104,7 +104,8 @@ async def test_a_restarted_server_is_another_life(start_server: ServerStarter, s
             async with connect(first.address) as pushing:
                 await push_numbers(pushing, stream, range(1, 4))
             await program.subscribe(channel)
-            first.stop()
+            first.begin_stop()
+            await first.stopped()
             second = start_server()
             async with connect(second.address) as pushing:
                 await push_numbers(pushing, stream, range(4, 6))
