@@ -22,7 +22,7 @@ def hold_data_directory(path: Path) -> Iterator[Path]:
         path.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        raise ConfigurationError(f"server.data = {str(path)!r} cannot be used: {error.strerror}") from None
+        raise _unusable(path, error) from None
     try:
         _lock(descriptor, path)
         yield path
@@ -33,11 +33,17 @@ def hold_data_directory(path: Path) -> Iterator[Path]:
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
         raise ConfigurationError(
             f"server.data = {str(path)!r} is in use by another server (process {holder}): "
             "stop it, or give this one a directory of its own with --data"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:  # a full disk may have room for an empty file, and for no byte in it
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"server.data = {str(path)!r} cannot be used: {error.strerror}")
