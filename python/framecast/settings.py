@@ -158,6 +158,7 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 FrameFormat = Literal["labels_column", "wide", "series"]
+FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 
 
 class Streams(Struct, frozen=True, forbid_unknown_fields=True):

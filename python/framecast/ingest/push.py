@@ -6,7 +6,7 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -20,7 +20,7 @@ from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
 from framecast.ingest.outcome import Outcome
-from framecast.settings import FrameFormat, Push
+from framecast.settings import FRAME_FORMATS, FrameFormat, Push
 from framecast.streams.rejections import Rejections
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 PUSH_PATH = "/api/live/push/"
 FRAME_FORMAT = "gf_live_frame_format"
-FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 _YES = frozenset({"1", "true", "yes", "on"})
 
 

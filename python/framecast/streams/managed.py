@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import get_args
 
 import trio
 
@@ -12,14 +11,13 @@ from framecast.channels.address import MAX_ADDRESS_BYTES, Address
 from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
-from framecast.settings import FrameFormat, Push, Streams
+from framecast.settings import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.store.columns import PendingColumns, StoredColumns
 from framecast.streams.ledger import Ledger
 from framecast.streams.rate import MinuteRate
 from framecast.streams.shares import Budgets, Share
 
 SCOPE = "stream"
-FRAME_FORMATS: tuple[FrameFormat, ...] = get_args(FrameFormat)
 
 SLICE_PAUSE_SECONDS = 0.01
 """Between the slices of a large push: a subscriber that reads 100 MB/s keeps up with it."""
