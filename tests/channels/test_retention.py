@@ -50,6 +50,17 @@ def test_the_newest_publication_is_kept_whatever_its_size() -> None:
     assert kept.evicted == 0
 
 
+def test_what_is_too_old_goes_with_the_next_publication() -> None:
+    now = 0.0
+    kept = Histories(History(seconds=60.0), lambda: now)
+    for offset in (1, 2, 3):
+        now = 40.0 * offset
+        kept.take(publication(CHANNELS[0], offset, 1))
+    found = kept.find(CHANNELS[0])
+    assert found is not None
+    assert offsets(found) == [2, 3]
+
+
 def take_in_turn(kept: Histories, *channels: str, size: int = 1_000) -> None:
     """One publication more on each."""
     for channel in channels:

@@ -131,3 +131,12 @@ def test_a_stream_whose_rows_are_gone_is_not_remembered_either() -> None:
     pending.written()
     pending.forget((1, "s"))
     assert not pending.take()
+
+
+def test_the_rows_of_a_stream_that_began_here_go_with_it() -> None:
+    pending = PendingColumns()
+    pending.save(record())
+    pending.take()
+    pending.written()
+    pending.forget((1, "s"))
+    assert pending.take().forgotten == {(1, "s")}
