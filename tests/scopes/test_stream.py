@@ -153,6 +153,17 @@ async def test_who_missed_all_that_is_kept_and_knows_the_schema_is_told_nothing(
         assert (await world.begin(M, beginning.position)).recovered
 
 
+async def test_who_missed_too_much_and_wants_no_rows_is_told_nothing() -> None:
+    async with live_world(history=History(rows=2)) as world:
+        position = (await world.begin(M)).position
+        for number in range(4):
+            await world.push("s", b"m n=%di" % number)
+        schema_known = Position((await world.begin(M)).position.epoch, 1)
+        beginning = await world.begin(M, schema_known, b'{"rows":0}')
+        assert (beginning.data, beginning.recovered, beginning.position.offset) == (None, False, 4)
+        assert b'"schema"' in ((await world.begin(M, position, b'{"rows":0}')).data or b"")
+
+
 async def test_a_foreign_epoch_gets_everything() -> None:
     async with live_world() as world:
         await world.push("s", b"m n=1i")
