@@ -181,7 +181,7 @@ async def test_a_report_numbers_rows_whoever_refused_them() -> None:
     house = House(Push(report_lines=3))
     streams = ParsingStreams(max_columns=1)
     house.intake._sink = streams
-    rows = [{"a": "two\nlines"}, 7, {"a": 1, "b": 2}, {"c": 3}, {"a": "x"}, {}]
+    rows = [{"a": "three\nwhole\nlines"}, 7, {"a": 1, "b": 2}, {"c": 3}, {"a": "x"}, {}]
     body = json.dumps(rows).encode()
     before = metrics.push_rejected_lines.labels("column_limit")._value.get()
     with structlog.testing.capture_logs() as logged:
