@@ -232,6 +232,26 @@ async def test_a_large_body_is_read_in_a_thread_within_the_budget_of_all() -> No
     assert (full.streams.pushed, full.intake.budget.held_bytes) == ([], 0)
 
 
+async def test_large_bodies_take_turns_so_that_one_after_another_fits_the_budget() -> None:
+    body = json.dumps([{"f": number} for number in range(4_000)]).encode()
+    room = 3 * len(body) + 400_000 + 100_000
+    house = House(Push(json_lines_bytes=400_000, waiting_bytes=room, parser_threads=1))
+    statuses: list[int] = []
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield body
+
+    async def send() -> None:
+        headers = [(b"content-type", b"application/json")]
+        answer = await house.http.push_from_app("POST", "cpu/m", headers, "", pieces())
+        statuses.append(answer.status)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(send)
+    assert statuses == [204] * 3
+
+
 async def test_rows_past_the_limit_are_refused_and_the_others_stored() -> None:
     house = House(Push(json_lines_bytes=1_000))
     body = json.dumps([{"f": number} for number in range(1_000)]).encode()
