@@ -267,6 +267,14 @@ def test_work_that_is_thrown_away_counts_too() -> None:
     assert result.reasons == {"too_long": 2, "json_limit": 1}
 
 
+def test_looking_for_long_tag_keys_counts_too() -> None:
+    prefix = "p" * 1_000
+    hidden = '{{"{}":{{{}}},"a":1}}'.format(prefix, ",".join(['"":""'] * 100))
+    result = translate(f"[{hidden},{hidden}]", tag_keys={prefix + "."}, max_output_bytes=150_000)
+    assert result.reasons == {"json_limit": 1}
+    assert result.lines == b"m a=1i\n"
+
+
 def test_a_row_that_no_packet_could_hold_costs_that_row() -> None:
     prefix = "p" * 60_000
     row = {prefix: {str(key): 1 for key in range(80)}}

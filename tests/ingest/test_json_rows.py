@@ -87,6 +87,7 @@ async def test_the_path_names_stream_and_measurement(path: str, line: bytes) -> 
         ("?time=", b'm time=1.5,host="a",n=2i\n'),
         ("?tags=host,,n", b"m,host=a,n=2 1500000000\n"),
         ("?tags=host%2Cn", b"m,host=a,n=2 1500000000\n"),
+        ("?tags=host&tags=n", b"m,host=a,n=2 1500000000\n"),
         ("?precision=", b'm host="a",n=2i 1500000000\n'),
     ],
 )  # fmt: skip

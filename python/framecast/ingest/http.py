@@ -99,7 +99,7 @@ class HttpPush:
         identity = self._intake.admit(request.authorization)
         encoded, slash, path = request.target.partition("/")
         stream_id = decode_stream_id(encoded)
-        query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
+        query = _read_query(request.query)
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
                 reading = parse_json_reading(path, request.content_type, query) if slash else None
@@ -118,6 +118,15 @@ class HttpPush:
                 )
         strict = result.rejected > 0 and is_yes(query.get("strict", ""))
         return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
+
+
+def _read_query(query: str) -> dict[str, str]:
+    """The parameters; `tags` may be repeated, of any other the last value counts."""
+    pairs = parse_qsl(query, keep_blank_values=True) if query else []
+    values = dict(pairs)
+    if "tags" in values:
+        values["tags"] = ",".join(value for name, value in pairs if name == "tags")
+    return values
 
 
 def describe_request(method: str, target: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:

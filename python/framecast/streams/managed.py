@@ -223,4 +223,4 @@ def _parse_format(word: str) -> FrameFormat:
     for known in FRAME_FORMATS:
         if known == word:
             return known
-    raise ValueError(f"no frame format is called {word!r}")
+    raise ValueError(f"no frame format is called {word[:20]!r}")

@@ -149,6 +149,15 @@ impl LineWriter {
         self.out.truncate(self.kept.1);
     }
 
+    /// Count work that leaves nothing.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.spent = self.spent.saturating_add(bytes).min(self.max_bytes);
+        if self.spent == self.max_bytes {
+            return Err(Fault::whole(Reason::OutputLimit));
+        }
+        Ok(())
+    }
+
     /// Add a field to the present line. `key` is as `write_name` spells it.
     pub(super) fn field(&mut self, key: &[u8], value: Scalar) -> Result<(), Fault> {
         if self.field_count == MAX_FIELDS {

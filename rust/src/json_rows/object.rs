@@ -101,8 +101,12 @@ impl<'r, 'a> ObjectRows<'r, 'a> {
             self.times[at] = Some(text);
             return Ok(());
         }
-        if !self.rules.tags.is_empty() && self.rules.tags.contains(&self.key) {
-            return write_tag(&mut self.tags, &self.key, text);
+        if !self.rules.tags.is_empty() {
+            // An empty tag leaves nothing, but its key, which may be long, was looked for.
+            writer.spend(self.key.len())?;
+            if self.rules.tags.contains(&self.key) {
+                return write_tag(&mut self.tags, &self.key, text);
+            }
         }
         self.spelled.clear();
         write_name(&self.key, &mut self.spelled)?;
