@@ -60,6 +60,12 @@ class ChannelHistory:
         self.rows += kept.rows
         self.bytes += kept.size_bytes
 
+    def trim(self, *, rows: int, size_bytes: int, received_since: float) -> None:
+        """Let the oldest publications go until the limits hold; the newest stays."""
+        kept = self._kept
+        while len(kept) > 1 and (self.rows > rows or self.bytes > size_bytes or kept[0].received_at < received_since):
+            self.drop_oldest()
+
     def drop_oldest(self) -> None:
         """Let the oldest publication go. IndexError when there is none."""
         dropped = self._kept.popleft()

@@ -67,13 +67,11 @@ class Histories:
         if stream is None:
             stream = self._streams[name] = _Stream(name)
         before = history.bytes
-        history.append(publication, self._clock())
+        limits, now = self._limits, self._clock()
+        history.append(publication, now)
+        history.trim(rows=limits.rows, size_bytes=limits.bytes, received_since=now - limits.seconds)
         stream.filled[channel] = history
         self._count(stream, channel, history.bytes - before, history.bytes, used=True)
-        limits = self._limits
-        while history.publication_count > 1 and (history.rows > limits.rows or history.bytes > limits.bytes):
-            self._drop_oldest(stream, history)
-        self._drop_expired(stream, history)
         while stream.bytes > limits.stream_bytes:
             self._evict_from(stream)
         while self.bytes > limits.total_bytes:
