@@ -5,10 +5,11 @@ use std::os::fd::AsRawFd;
 use _core::fanout::Fanout;
 use rustix::net::sockopt;
 
-use crate::peers::{ROOMY, form, message, messages, pair, push, tcp_pair, until};
+use crate::peers::{ROOMY, alone, form, message, messages, pair, push, tcp_pair, until};
 
 #[test]
 fn everything_queued_arrives_in_the_order_of_the_calls() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
@@ -28,6 +29,7 @@ fn everything_queued_arrives_in_the_order_of_the_calls() {
 
 #[test]
 fn each_subscriber_sees_the_channel_in_its_own_spelling() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for spelling in ["one", "two", "one"] {
@@ -47,6 +49,7 @@ fn each_subscriber_sees_the_channel_in_its_own_spelling() {
 
 #[test]
 fn nothing_published_after_unsubscribe_is_delivered() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
@@ -62,6 +65,7 @@ fn nothing_published_after_unsubscribe_is_delivered() {
 
 #[test]
 fn partial_sends_lose_and_reorder_nothing() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     // Not TCP: with buffers this small its timers make the test take minutes.
     let (ours, mut theirs) = pair();
@@ -86,6 +90,7 @@ fn partial_sends_lose_and_reorder_nothing() {
 fn many_publishers_interleave_whole_messages_and_keep_their_own_order() {
     const PUBLISHERS: u64 = 4;
     const EACH: u64 = 2000;
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..3).map(|_| tcp_pair()).unzip();
     let ids: Vec<u64> = ours
@@ -139,6 +144,7 @@ fn many_publishers_interleave_whole_messages_and_keep_their_own_order() {
 
 #[test]
 fn thousand_connections_each_get_every_publication() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs): (Vec<_>, Vec<_>) = (0..1000).map(|_| pair()).unzip();
     for (number, socket) in ours.iter().enumerate() {
@@ -172,6 +178,7 @@ fn thousand_connections_each_get_every_publication() {
 
 #[test]
 fn publication_is_encoded_once_per_spelling_that_somebody_still_reads() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, _theirs): (Vec<_>, Vec<_>) = (0..4).map(|_| pair()).unzip();
     let ids: Vec<u64> = ours

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use _core::fanout::{Event, Fanout, Kind};
@@ -11,6 +12,15 @@ use _core::wire::{Form, Protocol};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 pub const ROOMY: usize = 64 << 20;
+
+/// Keeps every other test of this program out while it is held.
+///
+/// A test closes its sockets before its fan-out has ended; that one's writer may then shut down a descriptor
+/// which has another test's number by now. The server never closes one before it is released.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 pub fn form(spelling: &str) -> Form {
     Form {

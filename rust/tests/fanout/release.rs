@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use _core::fanout::{Fanout, Kind};
 use rustix::net::sockopt;
 
-use crate::peers::{ROOMY, Watcher, form, is_at_end, message, messages, pair, push, tcp_pair, until};
+use crate::peers::{ROOMY, Watcher, alone, form, is_at_end, message, messages, pair, push, tcp_pair, until};
 
 #[test]
 fn peer_that_left_is_reported_once_and_released_only_on_request() {
+    let _alone = alone();
     for tcp in [false, true] {
         let fanout = Fanout::new().unwrap();
         let mut watcher = Watcher::new(&fanout);
@@ -37,6 +38,7 @@ fn peer_that_left_is_reported_once_and_released_only_on_request() {
 
 #[test]
 fn silent_connection_whose_peer_left_is_broken_without_a_send() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
@@ -46,6 +48,7 @@ fn silent_connection_whose_peer_left_is_broken_without_a_send() {
 
 #[test]
 fn finish_writes_out_what_was_queued_and_takes_nothing_after() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
@@ -74,6 +77,7 @@ fn finish_writes_out_what_was_queued_and_takes_nothing_after() {
 
 #[test]
 fn connection_that_left_takes_raw_bytes_only() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
@@ -92,6 +96,7 @@ fn connection_that_left_takes_raw_bytes_only() {
 
 #[test]
 fn released_comes_exactly_once_whatever_the_order_of_the_calls() {
+    let _alone = alone();
     let calls: [fn(&Fanout, u64); 5] = [
         Fanout::finish,
         Fanout::remove,
@@ -134,6 +139,7 @@ fn released_comes_exactly_once_whatever_the_order_of_the_calls() {
 
 #[test]
 fn remove_ends_a_finish_whose_peer_does_not_read() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, _theirs) = tcp_pair();
@@ -152,6 +158,7 @@ fn remove_ends_a_finish_whose_peer_does_not_read() {
 
 #[test]
 fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let mut reused = 0;
@@ -188,6 +195,7 @@ fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
 
 #[test]
 fn released_descriptor_is_no_longer_watched() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
@@ -201,6 +209,7 @@ fn released_descriptor_is_no_longer_watched() {
 
 #[test]
 fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, _theirs) = pair();
     fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
@@ -212,6 +221,7 @@ fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
 
 #[test]
 fn close_under_traffic_releases_everybody_and_leaves_the_rest_harmless() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..50).map(|_| pair()).unzip();
     let ids: Vec<u64> = ours

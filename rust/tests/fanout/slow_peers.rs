@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use _core::fanout::{Fanout, Kind};
 
-use crate::peers::{ROOMY, Watcher, form, is_at_end, message, pair, push, tcp_pair, until};
+use crate::peers::{ROOMY, Watcher, alone, form, is_at_end, message, pair, push, tcp_pair, until};
 
 #[test]
 fn full_queue_cuts_that_connection_alone_and_says_so_once() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (slow, mut slow_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
@@ -45,6 +46,7 @@ fn full_queue_cuts_that_connection_alone_and_says_so_once() {
 
 #[test]
 fn one_message_larger_than_the_limit_cuts_too() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), 100).unwrap();
@@ -55,6 +57,7 @@ fn one_message_larger_than_the_limit_cuts_too() {
 
 #[test]
 fn stalled_reader_does_not_disturb_the_others() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (stalled, _stalled_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
@@ -82,6 +85,7 @@ fn stalled_reader_does_not_disturb_the_others() {
 
 #[test]
 fn long_queue_of_one_does_not_delay_another_past_one_pass() {
+    let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (greedy, mut greedy_peer) = tcp_pair();
     let (modest, mut modest_peer) = tcp_pair();
