@@ -15,4 +15,5 @@ pub mod json_rows;
 pub mod line_protocol;
 #[cfg(feature = "python")]
 pub mod python;
+mod reasons;
 pub mod wire;

@@ -91,7 +91,7 @@ pub(super) fn keep_last_of_each_key(fields: &mut Vec<Field>) {
 
 pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision: Precision) -> PushOutcome {
     let mut outcome = PushOutcome::default();
-    let mut counts = vec![0; Reason::ALL.len()];
+    let mut counts = Reason::no_counts();
     let mut push = Push::default();
     let mut scanner = Scanner::new(body);
     while scanner.next_line() {
@@ -106,8 +106,7 @@ pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision:
             }
         }
     }
-    let counted = Reason::ALL.iter().copied().zip(counts);
-    outcome.reasons = counted.filter(|&(_, count)| count > 0).collect();
+    outcome.reasons = Reason::met(counts);
     for (number, batch) in push.batches {
         let measurement = &mut stream.measurements[number];
         write_packets(measurement, batch, &stream.limits, &mut outcome);

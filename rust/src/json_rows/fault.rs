@@ -4,28 +4,12 @@ use std::fmt::{self, Display, Formatter};
 
 use super::line::MAX_LINE_BYTES;
 use crate::line_protocol::{Excerpt, MAX_FIELDS, MAX_PART_BYTES, MAX_TAGS};
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// Why a row was refused. The words are labels of a metric: few, fixed, and never made from input.
-        /// Those that line protocol has too mean the same there.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
-
-        impl Reason {
-            /// Every reason there is.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The word by which logs, metrics and senders know the reason.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
+use crate::reasons::reasons;
 
 reasons! {
+    /// Why a row was refused. Those that line protocol has too mean the same there.
+    Reason;
+
     /// A line of newline-delimited JSON that is none.
     BadJson = "bad_json",
     /// An element that is neither an object nor a data frame.

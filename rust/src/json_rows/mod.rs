@@ -82,11 +82,10 @@ pub fn translate(
         number: 0,
         max_rejections: limits.max_rejections,
         rejections: Vec::new(),
-        counts: vec![0; Reason::ALL.len()],
+        counts: Reason::no_counts(),
     };
     each_item(body, newline_delimited, |item| rows.take(item))?;
-    let counted = Reason::ALL.iter().copied().zip(rows.counts);
-    let reasons: Vec<_> = counted.filter(|&(_, count)| count > 0).collect();
+    let reasons = Reason::met(rows.counts);
     Ok(JsonLines {
         lines: rows.writer.out,
         rows: rows.writer.rows,

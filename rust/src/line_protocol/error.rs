@@ -2,26 +2,12 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// Why a line was refused. The words are labels of a metric: few, fixed, and never made from input.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
-
-        impl Reason {
-            /// Every reason there is.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The word by which logs, metrics and senders know the reason.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
+use crate::reasons::reasons;
 
 reasons! {
+    /// Why a line was refused. The words are labels of a metric: few, fixed, and never made from input.
+    Reason;
+
     /// The line does not begin with a measurement name.
     MissingMeasurement = "missing_measurement",
     /// A comma after the measurement or a tag is not followed by a tag key.
