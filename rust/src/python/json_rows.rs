@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::parser::{Rejection, parse_precision};
+use super::parser::{Rejection, count_reasons, list_rejections, parse_precision};
 use crate::json_rows::{self, Limits, RowNumbers, Rules, TimeKey};
 
 /// Add this room's part of the module.
@@ -75,19 +75,12 @@ impl JsonLines {
 
 impl JsonLines {
     fn new(py: Python<'_>, translated: json_rows::JsonLines) -> PyResult<Self> {
-        let reasons = PyDict::new(py);
-        for (reason, count) in translated.reasons {
-            reasons.set_item(reason.word(), count)?;
-        }
-        let rejections = translated
-            .rejections
-            .into_iter()
-            .map(|rejection| Py::new(py, Rejection::from(rejection)));
+        let reasons = translated.reasons.into_iter();
         Ok(Self {
             lines: PyBytes::new(py, &translated.lines).unbind(),
             rejected: translated.rejected,
-            rejections: rejections.collect::<PyResult<_>>()?,
-            reasons: reasons.unbind(),
+            rejections: list_rejections(py, translated.rejections)?,
+            reasons: count_reasons(py, reasons.map(|(reason, count)| (reason.word(), count)))?,
             rows: translated.rows,
         })
     }

@@ -152,14 +152,6 @@ struct PushResult {
 
 impl PushResult {
     fn new(py: Python<'_>, outcome: PushOutcome) -> PyResult<Self> {
-        let reasons = PyDict::new(py);
-        for (reason, count) in outcome.reasons {
-            reasons.set_item(reason.word(), count)?;
-        }
-        let rejections = outcome
-            .rejections
-            .into_iter()
-            .map(|rejection| Py::new(py, Rejection::from(rejection)));
         let packets = outcome
             .packets
             .into_iter()
@@ -167,8 +159,14 @@ impl PushResult {
         Ok(Self {
             accepted: outcome.accepted,
             rejected: outcome.rejected,
-            rejections: rejections.collect::<PyResult<_>>()?,
-            reasons: reasons.unbind(),
+            rejections: list_rejections(py, outcome.rejections)?,
+            reasons: count_reasons(
+                py,
+                outcome
+                    .reasons
+                    .into_iter()
+                    .map(|(reason, count)| (reason.word(), count)),
+            )?,
             mismatched: outcome.mismatched,
             mismatches: outcome.mismatches,
             late: outcome.late,
@@ -222,6 +220,29 @@ pub(super) struct Rejection {
     pub(super) column: usize,
     pub(super) reason: &'static str,
     pub(super) message: String,
+}
+
+/// The first refused lines, or rows, of a body.
+pub(super) fn list_rejections<R: Into<Rejection>>(
+    py: Python<'_>,
+    rejections: Vec<R>,
+) -> PyResult<Vec<Py<Rejection>>> {
+    let made = rejections
+        .into_iter()
+        .map(|rejection| Py::new(py, rejection.into()));
+    made.collect()
+}
+
+/// How many each reason cost, by its word.
+pub(super) fn count_reasons(
+    py: Python<'_>,
+    counts: impl Iterator<Item = (&'static str, usize)>,
+) -> PyResult<Py<PyDict>> {
+    let reasons = PyDict::new(py);
+    for (word, count) in counts {
+        reasons.set_item(word, count)?;
+    }
+    Ok(reasons.unbind())
 }
 
 impl From<frame::Rejection> for Rejection {
