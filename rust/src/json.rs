@@ -1,5 +1,7 @@
 //! JSON text, written straight into a buffer: strings from plain text and from line protocol. Nothing here
-//! parses.
+//! parses, but for where a string ends.
+
+use memchr::memchr2;
 
 /// Write `text` (UTF-8) as a JSON string with its quotes. Never writes a byte below 0x20.
 pub fn write_string(text: &[u8], out: &mut Vec<u8>) {
@@ -39,6 +41,19 @@ pub fn write_protocol_string(raw: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
+}
+
+/// Where the string that `text` begins with, quote and all, is over; None if it is not.
+#[must_use]
+pub fn string_end(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
 }
 
 /// At most so many bytes does [`write_protocol_string`] write.
@@ -85,6 +100,23 @@ mod tests {
         let mut out = Vec::new();
         write_string("a\"b\\c\n\r\t\u{1}é".as_bytes(), &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), r#""a\"b\\c\n\r\t\u0001é""#);
+    }
+
+    #[test]
+    fn strings_end_behind_their_own_quote() {
+        for (text, end) in [
+            (&br#""""#[..], Some(2)),
+            (br#""a", "b""#, Some(3)),
+            (br#""\"" rest"#, Some(4)),
+            (br#""\\" rest"#, Some(4)),
+            (br#""a"#, None),
+            (br#""\""#, None),
+            (br#""\"#, None),
+            (b"\"", None),
+            (b"", None),
+        ] {
+            assert_eq!(string_end(text), end, "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::text::unquote;
 use crate::frame::{Labels, unique_name};
+use crate::json;
 
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
@@ -47,27 +48,13 @@ fn read_quoted(mut rest: &str) -> Option<Vec<Pair<'_>>> {
     loop {
         let equals = rest.find("=\"")?;
         let (key, quoted) = (&rest[..equals], &rest[equals + 1..]);
-        let length = quoted_bytes(quoted)?;
+        let length = json::string_end(quoted.as_bytes())?;
         pairs.push((key.into(), unquote(&quoted[..length])?));
         match &quoted[length..] {
             "}" => return Some(pairs),
             behind => rest = behind.strip_prefix(", ")?,
         }
     }
-}
-
-/// The bytes of the quoted string that the text begins with.
-fn quoted_bytes(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// The field key of a column that is named and shown as those of our `series` frames; else its name.

@@ -1,6 +1,6 @@
 //! The cells of a column, which is the text of a JSON list that was checked before.
 
-use memchr::memchr2;
+use crate::json;
 
 /// The cells as text, none of them with space around it; None if the text is no list.
 ///
@@ -26,7 +26,7 @@ impl<'a> Iterator for Cells<'a> {
         let rest = self.rest.take()?.trim_ascii_start();
         let bytes = rest.as_bytes();
         let mut end = if bytes.first() == Some(&b'"') {
-            string_end(bytes)
+            json::string_end(bytes).unwrap_or(bytes.len())
         } else {
             0
         };
@@ -37,19 +37,6 @@ impl<'a> Iterator for Cells<'a> {
         self.rest = behind.strip_prefix(',');
         Some(cell.trim_ascii_end())
     }
-}
-
-/// Where the string that `bytes` begins with is over.
-fn string_end(bytes: &[u8]) -> usize {
-    let mut at = 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if bytes[at] == b'"' {
-            return at + 1;
-        }
-        at += 2;
-    }
-    bytes.len()
 }
 
 #[cfg(test)]
