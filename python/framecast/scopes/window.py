@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -17,15 +16,9 @@ CACHED_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(msgspec.Struct, frozen=True):
     """How much of the window a client wants: the newest rows, and only what was published lately. None: all of it."""
 
-    rows: int | None = None
-    seconds: float | None = None
-
-
-class _Wish(msgspec.Struct):
     rows: Annotated[int, msgspec.Meta(ge=0, lt=MAX_ROWS)] | None = None
     seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
@@ -39,10 +32,9 @@ def parse_extent(data: bytes | None) -> Extent:
     if data is None or not data.lstrip().startswith(b"{"):
         return Extent()
     try:
-        wish = msgspec.json.decode(data, type=_Wish)
+        return msgspec.json.decode(data, type=Extent)
     except msgspec.ValidationError as error:
         raise Refusal(400, f"Bad Request: rows and seconds of the subscribe data must be numbers: {error}") from None
-    return Extent(wish.rows, wish.seconds)
 
 
 class WindowFrames:
