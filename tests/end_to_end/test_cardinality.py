@@ -30,9 +30,9 @@ MAX_MEASUREMENTS = 1_000
 NAME_BYTES = 64
 """A short name in the leanest table: an entry, a pointer, an allocation."""
 
-MOST_GROWTH_BYTES = 2 * HISTORY_BYTES
+MOST_GROWTH_BYTES = 4 * HISTORY_BYTES
 """From a fifth of a flood to its end. The history is full by then, but its publications change places: an allocator
-may need as much again. A million names that stay, less a fifth, would take six times as much."""
+may need as much again and more. A million names that stay, less a fifth, would take three times as much."""
 
 LITTLE_GROWTH_BYTES = 2 << 20
 """The same for a flood of few thousand names that publishes little. Names of 100 bytes and more take 600 each."""
