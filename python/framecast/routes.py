@@ -13,6 +13,7 @@ from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.client.websocket import WebSocketTransport
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
@@ -75,11 +76,12 @@ class SubscriberSockets:
                     max_message_bytes=limits.message_size_limit,
                     handshake_seconds=self.limits.head_seconds,
                 )
+                transport = WebSocketTransport(websocket)
                 if 0 <= limits.max_connections <= self.served:
                     limit = CloseCode.CONNECTION_LIMIT
-                    await refuse(websocket, limit.code, limit.reason, seconds=limits.close_seconds)
+                    await refuse(transport, limit.code, limit.reason, seconds=limits.close_seconds)
                 else:
-                    await self._count(serve_subscriber(websocket, outbound, identity, self.rooms))
+                    await self._count(serve_subscriber(transport, outbound, identity, self.rooms))
                 # Its reader may be waiting for a peer that will never close.
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:

@@ -23,6 +23,7 @@ from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScop
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms, admit_everyone
+from framecast.client.websocket import WebSocketTransport
 from framecast.errors import PeerError, Refusal
 from framecast.settings import Live
 
@@ -162,7 +163,7 @@ async def open_world(
 
             async def serve() -> None:
                 with world.scope:
-                    await serve_subscriber(world.server, outbox, DEVELOPER, rooms)
+                    await serve_subscriber(WebSocketTransport(world.server), outbox, DEVELOPER, rooms)
                 world.ended.set()
                 await outbox.aclose()
 
@@ -585,7 +586,7 @@ async def test_one_client_too_many_is_turned_away(autojump_clock: trio.testing.M
         await world.say(CONNECT, "and more")
 
         async def turn_away() -> None:
-            await refuse(world.server, 3504, "connection limit", seconds=5)
+            await refuse(WebSocketTransport(world.server), 3504, "connection limit", seconds=5)
 
         nursery.start_soon(turn_away)
         assert await world.wait_closed() == (3504, "connection limit")

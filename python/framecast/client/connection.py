@@ -1,4 +1,4 @@
-"""One subscriber's connection: the one place where its WebSocket, its session and the rooms meet.
+"""One subscriber's connection: the one place where its transport, its session and the rooms meet.
 
 Four tasks share a connection: one always reads, one acts on what was read, one minds the time, one waits for the
 server's end. Whoever finds a reason to end notes it and cancels the others; the goodbye is said once, at the end.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import structlog
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from framecast.accounts.identity import Identity
 from framecast.channels.beginning import Begin
@@ -19,6 +18,7 @@ from framecast.client import metrics
 from framecast.client.inbox import Inbox
 from framecast.client.rooms import Outbox, Rooms
 from framecast.client.session import Action, Connect, Publish, Refuse, Session, State, Subscribe, Unsubscribe
+from framecast.client.transport import PeerLeft, Transport
 from framecast.errors import PeerError, Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.codes import CloseCode, ErrorCode
@@ -30,8 +30,6 @@ NORMAL = 1000
 ROOM_POLL_SECONDS = 0.02
 ROOM_POLL_MOST_SECONDS = 0.25
 """Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
-
-TOO_BIG = 1009
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Ending:
 
 PEER_LEFT = Ending(None, "the client left", "peer")
 CUT = Ending(None, CloseCode.SLOW.reason, str(CloseCode.SLOW.code))
-MESSAGE_TOO_BIG = Ending(None, "message too big", str(TOO_BIG))
+MESSAGE_TOO_BIG = Ending(None, "message too big", "1009")
 REFUSED = Ending(NORMAL, "connect refused", str(NORMAL))
 
 
@@ -53,15 +51,15 @@ def _ending(close: CloseCode) -> Ending:
     return Ending(close.code, close.reason, str(close.code))
 
 
-async def serve_subscriber(websocket: WebSocketConnection, outbox: Outbox, subscriber: Identity, rooms: Rooms) -> None:
-    """Serve one accepted WebSocket until it ends, for whatever reason; then the core has left all its channels.
+async def serve_subscriber(transport: Transport, outbox: Outbox, subscriber: Identity, rooms: Rooms) -> None:
+    """Serve one client until it ends, for whatever reason; then the core has left all its channels.
 
     Raises nothing of its own: what goes wrong inside ends this connection only. The caller owns the stream beneath
     and closes it afterwards. When cancelled there is no goodbye; to have one, set `rooms.stopping` first.
     """
     client = str(uuid.uuid4())
     session = Session(client, subscriber.org_id, settings=rooms.settings, version=rooms.version)
-    connection = _Connection(websocket, outbox, subscriber, rooms=rooms, session=session)
+    connection = _Connection(transport, outbox, subscriber, rooms=rooms, session=session)
     label = "cancelled"
     log.debug("subscriber_opened", client=client, connection=outbox.connection)
     with metrics.CONNECTIONS.track_inprogress():
@@ -72,24 +70,24 @@ async def serve_subscriber(websocket: WebSocketConnection, outbox: Outbox, subsc
                 rooms.hub.leave(outbox.connection)
             label = ending.label
             if ending.code is not None:
-                await _close(websocket, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
+                await _close(transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
         finally:
             metrics.CLOSES.labels(label).inc()
             log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
 
 
-async def refuse(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
-    """Close an accepted WebSocket that will not be served, such as one past the connection limit (3504)."""
+async def refuse(transport: Transport, code: int, reason: str, *, seconds: float) -> None:
+    """Turn away a client that will not be served, such as one past the connection limit (3504)."""
     metrics.CLOSES.labels(str(code)).inc()
-    await _close(websocket, code, reason, seconds=seconds)
+    await _close(transport, code, reason, seconds=seconds)
 
 
-async def _close(websocket: WebSocketConnection, code: int, reason: str, *, seconds: float) -> None:
+async def _close(transport: Transport, code: int, reason: str, *, seconds: float) -> None:
     # Shielded, so that a cancellation meanwhile does not cut the close frame off, but never for longer than the scopes
     # around allow: a server that goes down has a deadline of its own.
     until = min(trio.current_time() + seconds, trio.current_effective_deadline())
     with trio.move_on_at(until, shield=True):
-        await websocket.aclose(code, reason)
+        await transport.close(code, reason)
 
 
 class _Connection:
@@ -97,14 +95,14 @@ class _Connection:
 
     def __init__(
         self,
-        websocket: WebSocketConnection,
+        transport: Transport,
         outbox: Outbox,
         subscriber: Identity,
         *,
         rooms: Rooms,
         session: Session,
     ) -> None:
-        self._websocket = websocket
+        self._transport = transport
         self._outbox = outbox
         self._subscriber = subscriber
         self._rooms = rooms
@@ -148,10 +146,9 @@ class _Connection:
         """Always be reading: behind an unread message trio-websocket sees neither pings nor the end."""
         try:
             while True:
-                await self._inbox.put(await self._websocket.get_message())
-        except ConnectionClosed as closed:
-            too_big = closed.reason is not None and closed.reason.code == TOO_BIG
-            self._ending = self._ending or (MESSAGE_TOO_BIG if too_big else self._lost())
+                await self._inbox.put(await self._transport.receive())
+        except PeerLeft as left:
+            self._ending = self._ending or (MESSAGE_TOO_BIG if left.too_big else self._lost())
         # What was said before leaving still counts: many a script publishes and goes.
         self._scope.deadline = trio.current_time() + self._settings.close_seconds
         self._inbox.close()

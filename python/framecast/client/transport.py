@@ -1,0 +1,25 @@
+"""How one client's frames come in and how a goodbye goes out: what differs between a WebSocket and the others.
+
+Everything else that is said to a client goes through its outbox, whatever the transport.
+"""
+
+from typing import Protocol
+
+
+class PeerLeft(Exception):  # noqa: N818 - what peers do, no failure of ours
+    """Nothing more will come from this client."""
+
+    def __init__(self, *, too_big: bool = False) -> None:
+        super().__init__("the client left")
+        self.too_big = too_big
+        """Whether it was turned out for a message larger than `live.message_size_limit`."""
+
+
+class Transport(Protocol):
+    """One client's way to us."""
+
+    async def receive(self) -> str | bytes:
+        """The next frame of commands, waiting for it. PeerLeft when there will be none."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Tell the client why it ends, and let go. The caller sets the deadline."""
