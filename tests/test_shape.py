@@ -38,6 +38,7 @@ ONLY = {
 NEVER = {
     "protocol": {"trio", "time", "socket", "structlog"},
     "client/session.py": {"trio", "time", "socket", "structlog"},
+    "client/actions.py": {"trio", "time", "socket", "structlog"},
     "channels": {"h11", "trio_websocket", "starlette", "hypercorn"},
     "scopes": {"h11", "trio_websocket", "socket"},
 }

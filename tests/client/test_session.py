@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
-from framecast.client.session import (
-    LEGAL_MOVES,
-    Connect,
-    Publish,
-    Refuse,
-    Session,
-    State,
-    Subscribe,
-    Unsubscribe,
-)
+from framecast.client.actions import Connect, Publish, Refuse, Subscribe, Unsubscribe
+from framecast.client.session import LEGAL_MOVES, Session, State
 from framecast.errors import PeerError, Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.codes import ErrorCode

@@ -13,23 +13,21 @@ import structlog
 import trio
 
 from framecast.accounts.identity import Identity
-from framecast.channels.beginning import Begin
 from framecast.client import metrics
+from framecast.client.actions import Connect
+from framecast.client.commands import Commands
 from framecast.client.inbox import Inbox
 from framecast.client.rooms import Outbox, Rooms
-from framecast.client.session import Action, Connect, Publish, Refuse, Session, State, Subscribe, Unsubscribe
+from framecast.client.session import Session, State
 from framecast.client.transport import PeerLeft, Transport
-from framecast.errors import PeerError, Refusal
+from framecast.errors import PeerError
 from framecast.protocol import json_codec
-from framecast.protocol.codes import CloseCode, ErrorCode
+from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command
 
 log = structlog.get_logger(__name__)
 
 NORMAL = 1000
-ROOM_POLL_SECONDS = 0.02
-ROOM_POLL_MOST_SECONDS = 0.25
-"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +102,7 @@ class _Connection:
     ) -> None:
         self._transport = transport
         self._outbox = outbox
-        self._subscriber = subscriber
-        self._rooms = rooms
+        self._stopping = rooms.stopping
         self._settings = rooms.settings
         self._session = session
         self._inbox = Inbox(rooms.settings.message_size_limit)
@@ -113,6 +110,7 @@ class _Connection:
         self._ending: Ending | None = None
         self._scope = trio.CancelScope()
         self._log = log.bind(client=session.client, connection=outbox.connection)
+        self._commands = Commands(session, outbox, subscriber, rooms, self._send)
 
     async def run(self) -> Ending:
         """Run until there is a reason to end, and return it."""
@@ -139,7 +137,7 @@ class _Connection:
         return CUT if self._outbox.overflowed else PEER_LEFT
 
     async def _await_shutdown(self) -> None:
-        await self._rooms.stopping.wait()
+        await self._stopping.wait()
         self._end(_ending(CloseCode.SHUTDOWN))
 
     async def _read(self) -> None:
@@ -162,92 +160,15 @@ class _Connection:
                         metrics.COMMANDS.labels(item.method).inc()
                     action = self._session.receive(item)
                     if action is not None:
-                        await self._carry_out(action)
+                        await self._commands.carry_out(action)
+                    if isinstance(action, Connect):
+                        self._connect_answered.set()
                     # A message may hold thousands of commands that never wait.
                     await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for this module
         except PeerError as broken:
             self._end(Ending(broken.code, broken.reason, str(broken.code)))
         else:
             self._end(PEER_LEFT)
-
-    async def _carry_out(self, action: Action) -> None:
-        """Do what a command asks for and answer it, whatever comes of it."""
-        try:
-            with trio.fail_after(self._settings.command_seconds):
-                await self._perform(action)
-        except PeerError:
-            raise
-        except Refusal as refusal:
-            self._refuse(action, refusal)
-        except trio.TooSlowError:
-            self._log.warning("command_timed_out", command=type(action).__name__)
-            self._refuse(action, ErrorCode.INTERNAL.refusal())
-        except Exception:  # noqa: BLE001 - one command's failure is answered, logged and costs no connection
-            self._log.exception("command_failed", command=type(action).__name__)
-            self._refuse(action, ErrorCode.INTERNAL.refusal())
-        if isinstance(action, Connect):
-            self._connect_answered.set()
-
-    async def _perform(self, action: Action) -> None:
-        match action:
-            case Connect():
-                self._rooms.admit(self._subscriber)
-                self._send(self._session.connected(action))
-            case Subscribe():
-                await self._subscribe(action)
-            case Unsubscribe():
-                if action.address is not None:
-                    self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
-                self._send(self._session.unsubscribed(action))
-            case Publish():
-                scope = self._rooms.scopes.find(action.address)
-                await scope.publish(self._subscriber, action.address, action.data)
-                self._send(self._session.published(action))
-            case Refuse():
-                # Raised from here, it would hold this frame and the frame it, until the collector comes by.
-                self._refuse(action, action.refusal)
-
-    async def _subscribe(self, action: Subscribe) -> None:
-        scope = self._rooms.scopes.find(action.address)
-        await self._await_room()
-        begin = await scope.subscribe(self._subscriber, action.address, action.data)
-        try:
-            self._begin(action, begin)
-        except Refusal:
-            # The scope may have begun the channel for this client, which may name ever new ones.
-            self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
-            raise
-
-    def _begin(self, action: Subscribe, begin: Begin) -> None:
-        # One step, without a checkpoint: no publication falls between the beginning and the subscription, and none
-        # overtakes the reply. The hub comes before the reply because it may refuse.
-        beginning = begin(action.returning)
-        if action.returning is not None:
-            metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
-        if action.all_or_nothing and not beginning.recovered:
-            raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
-        self._rooms.hub.subscribe(self._outbox.connection, action.address, action.channel)
-        self._send(self._session.subscribed(action, beginning))
-
-    async def _await_room(self) -> None:
-        """Wait until a channel's past fits the queue; Refusal 111 when the client reads too slowly for that.
-
-        A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and
-        would cut a client that reads well. The queue is polled: only the writer thread knows when it empties, and an
-        event for it would be paid for by every connection that never waits here.
-        """
-        patience = trio.current_time() + self._settings.room_seconds
-        pause = ROOM_POLL_SECONDS
-        while self._outbox.queued_bytes > self._settings.queue_bytes // 4:
-            left = patience - trio.current_time()
-            if left <= 0:
-                raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
-            await trio.sleep(min(pause, left))
-            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
-
-    def _refuse(self, action: Action, refusal: Refusal) -> None:
-        metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
-        self._send(self._session.refused(action, refusal))
 
     def _send(self, message: bytes) -> None:
         try:

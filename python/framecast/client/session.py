@@ -6,7 +6,6 @@ into reply bytes. One command is finished before the next is given in, so no sub
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
@@ -15,6 +14,7 @@ from msgspec import Raw
 from framecast.channels.address import Address, parse_channel
 from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
+from framecast.client.actions import Action, Connect, Publish, Refuse, Subscribe, Unsubscribe
 from framecast.errors import PeerError, Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.codes import TEMPORARY, CloseCode, ErrorCode
@@ -82,55 +82,6 @@ LEGAL_MOVES: Mapping[State, Mapping[str, Verdict]] = {
     },
 }
 """What becomes of each method: carried out, answered with an error, or the end. A refused session hears nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Let this client in, or not."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """Ask for permission, then begin to deliver."""
-
-    id: int
-    channel: str
-    address: Address
-    data: bytes | None
-    returning: Position | None
-    """Where the client stood, if it asks for what it missed."""
-    all_or_nothing: bool = False
-    """Whether a returning client wants error 112 where not all it missed is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
-    """Stop delivering; without an address there is nothing to stop."""
-
-    id: int
-    address: Address | None
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Ask for permission, then publish."""
-
-    id: int
-    address: Address
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Answer with an error."""
-
-    id: int
-    refusal: Refusal
-
-
-Action = Connect | Subscribe | Unsubscribe | Publish | Refuse
 
 
 class Session:
