@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from framecast.cli.configuration_page import EXAMPLE, Row, render, rows_of
-from framecast.settings import SECTIONS, Settings, load_settings
+from framecast.configuration import load_settings
+from framecast.settings import SECTIONS, Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 KEYS = [(name, field.name) for name, section in SECTIONS.items() for field in msgspec.structs.fields(section)]

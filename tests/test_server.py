@@ -18,9 +18,10 @@ import trio
 from end_to_end.wire import TEXT, Connection, ConnectionEnded, connect, encode_frame, request, upgrade_request
 from framecast import routes
 from framecast.api import app as api_app
+from framecast.configuration import load_settings
 from framecast.errors import ConfigurationError
 from framecast.server import serve
-from framecast.settings import Settings, load_settings
+from framecast.settings import Settings
 
 PATIENCE_SECONDS = 20
 

@@ -21,7 +21,7 @@ FLOORS = [
     {"plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
-    {"logs"},
+    {"configuration", "logs"},
     {"settings"},
     {"protocol", "_core", "metrics"},
     {"errors", "__init__"},

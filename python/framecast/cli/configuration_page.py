@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from framecast import settings
-from framecast.settings import ENVIRONMENT_PREFIX, KIB, MIB, SECTIONS
+from framecast.configuration import ENVIRONMENT_PREFIX
+from framecast.settings import KIB, MIB, SECTIONS
 
 EXAMPLE = """\
 [server]

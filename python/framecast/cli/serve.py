@@ -8,7 +8,7 @@ import trio
 from cyclopts import Parameter
 
 from framecast import logs
-from framecast.settings import load_settings
+from framecast.configuration import load_settings
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Young collections are rare and full ones rarer: reference counts free what a request leaves behind, and a full

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from framecast.configuration import load_settings
 from framecast.errors import ConfigurationError
-from framecast.settings import Settings, load_settings
+from framecast.settings import Settings
 
 
 def write(tmp_path: Path, text: str) -> Path:
