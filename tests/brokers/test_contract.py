@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.broker import Broker, Draft, Publication
+from framecast.channels.client_info import ClientInfo
 
 BROKERS: list[Callable[[], Broker]] = [MemoryBroker]
 
@@ -35,6 +36,15 @@ async def test_an_acknowledged_publication_is_delivered(make: Callable[[], Broke
         assert [(item.channel, item.data, item.schema, item.offset) for item in delivered] == [
             ("1/a/b/c", b"{}", b"[]", offsets[0])
         ]
+
+    await with_running(make, use)
+
+
+async def test_who_published_arrives_with_the_publication(make: Callable[[], Broker]) -> None:
+    async def use(broker: Broker, delivered: list[Publication]) -> None:
+        info = ClientInfo("42", "c1", b'{"name":"Ann"}')
+        await broker.publish([Draft("1/a/b/c", b"1", info=info), Draft("1/a/b/c", b"2")])
+        assert [item.info for item in delivered] == [info, None]
 
     await with_running(make, use)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from framecast.channels.broker import Position, Publication
+from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ENTRY_BYTES, ChannelHistory
 from framecast.channels.retention import Histories
 from framecast.settings import History
@@ -113,6 +114,18 @@ def test_at_a_streams_limit_the_channel_that_holds_most_loses_first() -> None:
     assert offsets_by_channel(kept, *CHANNELS[:3]) == {CHANNELS[0]: [2, 3], CHANNELS[1]: [1], CHANNELS[2]: [1]}
     take_in_turn(kept, *[CHANNELS[0]] * 9)
     assert offsets_by_channel(kept, *CHANNELS[:2]) == {CHANNELS[0]: [11, 12], CHANNELS[1]: [1]}
+
+
+def test_who_published_is_kept_and_counted() -> None:
+    kept = Histories(History(), lambda: 0.0)
+    info = ClientInfo("jürgen", "c1", b'{"a":1}', b"[2]")
+    kept.take(Publication(CHANNELS[0], b"x" * 10, None, 1, "e", 1, 0, info))
+    found = kept.find(CHANNELS[0])
+    assert found is not None
+    assert [one.info for one in found.after(0)] == [info]
+    assert kept.bytes == found.bytes == 10 + ENTRY_BYTES + 7 + 2 + 7 + 3
+    found.drop_oldest()
+    assert found.bytes == 0
 
 
 def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:

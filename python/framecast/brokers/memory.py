@@ -36,7 +36,14 @@ class MemoryBroker:
             offsets.append(offset)
             self._deliver(
                 Publication(
-                    draft.channel, draft.data, draft.schema, draft.rows, before.epoch, offset, previous=before.offset
+                    draft.channel,
+                    draft.data,
+                    draft.schema,
+                    draft.rows,
+                    before.epoch,
+                    offset,
+                    previous=before.offset,
+                    info=draft.info,
                 )
             )
         return offsets

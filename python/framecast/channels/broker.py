@@ -10,6 +10,8 @@ from typing import Protocol
 
 import trio
 
+from framecast.channels.client_info import ClientInfo
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -36,7 +38,10 @@ class Draft:
     """The channel's whole frame schema where this message makes it new or another; `data` holds it too."""
 
     rows: int = 0
-    """Rows of a frame; 0 for what is none."""
+    """Rows of a frame, as histories count them; 1 for a message that is none."""
+
+    info: ClientInfo | None = None
+    """The client that published it; None for what the server itself or a push brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Publication:
     epoch: str
     offset: int
     previous: int
+    info: ClientInfo | None = None
 
 
 Deliver = Callable[[Publication], None]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from framecast.channels.broker import Position, Publication
+from framecast.channels.client_info import ClientInfo
 
 ENTRY_BYTES = 256
 """What keeping a publication costs beside its data, and more than a reply takes for it: tiny ones must count."""
@@ -24,11 +25,12 @@ class Kept:
     rows: int
     received_at: float
     """When this node delivered it, on the caller's clock."""
+    info: ClientInfo | None = None
 
     @property
     def size_bytes(self) -> int:
         """What keeping it costs."""
-        return len(self.data) + ENTRY_BYTES
+        return len(self.data) + ENTRY_BYTES + (0 if self.info is None else self.info.size_bytes)
 
 
 class ChannelHistory:
@@ -55,7 +57,14 @@ class ChannelHistory:
         self.position = Position(publication.epoch, publication.offset)
         if publication.schema is not None:
             self.schema, self.schema_offset = publication.schema, publication.offset
-        kept = Kept(publication.offset, publication.previous, publication.data, publication.rows, received_at)
+        kept = Kept(
+            publication.offset,
+            publication.previous,
+            publication.data,
+            publication.rows,
+            received_at,
+            publication.info,
+        )
         self._kept.append(kept)
         self.rows += kept.rows
         self.bytes += kept.size_bytes
