@@ -1,15 +1,21 @@
 """What is kept of one channel's past: its newest publications as they were delivered, and the newest frame schema.
 
-One truth for two questions: which publications a returning subscriber missed (recovery), and what a new one begins
-with (the window, which the scope joins into a frame). No clock, no I/O; limits are the business of `retention`.
+One truth for three questions: which publications a returning subscriber missed (recovery), what a new one begins with
+(the window, which the scope joins into a frame), and what the history command hands out (pages). No clock, no I/O;
+limits are the business of `retention`.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
+from framecast.protocol.codes import ErrorCode
+
+ALL = -1
+"""As a page's limit."""
 
 ENTRY_BYTES = 256
 """What keeping a publication costs beside its data, and more than a reply takes for it: tiny ones must count."""
@@ -115,3 +121,38 @@ class ChannelHistory:
         if missed:
             return missed if missed[0].previous <= position.offset else None
         return missed if position.offset == self.position.offset else None
+
+    def newest_since(self, position: Position) -> Sequence[Kept] | None:
+        """The newest publication, or nothing for who stands behind it already; None when it is not kept any more.
+
+        What a returning subscriber of a cache gets: it holds a state, which each publication replaces, so the epoch of
+        its position does not matter (centrifuge's isCacheRecovered; there, who stands at the top of an empty history is
+        told that it missed something).
+        """
+        if position == self.position and position.offset:
+            return ()
+        return (self._kept[-1],) if self._kept else None
+
+    def page(self, *, since: Position | None, limit: int, reverse: bool) -> list[Kept]:
+        """At most `limit` of the publications that are kept: the oldest first, or with `reverse` the newest first.
+
+        `since` leaves out what does not lie behind it, with `reverse` what does not lie before it. What is not kept
+        any more is missing without a word. 0 gives nothing and `ALL` everything.
+
+        Refusal 107 for another negative limit and for `reverse` since the very beginning, 112 for a position in another
+        epoch (centrifuge's HistoryOptions and its handler of the command).
+        """
+        if limit < ALL:
+            raise ErrorCode.BAD_REQUEST.refusal(f"bad request: limit {limit} is neither a count nor -1 for all")
+        if since is not None and reverse and since.offset == 0:
+            raise ErrorCode.BAD_REQUEST.refusal("bad request: nothing lies before offset 0")
+        if since is not None and not self.knows(since):
+            raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
+        wanted = None if limit == ALL else limit
+        if reverse:
+            return list(islice((kept for kept in reversed(self._kept) if _before(kept, since)), wanted))
+        return list(islice((kept for kept in self._kept if since is None or kept.offset > since.offset), wanted))
+
+
+def _before(kept: Kept, since: Position | None) -> bool:
+    return since is None or kept.offset < since.offset
