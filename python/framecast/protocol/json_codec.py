@@ -7,9 +7,9 @@ import msgspec
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, Reply, read_command
+from framecast.protocol.payload import without_line_breaks
 
 NEWLINE = b"\n"
-_LINE_BREAKS = b"\r\n"
 
 _decoder = msgspec.json.Decoder(Envelope)
 _encoder = msgspec.json.Encoder()
@@ -50,12 +50,6 @@ def _decode_line(line: bytes) -> Command | Pong:
 def encode(*messages: Reply | Push | Ping) -> bytes:
     """Write replies and pushes as one WebSocket message.
 
-    Payloads are embedded as they are, except that line breaks are taken out: in JSON they can only stand between
-    tokens (inside strings they are escaped), and clients split the message at them.
+    Payloads are embedded as they are, except that line breaks are taken out.
     """
-    return NEWLINE.join(_encode_line(message) for message in messages)
-
-
-def _encode_line(message: Reply | Push | Ping) -> bytes:
-    line = _encoder.encode(message)
-    return line.translate(None, _LINE_BREAKS) if NEWLINE in line or b"\r" in line else line
+    return NEWLINE.join(without_line_breaks(_encoder.encode(message)) for message in messages)
