@@ -14,19 +14,29 @@ from framecast.errors import PeerError
 from framecast.protocol import json_codec
 from framecast.protocol.messages import (
     METHODS,
+    ClientInfo,
     Command,
+    ConnectResult,
+    Disconnect,
     Empty,
     Error,
     HistoryResult,
+    Message,
     Ping,
     Pong,
+    Presence,
+    PresenceResult,
+    PresenceStatsResult,
     Publication,
     PublishRequest,
     Push,
     PushBody,
+    RefreshResult,
     Reply,
+    Subscribe,
     SubscribeRequest,
     SubscribeResult,
+    Unsubscribe,
 )
 
 SAMPLES = [
@@ -187,6 +197,56 @@ def test_empty_results_are_present_and_defaults_are_not() -> None:
     )
     push = Push(PushBody(channel="a", pub=Publication(data=Raw(b"null"))))
     assert json_codec.encode(push) == b'{"push":{"channel":"a","pub":{"data":null}}}'
+
+
+def test_a_reply_without_an_id_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="needs the id of its command"):
+        Reply(id=0, publish=Empty())
+
+
+@pytest.mark.parametrize(
+    ("push", "written"),
+    [
+        (PushBody(), b"{}"),
+        (PushBody("a", pub=Publication(Raw(b"[1,\n2]"), offset=3)), b'{"channel":"a","pub":{"data":[1,2],"offset":3}}'),
+        (
+            PushBody("a", join=Presence(ClientInfo("", "c"))),
+            b'{"channel":"a","join":{"info":{"user":"","client":"c"}}}',
+        ),
+        (PushBody("a", unsubscribe=Unsubscribe(2000, "")), b'{"channel":"a","unsubscribe":{"code":2000,"reason":""}}'),
+        (PushBody("a", subscribe=Subscribe()), b'{"channel":"a","subscribe":{}}'),
+        (
+            PushBody("a", subscribe=Subscribe(Raw(b"1"), recoverable=True, epoch="e", offset=4, positioned=True)),
+            b'{"channel":"a","subscribe":{"data":1,"recoverable":true,"epoch":"e","offset":4,"positioned":true}}',
+        ),
+        (PushBody(message=Message(Raw(b"null"))), b'{"message":{"data":null}}'),
+        (
+            PushBody(connect=ConnectResult("c", subs={"a": SubscribeResult()}, session="s", node="n", time=5)),
+            b'{"connect":{"client":"c","subs":{"a":{}},"session":"s","node":"n","time":5}}',
+        ),
+        (PushBody(disconnect=Disconnect(3001, "")), b'{"disconnect":{"code":3001,"reason":""}}'),
+        (PushBody(refresh=RefreshResult(expires=True, ttl=9)), b'{"refresh":{"expires":true,"ttl":9}}'),
+    ],
+    ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else "",
+)
+def test_pushes_are_written_bare_and_wrapped(push: PushBody, written: bytes) -> None:
+    assert json_codec.encode_push(push) == written
+    assert json_codec.encode(Push(push)) == b'{"push":' + written + b"}"
+
+
+def test_what_sdks_index_is_always_written() -> None:
+    replies = [
+        Reply(1, presence=PresenceResult({})),
+        Reply(1, presence=PresenceResult({"": ClientInfo("", "")})),
+        Reply(1, presence_stats=PresenceStatsResult(0, 0)),
+        Reply(1, history=HistoryResult((), "", 0)),
+    ]
+    assert json_codec.encode(*replies).split(b"\n") == [
+        b'{"id":1,"presence":{"presence":{}}}',
+        b'{"id":1,"presence":{"presence":{"":{"user":"","client":""}}}}',
+        b'{"id":1,"presence_stats":{"num_clients":0,"num_users":0}}',
+        b'{"id":1,"history":{"publications":[],"epoch":"","offset":0}}',
+    ]
 
 
 PIECES = rb"""{ } "id": 1 0 , "subscribe": {"channel":"a"} "connect":{} {} "rpc": "data": "\ud800" null [ ] " - 1e999"""

@@ -6,7 +6,7 @@ import msgspec
 
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
-from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, Reply, read_command
+from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, PushBody, Reply, read_command
 from framecast.protocol.payload import without_line_breaks
 
 NEWLINE = b"\n"
@@ -53,3 +53,8 @@ def encode(*messages: Reply | Push | Ping) -> bytes:
     Payloads are embedded as they are, except that line breaks are taken out.
     """
     return NEWLINE.join(without_line_breaks(_encoder.encode(message)) for message in messages)
+
+
+def encode_push(push: PushBody) -> bytes:
+    """Write one push as clients of unidirectional transports get it: bare, without a line break at the end."""
+    return without_line_breaks(_encoder.encode(push))

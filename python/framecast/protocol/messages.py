@@ -239,7 +239,10 @@ class SubscribeResult(Struct, frozen=True, omit_defaults=True):
 
 
 class ConnectResult(Struct, frozen=True, omit_defaults=True):
-    """A granted connection. SDKs need `client`; `ping` 0 means that no pings will come."""
+    """A granted connection. SDKs need `client`; `ping` 0 means that no pings will come.
+
+    `session` and `node` say where commands go that cannot come by the same transport; `time` is Unix milliseconds.
+    """
 
     client: str
     version: str = ""
@@ -249,6 +252,9 @@ class ConnectResult(Struct, frozen=True, omit_defaults=True):
     ttl: int = 0
     ping: int = 0
     pong: bool = False
+    session: str = ""
+    node: str = ""
+    time: int = 0
 
 
 class Empty(Struct, frozen=True):
@@ -290,9 +296,12 @@ class RefreshResult(Struct, frozen=True, omit_defaults=True):
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):
-    """The answer to the command with this id: an error or one result."""
+    """The answer to the command with this id: an error or one result.
 
-    id: int
+    ValueError for id 0: SDKs take it for a push or a ping, and the command would wait for ever.
+    """
+
+    id: Id
     error: Error | None = None
     connect: ConnectResult | None = None
     subscribe: SubscribeResult | None = None
@@ -304,6 +313,10 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     rpc: RpcResult | None = None
     refresh: RefreshResult | None = None
     sub_refresh: RefreshResult | None = None
+
+    def __post_init__(self) -> None:
+        if self.id == 0:
+            raise ValueError("a reply needs the id of its command")
 
 
 class Presence(Struct, frozen=True):
@@ -325,8 +338,29 @@ class Message(Struct, frozen=True):
     data: Raw
 
 
+class Subscribe(Struct, frozen=True, omit_defaults=True):
+    """The server subscribed this client to a channel."""
+
+    data: Raw = NO_DATA
+    recoverable: bool = False
+    epoch: str = ""
+    offset: Offset = 0
+    positioned: bool = False
+
+
+class Disconnect(Struct, frozen=True, omit_defaults=True):
+    """The connection is over, where a transport has no close code. SDKs decide by `code` whether to come back."""
+
+    code: int
+    reason: str
+    reconnect: bool = False
+
+
 class PushBody(Struct, frozen=True, omit_defaults=True):
-    """One of the things a server says unasked."""
+    """One of the things a server says unasked; with nothing set, a ping of a transport of one direction.
+
+    `connect` is the first thing a unidirectional client hears.
+    """
 
     channel: str = ""
     pub: Publication | None = None
@@ -334,6 +368,10 @@ class PushBody(Struct, frozen=True, omit_defaults=True):
     leave: Presence | None = None
     unsubscribe: Unsubscribe | None = None
     message: Message | None = None
+    subscribe: Subscribe | None = None
+    connect: ConnectResult | None = None
+    disconnect: Disconnect | None = None
+    refresh: RefreshResult | None = None
 
 
 class Push(Struct, frozen=True):
