@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPUS := ../shared/data
 NODE := tests/end_to_end/node
+PROTO := framecast/protocol/schema/client
+PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(PROTO).proto
 
-.PHONY: build tools run test test-rust test-python check format docs bench fuzz clean
+.PHONY: build tools run test test-rust test-python check check-proto format docs proto bench fuzz clean
 
 build: $(VENV)/ready
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
@@ -39,7 +41,7 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-check: tools
+check: tools check-proto
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
@@ -48,6 +50,12 @@ check: tools
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest framecast._core
 
+check-proto: .tools/proto/ready
+	@mkdir -p target/proto
+	@$(PROTOC) --python_out=target/proto --pyi_out=target/proto
+	@for kind in py pyi; do cmp target/proto/$(PROTO)_pb2.$$kind python/$(PROTO)_pb2.$$kind \
+	  || { echo "python/$(PROTO).proto and what is generated from it differ: make proto"; exit 1; }; done
+
 format:
 	cargo fmt
 	$(BIN)/ruff format
@@ -55,6 +63,16 @@ format:
 
 docs: build
 	$(BIN)/python -m framecast.cli.configuration_page > docs/configuration.md
+
+# What reads and writes the Protobuf form, beside its schema.
+proto: .tools/proto/ready
+	$(PROTOC) --python_out=python --pyi_out=python
+
+.tools/proto/ready: pyproject.toml
+	$(PYTHON) -m venv .tools/proto
+	.tools/proto/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.tools/proto/bin/python -m pip install --quiet --group proto
+	touch $@
 
 bench: build
 	$(BIN)/python -m bench
