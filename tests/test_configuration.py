@@ -56,6 +56,17 @@ def test_variables_of_the_client_commands_are_not_settings() -> None:
         ("live.pong_seconds=0", "> 0"),
         ("server.dev=maybe", "allowed: true, false"),
         ("log.level=loud", "allowed: debug, info, warning, error"),
+        ("channels.stream=1", "--set channels.stream=1 is not of the form channels.SCOPE.key=value"),
+        ("channels.stream.deltas=true", "unknown key channels.stream.deltas (from --set channels.stream.deltas=true)"),
+        ("channels.stream.deltas=true", "did you mean delta?"),
+        ("channels.stream.delta=perhaps", "channels.stream.delta = 'perhaps' (from --set"),
+        ("channels.stream.delta=perhaps", "allowed: true, false"),
+        ("channels.a/b.recovery=all", "allowed: off, stream, cache"),
+        ("channels.a/b/c.delta=true", "[channels.a/b/c] (from --set channels.a/b/c.delta=true) names no channels"),
+        ("channels.a/.delta=true", "names no channels"),
+        ("channels.1.delta=true", "unlike an org prefix"),
+        ("channels.org-7/x.delta=true", "unlike an org prefix"),
+        ("channels.default.delta=true", "unlike an org prefix"),
     ],
 )
 def test_a_mistake_is_told(override: str, message: str) -> None:
@@ -72,6 +83,11 @@ def test_a_mistake_is_told(override: str, message: str) -> None:
         ("[nothing]\n", "unknown section [nothing]"),
         ("[live]\nqueue_bytes = 8.5\n", "expected int, got float"),
         ("[server]\nlisten = [1]\n", "server.listen = [1]"),
+        ("[channels]\ndelta = true\n", "channels.delta = True"),
+        ("[channels]\ndelta = true\n", '[channels.SCOPE] or [channels."SCOPE/NAMESPACE"]'),
+        ("[channels.stream]\ndelta = 1\n", "expected bool, got int"),
+        ("[channels.stream.telegraf]\ndelta = true\n", "unknown key channels.stream.telegraf"),
+        ('[channels."ä"]\ndelta = true\n', "names no channels"),
     ],
 )
 def test_a_mistake_in_the_file_is_told(tmp_path: Path, text: str, message: str) -> None:
@@ -89,3 +105,33 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_an_unknown_variable_is_told_with_its_name() -> None:
     with pytest.raises(ConfigurationError, match="environment FRAMECAST_LIVE_NOPE"):
         load_settings(environment={"FRAMECAST_LIVE_NOPE": "1"})
+
+
+def test_channel_options_are_set_by_scope_and_by_scope_and_namespace(tmp_path: Path) -> None:
+    text = '[channels.stream]\ndelta = true\npresence = true\n[channels."stream/a.b"]\nrecovery = "cache"\n'
+    settings = load_settings(
+        file=write(tmp_path, text),
+        environment={"FRAMECAST_CHANNELS_STREAM_DELTA": "false", "FRAMECAST_CHANNELS_MY_CHAT_ASK_PRESENCE": "true"},
+        overrides=["channels.stream/a.b.history_rows=7", "channels.a.b.publish=everybody"],
+    )
+    assert settings.channels == {
+        "stream": {"delta": False, "presence": True},
+        "stream/a.b": {"recovery": "cache", "history_rows": 7},
+        "my_chat": {"ask_presence": True},
+        "a.b": {"publish": "everybody"},
+    }
+
+
+@pytest.mark.parametrize("name", ["DELTA", "STREAM", "STREAM_DELTAS", "_DELTA", ""])
+def test_a_variable_that_names_no_scope_or_option_is_told(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"environment FRAMECAST_CHANNELS_{name}"):
+        load_settings(environment={f"FRAMECAST_CHANNELS_{name}": "true"})
+
+
+def test_an_empty_section_of_channel_options_counts_as_named(tmp_path: Path) -> None:
+    assert load_settings(file=write(tmp_path, "[channels.chat]\n"), environment={}).channels == {"chat": {}}
+
+
+def test_a_scope_may_begin_like_an_org_prefix() -> None:
+    overrides = ["channels.default2.delta=true", "channels.org-x.delta=true", "channels.7up.delta=true"]
+    assert set(load_settings(environment={}, overrides=overrides).channels) == {"default2", "org-x", "7up"}

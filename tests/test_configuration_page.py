@@ -8,7 +8,7 @@ import pytest
 
 from framecast.cli.configuration_page import EXAMPLE, Row, render, rows_of
 from framecast.configuration import load_settings
-from framecast.settings import SECTIONS, Settings
+from framecast.settings import CHANNEL_DEFAULTS, SECTIONS, ChannelOptions, Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 KEYS = [(name, field.name) for name, section in SECTIONS.items() for field in msgspec.structs.fields(section)]
@@ -63,3 +63,22 @@ def test_the_example_can_be_used(tmp_path: Path) -> None:
     assert loaded.live.max_connections == -1
     assert loaded != Settings()
     assert f"```toml\n{EXAMPLE}```" in render()
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(ChannelOptions), ids=lambda field: field.name)
+def test_every_channel_option_says_what_it_is_and_its_default_fits_through_its_variable(
+    field: msgspec.structs.FieldInfo,
+) -> None:
+    [row] = [row for row in rows_of("channels_chat", ChannelOptions) if row.key == field.name]
+    assert row.text.endswith(".")
+    default = re.fullmatch(r"`\"?(.*?)\"?`(?: \(\d+ [MK]iB\))?", row.default)
+    assert default is not None
+    loaded = load_settings(environment={row.variable: default[1]})
+    assert loaded.channels == {"chat": {field.name: field.default}}
+    assert f"`FRAMECAST_CHANNELS_SCOPE_{field.name.upper()}`" in render()
+
+
+def test_the_page_says_where_channels_differ_by_default() -> None:
+    page = render()
+    assert all(f"\n| `{name}` | " in page for name in CHANNEL_DEFAULTS)
+    assert '\n| `grafana/dashboard` | `presence = true`, `join_leave = "pushed"` |\n' in page

@@ -3,6 +3,9 @@
 Defaults < TOML file < environment (``FRAMECAST_LIVE_MAX_CONNECTIONS``) < flags (``--set live.max_connections=-1``).
 A key nobody knows or a value that does not fit is refused with the key, the value, where it came from and what is
 allowed.
+
+Channels have a section for each scope, or scope and namespace, that is named: ``[channels."stream/telegraf"]``,
+``--set channels.stream/telegraf.delta=true``. A variable can name a scope alone, ``FRAMECAST_CHANNELS_STREAM_DELTA``.
 """
 
 import difflib
@@ -14,16 +17,24 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
 from framecast.errors import ConfigurationError
-from framecast.settings import SECTIONS, Settings
+from framecast.settings import SECTIONS, ChannelOptions, ChannelOverrides, Settings
 
 ENVIRONMENT_PREFIX = "FRAMECAST_"
 CLIENT_VARIABLES = frozenset({"FRAMECAST_TOKEN"})
 """Read by `framecast push`, `watch` and `streams`; a server on the same machine must not trip over them."""
 
+CHANNELS = "channels"
+_CHANNELS_SECTION = re.compile(r"(?!(?:\d+|default|org-\d+)(?:/|$))[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)?")
+"""A scope or scope/namespace as in channels/address.py, where what reads like an org's prefix is no scope."""
+
+NAMED = "\0"
+"""No option: stands in a layer for a section of channel options, which means something even when it is empty."""
+
 Layer = dict[tuple[str, str], tuple[Any, str]]
-"""(section, key) → (value, where it came from)."""
+"""(section, key) → (value, where it came from). Sections of channel options are named ``channels.stream``."""
 
 
 def load_settings(
@@ -44,19 +55,30 @@ def load_settings(
     merged.update(_from_environment(os.environ if environment is None else environment))
     merged.update(_from_overrides(overrides))
     merged.update({place: (value, "the command line") for place, value in (flags or {}).items()})
-    return Settings(**{name: _build_section(name, merged) for name in SECTIONS})
+    sections: dict[str, Any] = {name: section(**_section_values(name, merged)) for name, section in SECTIONS.items()}
+    return Settings(**sections, channels=_build_channels(merged))
 
 
-def _build_section(section: str, merged: Layer) -> Any:
-    values = {}
-    for (where, key), (value, source) in merged.items():
-        if where == section:
-            values[key] = _convert(section, key, value, source)
-    return SECTIONS[section](**values)
+def _section_values(section: str, merged: Layer) -> dict[str, Any]:
+    return {
+        key: _convert(section, key, value, source)
+        for (where, key), (value, source) in merged.items()
+        if where == section
+    }
+
+
+def _build_channels(merged: Layer) -> dict[str, ChannelOverrides]:
+    sections = dict.fromkeys(section for section, _ in merged if section.startswith(f"{CHANNELS}."))
+    options = {place: given for place, given in merged.items() if place[1] != NAMED}
+    return {section.removeprefix(f"{CHANNELS}."): _section_values(section, options) for section in sections}
+
+
+def _struct_of(section: str) -> type[Struct]:
+    return ChannelOptions if section.startswith(f"{CHANNELS}.") else SECTIONS[section]
 
 
 def _convert(section: str, key: str, value: Any, source: str) -> Any:
-    fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
+    fields = {field.name: field for field in msgspec.structs.fields(_struct_of(section))}
     if key not in fields:
         raise ConfigurationError(
             f"unknown key {section}.{key} (from {source}); {_suggest(key, fields)}"
@@ -84,11 +106,22 @@ def _is_list(expected: Any) -> bool:
 
 
 def _known_section(section: str, source: str) -> None:
-    if section not in SECTIONS:
+    known = {*SECTIONS, CHANNELS}
+    if section not in known:
         raise ConfigurationError(
-            f"unknown section [{section}] (from {source}); {_suggest(section, SECTIONS)}"
-            f"known: {', '.join(sorted(SECTIONS))}"
+            f"unknown section [{section}] (from {source}); {_suggest(section, known)}known: {', '.join(sorted(known))}"
         )
+
+
+def _channels_section(name: str, source: str) -> str:
+    """The layer's section for the channels of `name`."""
+    if _CHANNELS_SECTION.fullmatch(name) is None:
+        raise ConfigurationError(
+            f"[{CHANNELS}.{name}] (from {source}) names no channels: it must be a scope (stream) or, in quotes, "
+            'a scope and namespace ("grafana/broadcast"), of letters, digits and _ - . and unlike an org prefix '
+            "(1, default, org-7)"
+        )
+    return f"{CHANNELS}.{name}"
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
@@ -108,7 +141,24 @@ def _from_toml(file: Path) -> Layer:
         _known_section(section, str(file))
         if not isinstance(table, dict):
             raise ConfigurationError(f"{section} = {table!r} (from {file}) stands outside any [section]")
-        layer.update({(section, key): (value, str(file)) for key, value in table.items()})
+        if section == CHANNELS:
+            layer.update(_channels_from_toml(table, str(file)))
+        else:
+            layer.update({(section, key): (value, str(file)) for key, value in table.items()})
+    return layer
+
+
+def _channels_from_toml(tables: Mapping[str, Any], source: str) -> Layer:
+    layer: Layer = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(
+                f"{CHANNELS}.{name} = {table!r} (from {source}) says nothing about which channels: options stand in "
+                f'[{CHANNELS}.SCOPE] or [{CHANNELS}."SCOPE/NAMESPACE"]'
+            )
+        section = _channels_section(name, source)
+        layer[section, NAMED] = (None, source)
+        layer.update({(section, key): (value, source) for key, value in table.items()})
     return layer
 
 
@@ -120,8 +170,22 @@ def _from_environment(environment: Mapping[str, str]) -> Layer:
         section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
         source = f"environment {name}"
         _known_section(section, source)
+        if section == CHANNELS:
+            section, key = _read_channels_variable(key, source)
         layer[section, key] = (value, source)
     return layer
+
+
+def _read_channels_variable(text: str, source: str) -> tuple[str, str]:
+    """Take ``stream_ask_presence`` apart: the longest option that it ends with counts."""
+    options = [option for option in ChannelOptions.__struct_fields__ if text.endswith(f"_{option}")]
+    if not options:
+        raise ConfigurationError(
+            f"unknown key {CHANNELS}.{text} ({source}); it must be {ENVIRONMENT_PREFIX}CHANNELS_SCOPE_OPTION, "
+            f"with one of the options {', '.join(sorted(ChannelOptions.__struct_fields__))}"
+        )
+    option = max(options, key=len)
+    return _channels_section(text.removesuffix(f"_{option}"), source), option
 
 
 def _from_overrides(overrides: Iterable[str]) -> Layer:
@@ -133,5 +197,10 @@ def _from_overrides(overrides: Iterable[str]) -> Layer:
         section, key, value = found.groups()
         source = f"--set {text}"
         _known_section(section, source)
+        if section == CHANNELS:
+            name, dot, key = key.rpartition(".")
+            if not dot:
+                raise ConfigurationError(f"{source} is not of the form {CHANNELS}.SCOPE.key=value")
+            section = _channels_section(name, source)
         layer[section, key] = (value, source)
     return layer

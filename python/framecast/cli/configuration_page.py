@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from framecast import settings
 from framecast.configuration import ENVIRONMENT_PREFIX
-from framecast.settings import KIB, MIB, SECTIONS
+from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings
 
 EXAMPLE = """\
 [server]
@@ -28,6 +28,15 @@ dev = true
 [live]
 max_connections = -1
 allowed_origins = ["https://grafana.example.com"]
+
+[channels.stream]
+delta = true
+
+[channels."grafana/broadcast"]
+ask_presence = true
+
+[channels.chat]
+publish = "subscribers"
 
 [log]
 format = "json"
@@ -57,6 +66,17 @@ a switch as `true` or `false`. Sizes are in bytes, times in seconds. `FRAMECAST_
 belongs to `framecast push`, `watch` and `streams`.
 """
 
+CHANNELS = """\
+Also as `--set channels.stream.delta=true` and `--set channels.grafana/broadcast.ask_presence=true`. A variable has the
+scope's name for `SCOPE`, and is taken to mean small letters; it cannot name a namespace. See channels.md.
+
+Where nothing is set for them, these differ from the defaults above. What is set, for a scope or for a scope and
+namespace, wins over this list.
+
+| channels | options |
+| --- | --- |
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -71,11 +91,21 @@ class Row:
 
 def render() -> str:
     """The whole page. ValueError when a section or key says nothing about itself."""
-    parts = [INTRODUCTION.format(example=EXAMPLE)]
-    for name, section in SECTIONS.items():
-        parts.append(f"\n## [{name}]\n\n{_tidy(section.__doc__)}\n")
-        parts.append("\n| key | default | allowed | what it is | environment |\n| --- | --- | --- | --- | --- |\n")
+    return INTRODUCTION.format(example=EXAMPLE) + "".join(_spell_section(name) for name in Settings.__struct_fields__)
+
+
+def _spell_section(name: str) -> str:
+    section = SECTIONS.get(name, ChannelOptions)
+    parts = [f"\n## [{name}]\n\n{_tidy(section.__doc__)}\n"]
+    parts.append("\n| key | default | allowed | what it is | environment |\n| --- | --- | --- | --- | --- |\n")
+    if section is not ChannelOptions:
         parts += [_line(row) for row in rows_of(name, section)]
+        return "".join(parts)
+    parts += [_line(row) for row in rows_of(f"{name}_SCOPE", section)]
+    parts.append(f"\n{CHANNELS}")
+    for channels, options in CHANNEL_DEFAULTS.items():
+        spelled = ", ".join(f"`{option} = {json.dumps(value)}`" for option, value in options.items())
+        parts.append(f"| `{channels}` | {spelled or 'none'} |\n")
     return "".join(parts)
 
 

@@ -1,0 +1,66 @@
+"""Which options a channel has: those of its scope and namespace, of its scope, and the defaults, settled once."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from framecast.channels.address import Address
+from framecast.settings import CHANNEL_DEFAULTS, ChannelOptions, ChannelOverrides, History
+
+
+class OptionsTable:
+    """The options of all channels. Holds no more than what the settings name."""
+
+    def __init__(self, overrides: Mapping[str, ChannelOverrides], history: History) -> None:
+        """What is set wins over `CHANNEL_DEFAULTS`, and in each of them a scope and namespace over its scope."""
+        self._rest = ChannelOptions(
+            history_rows=history.rows, history_seconds=history.seconds, history_bytes=history.bytes
+        )
+        self._settled: dict[str, ChannelOptions] = {}
+        for name in {**CHANNEL_DEFAULTS, **overrides}:
+            scope = name.partition("/")[0]
+            layers = (layer.get(part, {}) for layer in (CHANNEL_DEFAULTS, overrides) for part in (scope, name))
+            options = self._rest
+            for layer in layers:
+                options = msgspec.structs.replace(options, **layer)
+            self._settled[name] = _settle(options)
+        self.shortest_seconds = min(one.history_seconds for one in (self._rest, *self._settled.values()))
+        """What is kept for the shortest time of all is kept for this long."""
+        self.largest_bytes = max(one.history_bytes for one in (self._rest, *self._settled.values()))
+        """What the largest past of all channels may hold."""
+
+    def find(self, address: Address) -> ChannelOptions:
+        """The channel's options; `ask_presence` and `ask_history` are off where there is nothing to ask for."""
+        settled = self._settled
+        return settled.get(f"{address.scope}/{address.namespace}") or settled.get(address.scope) or self._rest
+
+
+def _settle(options: ChannelOptions) -> ChannelOptions:
+    return msgspec.structs.replace(
+        options,
+        ask_presence=options.ask_presence and options.presence,
+        ask_history=options.ask_history and options.history_rows > 0,
+    )
+
+
+def override(
+    options: ChannelOptions,
+    *,
+    presence: bool | None = None,
+    join_leave: bool | None = None,
+    recovery: bool | None = None,
+) -> ChannelOptions:
+    """One subscriber's options, as the `override` of its token has them; None leaves what the channel has.
+
+    Centrifugo's `presence` (it is counted in), `join_leave` (others are told that it comes and goes) and
+    `force_recovery`. Recovery where a channel has none is that of a stream. `force_push_join_leave`, whether this one
+    is told of others, is `events` of `Hub.subscribe`; there is no positioning without recovery, so none to force.
+    """
+    changes: dict[str, object] = {}
+    if presence is not None:
+        changes["presence"] = presence
+    if join_leave is not None and join_leave != (options.join_leave != "off"):
+        changes["join_leave"] = "asked" if join_leave else "off"
+    if recovery is not None and recovery != (options.recovery != "off"):
+        changes["recovery"] = "stream" if recovery else "off"
+    return msgspec.structs.replace(options, **changes)
