@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec import Raw
 
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, PushBody, Reply, read_command
 from framecast.protocol.payload import without_line_breaks
+
+NAME = "json"
+BINARY = False
 
 NEWLINE = b"\n"
 
@@ -58,3 +62,8 @@ def encode(*messages: Reply | Push | Ping) -> bytes:
 def encode_push(push: PushBody) -> bytes:
     """Write one push as clients of unidirectional transports get it: bare, without a line break at the end."""
     return without_line_breaks(_encoder.encode(push))
+
+
+def publishable(data: Raw) -> bytes:
+    """The payload of a command as JSON text on one line. That it is JSON was seen when the command was read."""
+    return without_line_breaks(bytes(data))

@@ -15,7 +15,11 @@ from msgspec import Raw, Struct
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, PushBody, Reply, read_command
+from framecast.protocol.payload import check_payload
 from framecast.protocol.schema import client_pb2
+
+NAME = "protobuf"
+BINARY = True
 
 MAX_LENGTH_BYTES = 10
 """What an unsigned varint of 64 bits takes at most; leading zeros may fill it."""
@@ -26,7 +30,7 @@ def decode(message: str | bytes | bytearray) -> Iterator[Command | Pong | PeerEr
 
     Where the message breaks the protocol the last item is PeerError 3501, so that the commands before it are carried
     out first, as centrifuge does; an empty message breaks it. Text or binary makes no difference. Payloads are any
-    bytes.
+    bytes: `publishable` checks those that others get.
 
     Numbers too large for their field lose their upper bits, as in every Protobuf reader, but an offset of 2^53 or more
     breaks the protocol as it does in JSON.
@@ -91,6 +95,11 @@ def encode(*messages: Reply | Push | Ping) -> bytes:
 def encode_push(push: PushBody) -> bytes:
     """Write one push as clients of unidirectional transports get it: bare, behind its length."""
     return _encode_message(client_pb2.Push(), push)
+
+
+def publishable(data: Raw) -> bytes:
+    """The payload of a command as JSON text on one line. Refusal 107 when it is no JSON, as JSON clients get it too."""
+    return check_payload(bytes(data))
 
 
 def _encode_message(message: Protobuf, content: Struct) -> bytes:
