@@ -19,12 +19,14 @@ pub mod channel;
 mod connection;
 mod event;
 pub mod queue;
+mod registry;
+mod shared;
+mod statistics;
 mod writer;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -33,116 +35,13 @@ use channel::Channels;
 use connection::{Connection, Content, Phase};
 pub use event::{Event, Kind};
 use queue::Buffer;
-use writer::Watch;
+use shared::Shared;
+pub use statistics::Statistics;
 
 use crate::wire::{Form, websocket};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Figures since the start, and sizes as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Connections not released yet.
-    pub connections: usize,
-    /// Subscribers of all channels; one that was cut counts until it is finished or removed.
-    pub subscriptions: usize,
-    /// Channels with a subscriber.
-    pub channels: usize,
-    /// Bytes in all queues.
-    pub queued_bytes: usize,
-    /// Publications put into queues.
-    pub deliveries: u64,
-    /// Wire forms that publications were encoded in.
-    pub encodings: u64,
-    /// Bytes the sockets took.
-    pub sent_bytes: u64,
-    /// System calls made for that.
-    pub send_calls: u64,
-    /// Connections cut because their queue was full.
-    pub overflows: u64,
-}
-
-#[derive(Default)]
-struct Counters {
-    deliveries: AtomicU64,
-    encodings: AtomicU64,
-    sent_bytes: AtomicU64,
-    send_calls: AtomicU64,
-    overflows: AtomicU64,
-}
-
-/// The connections by handle.
-#[derive(Default)]
-struct Registry {
-    connections: HashMap<u64, Arc<Connection>>,
-    last_id: u64,
-    /// The writer has ended: nothing more can be added.
-    closed: bool,
-}
-
-impl Registry {
-    fn find(&self, id: u64) -> Option<Arc<Connection>> {
-        self.connections.get(&id).cloned()
-    }
-
-    fn forget(&mut self, id: u64) {
-        self.connections.remove(&id);
-    }
-
-    fn close(&mut self) -> Vec<Arc<Connection>> {
-        self.closed = true;
-        self.connections
-            .drain()
-            .map(|(_, connection)| connection)
-            .collect()
-    }
-}
-
-/// What the writer is to attend to.
-#[derive(Default)]
-struct Work {
-    due: Vec<Arc<Connection>>,
-    /// The writer waits for the wake-up signal: whoever brings work raises it, and so only once.
-    asleep: bool,
-    stop: bool,
-    #[cfg(test)]
-    fail: bool,
-}
-
-impl Work {
-    fn fall_asleep(&mut self) -> bool {
-        self.asleep = self.due.is_empty() && !self.stop;
-        self.asleep
-    }
-}
-
-/// What the callers' threads and the writer have in common.
-struct Shared {
-    registry: Mutex<Registry>,
-    work: Mutex<Work>,
-    events: event::Events,
-    watch: Watch,
-    counters: Counters,
-}
-
-impl Shared {
-    /// Change the writer's orders, and wake it if it sleeps.
-    fn order(&self, change: impl FnOnce(&mut Work)) {
-        let asleep = {
-            let mut work = lock(&self.work);
-            change(&mut work);
-            std::mem::take(&mut work.asleep)
-        };
-        if asleep {
-            self.watch.wake.raise();
-        }
-    }
-
-    fn schedule(&self, connection: Arc<Connection>) {
-        self.order(|work| work.due.push(connection));
-    }
 }
 
 /// Every outbound byte of the connections it was given. All methods may be called from any thread.
@@ -158,13 +57,7 @@ impl Fanout {
     /// # Errors
     /// When the system gives no descriptor or no thread.
     pub fn new() -> io::Result<Fanout> {
-        let shared = Arc::new(Shared {
-            registry: Mutex::default(),
-            work: Mutex::default(),
-            events: event::Events::new()?,
-            watch: Watch::new()?,
-            counters: Counters::default(),
-        });
+        let shared = Arc::new(Shared::new()?);
         let its = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("framecast-writer".to_owned())

@@ -19,8 +19,9 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
 use super::connection::{Connection, Sent, Step};
 use super::event::{Kind, Signal};
+use super::lock;
 use super::queue::{Batch, MAX_BATCH_BUFFERS};
-use super::{Shared, lock};
+use super::shared::Shared;
 
 /// The wake-up signal's place among the handles, which begin at 1.
 const WAKE: u64 = 0;

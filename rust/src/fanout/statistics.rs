@@ -1,0 +1,35 @@
+//! What the fan-out counts, and how it is read.
+
+use std::sync::atomic::AtomicU64;
+
+/// Figures since the start, and sizes as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Connections not released yet.
+    pub connections: usize,
+    /// Subscribers of all channels; one that was cut counts until it is finished or removed.
+    pub subscriptions: usize,
+    /// Channels with a subscriber.
+    pub channels: usize,
+    /// Bytes in all queues.
+    pub queued_bytes: usize,
+    /// Publications put into queues.
+    pub deliveries: u64,
+    /// Wire forms that publications were encoded in.
+    pub encodings: u64,
+    /// Bytes the sockets took.
+    pub sent_bytes: u64,
+    /// System calls made for that.
+    pub send_calls: u64,
+    /// Connections cut because their queue was full.
+    pub overflows: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub deliveries: AtomicU64,
+    pub encodings: AtomicU64,
+    pub sent_bytes: AtomicU64,
+    pub send_calls: AtomicU64,
+    pub overflows: AtomicU64,
+}
