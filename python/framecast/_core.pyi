@@ -1,7 +1,7 @@
 """The compiled core: line protocol to frames, and frame fan-out. See rust/src/lib.rs for its map."""
 
 from collections.abc import Sequence
-from typing import TypedDict, final, type_check_only
+from typing import Literal, TypedDict, final, type_check_only
 
 __all__ = [
     "Event",
@@ -326,6 +326,10 @@ class FanoutStatistics:
         """Publications put into queues since the start."""
 
     @property
+    def encodings(self) -> int:
+        """Wire forms that publications, joins and leaves were encoded in since the start."""
+
+    @property
     def sent_bytes(self) -> int: ...
     @property
     def send_calls(self) -> int: ...
@@ -352,32 +356,57 @@ class Fanout:
     def take_events(self) -> list[Event]:
         """Everything that happened since the last call, in order, and make `event_fd` unreadable."""
 
-    def add(self, fd: int, max_queue_bytes: int) -> int:
+    def add(
+        self,
+        fd: int,
+        max_queue_bytes: int,
+        *,
+        protocol: Literal["json", "protobuf"] = "json",
+        framing: Literal["websocket", "stream", "sse"] = "websocket",
+        unidirectional: bool = False,
+    ) -> int:
         """Take over writing to the stream socket `fd`; return the connection's handle (never reused).
 
-        OSError when `fd` cannot be watched (closed, no socket, added and not released yet) or after `close`.
+        `protocol` and `framing` say how its peer reads one message: in `websocket` as a text message or, Protobuf, a
+        binary one; in `stream` as a line of JSON, or as Protobuf with its length before it; in `sse` as an event
+        (JSON only). A `unidirectional` peer reads bare pushes where others read replies.
+        OSError when `fd` cannot be watched (closed, no socket, added and not released yet) or after `close`;
+        ValueError when the two do not go together.
         """
 
     def send(self, connection: int, data: bytes) -> bool:
         """Queue raw bytes. False when the connection is finished, gone, or this put its queue over the limit."""
 
     def send_message(self, connection: int, payload: bytes) -> bool:
-        """Queue `payload` as one WebSocket text message. False as for `send`, and after `leave`."""
+        """Queue `payload`, one message, framed as the connection reads. False as for `send`, and after `leave`.
 
-    def subscribe(self, connection: int, channel: str, spelling: str) -> None:
+        A Protobuf message comes with its length before it. Raw line breaks in JSON, which can only be whitespace,
+        become blanks.
+        """
+
+    def subscribe(self, connection: int, channel: str, spelling: str, *, events: bool = False) -> None:
         """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
 
-        Does nothing for a connection that is finished or gone. Subscribing again changes the spelling.
+        With `events` it is told who joins and leaves as well. Does nothing for a connection that is finished or gone.
+        Subscribing again changes what is wanted.
         """
 
     def unsubscribe(self, connection: int, channel: str) -> None:
         """Stop delivering; what is queued already stays queued. Unknown ones are ignored."""
 
-    def publish(self, channel: str, data: bytes, offset: int) -> int:
+    def publish(self, channel: str, data: bytes, offset: int, info: tuple[str, str, bytes, bytes] | None = None) -> int:
         """Queue one Centrifuge publication push for every subscriber; return how many took it.
 
-        `data` must be JSON text without raw newlines; it is embedded as it is. `offset` 0 is left out of the push.
-        Encoded once per spelling, whatever the number of subscribers.
+        `data` must be JSON text; it is embedded as it is, but for raw line breaks in JSON, which become blanks.
+        `offset` 0 is left out of the push. `info` is who published: user, client, and the JSON of conn_info and
+        chan_info, each left out when empty.
+        Encoded once per spelling and way of reading, whatever the number of subscribers.
+        """
+
+    def announce(self, channel: str, joined: bool, info: tuple[str, str, bytes, bytes]) -> int:
+        """Queue a join push, or else a leave push, for the subscribers with `events`; return how many took it.
+
+        `info` is who joined or left, as in `publish`.
         """
 
     def leave(self, connection: int) -> None:

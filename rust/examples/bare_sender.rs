@@ -9,7 +9,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use _core::wire::centrifuge::json_publication;
+use _core::wire::{Data, Form, Framing, Publication, Reader};
 use rustix::time::{ClockId, clock_gettime};
 
 fn nanoseconds(clock: ClockId) -> i64 {
@@ -32,6 +32,13 @@ fn main() {
         socket.set_nodelay(true).unwrap();
         sockets.push(socket);
     }
+    let form = Form {
+        reader: Reader {
+            framing: Framing::TextMessages,
+            unidirectional: false,
+        },
+        spelling: "bench".into(),
+    };
     let begin = Instant::now();
     let cpu = nanoseconds(ClockId::ProcessCPUTime);
     let mut round = 0_u32;
@@ -45,11 +52,12 @@ fn main() {
         let stamp = format!("{{\"t\":{},\"x\":\"", nanoseconds(ClockId::Monotonic));
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let filler = "x".repeat((bytes as usize).saturating_sub(stamp.len() + 2));
-        let message = json_publication(
-            "bench",
-            format!("{stamp}{filler}\"}}").as_bytes(),
-            u64::from(round),
-        );
+        let data = format!("{stamp}{filler}\"}}");
+        let message = form.publication(&Publication {
+            data: Data::Value(data.as_bytes()),
+            offset: u64::from(round),
+            info: None,
+        });
         for socket in &mut sockets {
             sent += u64::from(socket.write_all(&message).is_ok());
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use _core::fanout::channel::Subscribers;
 use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
-use _core::wire::{Form, Protocol};
+use _core::wire::{Form, Framing, Reader};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ proptest! {
         for (id, spelling) in moves {
             if let Some(spelling) = spelling {
                 let spelling = format!("spelling {spelling}");
-                let form = Form { protocol: Protocol::Json, spelling: spelling.as_str().into() };
+                let form = Form { reader: Reader { framing: Framing::TextMessages, unidirectional: false }, spelling: spelling.as_str().into() };
                 subscribers.insert(id, form, id * 10);
                 model.insert(id, spelling);
             } else {

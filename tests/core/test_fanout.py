@@ -2,16 +2,14 @@
 
 import contextlib
 import json
-import selectors
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
+from fanout_peers import PATIENCE_SECONDS, wait_for
 
-from framecast._core import Event, Fanout
-
-PATIENCE_SECONDS = 20
+from framecast._core import Fanout
 
 
 @pytest.fixture
@@ -35,18 +33,6 @@ def receive(peer: socket.socket) -> object:
     assert head[0] == 0x81
     length = head[1] if head[1] < 126 else int.from_bytes(peer.recv(2, socket.MSG_WAITALL), "big")
     return json.loads(peer.recv(length, socket.MSG_WAITALL))
-
-
-def wait_for(fanout: Fanout, kind: str) -> list[Event]:
-    """Events up to and including the first of `kind`, each waited for on the descriptor as Trio does."""
-    events: list[Event] = []
-    with selectors.DefaultSelector() as selector:
-        selector.register(fanout.event_fd, selectors.EVENT_READ)
-        while not any(event.kind == kind for event in events):
-            assert selector.select(PATIENCE_SECONDS), f"no {kind}, only {events}"
-            events += fanout.take_events()
-        assert not selector.select(0), "taking the events makes the descriptor unreadable"
-    return events
 
 
 def test_publication_reaches_subscriber_under_its_own_spelling(

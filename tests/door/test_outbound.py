@@ -13,7 +13,7 @@ import trio.testing
 import trio_websocket
 
 from framecast._core import Fanout
-from framecast.door.outbound import WriterEvents, WriterStream
+from framecast.door.outbound import Reading, WriterEvents, WriterStream
 
 PATIENCE_SECONDS = 20
 
@@ -156,6 +156,21 @@ async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:
             await stream.send_all(b"to nobody")
     await until(lambda: stream.broken)
     await stream.aclose()
+
+
+async def test_messages_are_framed_as_the_peer_reads_and_only_a_websocket_says_goodbye(writer: WriterEvents) -> None:
+    ours, theirs = await connect()
+    reading = Reading(protocol="protobuf", framing="stream", unidirectional=True)
+    stream = writer.adopt(ours, ours, max_queue_bytes=1000, close_flush_seconds=1, reading=reading)
+    writer.fanout.subscribe(stream.connection, "a", "a")
+    await stream.send_all(b"\x88 begins a Close only in a WebSocket;")
+    assert not stream.said_goodbye
+    stream.send_message(b"\x00")
+    assert writer.fanout.publish("a", b"1", 0) == 1
+    await stream.aclose()
+    received = b"".join([piece async for piece in theirs])
+    assert received == b"\x88 begins a Close only in a WebSocket;\x00\x08\x12\x01a\x22\x03\x22\x011"
+    await theirs.aclose()
 
 
 async def test_reading_stamps_the_time_and_comes_from_the_given_stream(writer: WriterEvents) -> None:

@@ -9,14 +9,15 @@ the one byte that begins a Close.
 from __future__ import annotations
 
 import contextlib
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import structlog
 import trio
 
 from framecast._core import Event, Fanout
 
-__all__ = ["WriterEvents", "WriterStream"]
+__all__ = ["Reading", "WriterEvents", "WriterStream"]
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,18 @@ _RELEASE_SECONDS: Final = 5.0
 
 # A peer that reads gets what is queued for it even when everything is being cancelled: the writer needs one pass.
 _LAST_PASS_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a peer reads messages, as `Fanout.add` takes it."""
+
+    protocol: Literal["json", "protobuf"] = "json"
+    framing: Literal["websocket", "stream", "sse"] = "websocket"
+    unidirectional: bool = False
+
+
+_WEBSOCKET_JSON: Final = Reading()
 
 
 class WriterEvents:
@@ -66,14 +79,23 @@ class WriterEvents:
         *,
         max_queue_bytes: int,
         close_flush_seconds: float,
+        reading: Reading = _WEBSOCKET_JSON,
     ) -> WriterStream:
         """Give the writing of `socket_stream` to the writer thread. OSError, and no change, when it cannot.
 
-        What is read comes from `reads`: the same stream, or one around it that replays what was read before.
+        What is read comes from `reads`: the same stream, or one around it that replays what was read before. `reading`
+        is how the peer reads; ValueError when nobody can read so.
         """
-        connection = self.fanout.add(socket_stream.socket.fileno(), max_queue_bytes)
+        connection = self.fanout.add(
+            socket_stream.socket.fileno(),
+            max_queue_bytes,
+            protocol=reading.protocol,
+            framing=reading.framing,
+            unidirectional=reading.unidirectional,
+        )
         # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
         stream = WriterStream(self, connection, socket_stream, reads, close_flush_seconds)
+        stream.speaks_websocket = reading.framing == "websocket"
         self._streams[connection] = stream
         return stream
 
@@ -98,6 +120,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self.close_flush_seconds: Final = close_flush_seconds
         self.overflowed = False
         self.broken = False
+        self.speaks_websocket = True
         self.last_received = trio.current_time()
         self._events = events
         self._fanout = events.fanout
@@ -123,7 +146,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self._check_open()
         await trio.lowlevel.checkpoint()
         self._check_open()
-        if data and data[0] == _CLOSE_FRAME:
+        if self.speaks_websocket and data and data[0] == _CLOSE_FRAME:
             self._said_goodbye = True
             # First, so that no publication of another task or thread can come between the Close and the end.
             self._fanout.leave(self.connection)
@@ -136,7 +159,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         await trio.lowlevel.checkpoint()
 
     def send_message(self, payload: bytes) -> None:
-        """Queue one text message. BrokenResourceError when the connection is cut or a Close went before."""
+        """Queue one message, framed as the peer reads. BrokenResourceError when it is cut or a Close went before."""
         self._check_open()
         if not self._fanout.send_message(self.connection, payload):
             raise trio.BrokenResourceError(self._why())

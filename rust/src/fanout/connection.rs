@@ -8,8 +8,9 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::event::Kind;
-use super::lock;
 use super::queue::{Batch, Buffer, Queue};
+use super::{Terms, lock};
+use crate::wire::Reader;
 
 /// How far a connection is on its way out. The order of the variants is the only order they are gone through
 /// in.
@@ -71,6 +72,7 @@ pub(super) struct Connection {
     pub id: u64,
     /// Only the writer uses it, and only before `Phase::Released`.
     pub fd: RawFd,
+    pub reader: Reader,
     state: Mutex<State>,
 }
 
@@ -108,12 +110,13 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, fd: RawFd, max_queue_bytes: usize) -> Connection {
+    pub(super) fn new(id: u64, fd: RawFd, terms: Terms) -> Connection {
         Connection {
             id,
             fd,
+            reader: terms.reader,
             state: Mutex::new(State {
-                queue: Queue::new(max_queue_bytes),
+                queue: Queue::new(terms.max_queue_bytes),
                 phase: Phase::Open,
                 cut: None,
                 cut_done: false,

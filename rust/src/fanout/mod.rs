@@ -17,6 +17,7 @@
 
 pub mod channel;
 mod connection;
+mod delivery;
 mod event;
 pub mod queue;
 mod registry;
@@ -33,21 +34,40 @@ use std::thread::JoinHandle;
 
 use channel::Channels;
 use connection::{Connection, Content, Phase};
+use delivery::Seat;
 pub use event::{Event, Kind};
 use queue::Buffer;
 use shared::Shared;
 pub use statistics::Statistics;
 
-use crate::wire::{Form, websocket};
+use crate::wire::{Form, Reader};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a connection is served under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How its peer reads.
+    pub reader: Reader,
+    /// Bytes that may wait for it; one more cuts it.
+    pub max_queue_bytes: usize,
+}
+
+/// What a subscriber wants of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The channel's name in its own words.
+    pub spelling: Arc<str>,
+    /// Whether it is told who joins and leaves.
+    pub events: bool,
+}
+
 /// Every outbound byte of the connections it was given. All methods may be called from any thread.
 pub struct Fanout {
     shared: Arc<Shared>,
-    channels: Channels<Arc<Connection>>,
+    channels: Channels<Seat>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -87,7 +107,7 @@ impl Fanout {
     ///
     /// # Errors
     /// When `fd` cannot be watched (closed, not a socket, added already) or the writer has ended.
-    pub fn add(&self, fd: RawFd, max_queue_bytes: usize) -> io::Result<u64> {
+    pub fn add(&self, fd: RawFd, terms: Terms) -> io::Result<u64> {
         // Locked to the end: an ending writer must find this connection either refused or watched and
         // registered.
         let mut registry = lock(&self.shared.registry);
@@ -100,24 +120,28 @@ impl Fanout {
         let id = registry.last_id + 1;
         self.shared.watch.add(fd, id)?;
         registry.last_id = id;
-        let connection = Arc::new(Connection::new(id, fd, max_queue_bytes));
+        let connection = Arc::new(Connection::new(id, fd, terms));
         registry.connections.insert(id, connection);
         Ok(id)
     }
 
     /// Queue raw bytes. False when the connection takes none any more, or was cut because these did not fit.
     pub fn send(&self, connection: u64, data: &[u8]) -> bool {
-        self.put(connection, &data.into(), Content::Raw)
+        self.find(connection)
+            .is_some_and(|connection| self.put(connection, &data.into(), Content::Raw))
     }
 
-    /// Queue one WebSocket text message. False as for `send`, and once the connection has left its channels.
+    /// Queue one message, framed as the connection reads. False as for `send`, and once the connection has
+    /// left its channels.
     pub fn send_message(&self, connection: u64, payload: &[u8]) -> bool {
-        let message = websocket::text_message(payload).into();
-        self.put(connection, &message, Content::Message)
+        self.find(connection).is_some_and(|connection| {
+            let message = connection.reader.message(payload).into();
+            self.put(connection, &message, Content::Message)
+        })
     }
 
-    /// Put `connection` among the subscribers of `channel`, or change its spelling there.
-    pub fn subscribe(&self, connection: u64, channel: &str, form: Form) {
+    /// Put `connection` among the subscribers of `channel`, or change what it wants there.
+    pub fn subscribe(&self, connection: u64, channel: &str, subscription: Subscription) {
         let Some(connection) = self.find(connection) else {
             return;
         };
@@ -131,8 +155,13 @@ impl Fanout {
             .map_or_else(|| channel.into(), |(known, _)| Arc::clone(known));
         state.channels.insert(Arc::clone(&name));
         drop(state);
+        let form = Form {
+            reader: connection.reader,
+            spelling: subscription.spelling,
+        };
         let subscribers = shard.entry(name).or_default();
-        subscribers.insert(connection.id, form, connection);
+        let (id, events) = (connection.id, subscription.events);
+        subscribers.insert(id, form, Seat { connection, events });
     }
 
     /// Take `connection` out of the subscribers of `channel`.
@@ -143,40 +172,6 @@ impl Fanout {
         self.channels.leave(channel, connection.id, || {
             connection.state().channels.remove(channel);
         });
-    }
-
-    /// Queue one publication for every subscriber of `channel`; return how many took it.
-    pub fn publish(&self, channel: &str, data: &[u8], offset: u64) -> usize {
-        let mut due = Vec::new();
-        let mut taken = 0;
-        let shard = self.channels.shard(channel);
-        let Some(subscribers) = shard.get(channel) else {
-            return 0;
-        };
-        let mut encodings = 0;
-        for (form, group) in subscribers.groups() {
-            // One that was cut stays in its channels until its owner says `finish` or `remove`.
-            if !group.iter().any(|(_, connection)| connection.state().is_open()) {
-                continue;
-            }
-            encodings += 1;
-            let message = form.publication(data, offset);
-            for (_, connection) in group {
-                let outcome = connection.put(&message, Content::Message);
-                taken += usize::from(outcome.taken);
-                if outcome.schedule {
-                    due.push(Arc::clone(connection));
-                }
-            }
-        }
-        drop(shard);
-        let counted = taken as u64;
-        self.shared.counters.deliveries.fetch_add(counted, Relaxed);
-        self.shared.counters.encodings.fetch_add(encodings, Relaxed);
-        if !due.is_empty() {
-            self.shared.order(|work| work.due.append(&mut due));
-        }
-        taken
     }
 
     /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes
@@ -244,10 +239,7 @@ impl Fanout {
         lock(&self.shared.registry).find(connection)
     }
 
-    fn put(&self, connection: u64, buffer: &Buffer, content: Content) -> bool {
-        let Some(connection) = self.find(connection) else {
-            return false;
-        };
+    fn put(&self, connection: Arc<Connection>, buffer: &Buffer, content: Content) -> bool {
         let outcome = connection.put(buffer, content);
         if outcome.schedule {
             self.shared.schedule(connection);

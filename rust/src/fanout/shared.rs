@@ -62,4 +62,10 @@ impl Shared {
     pub fn schedule(&self, connection: Arc<Connection>) {
         self.order(|work| work.due.push(connection));
     }
+
+    pub fn schedule_all(&self, mut connections: Vec<Arc<Connection>>) {
+        if !connections.is_empty() {
+            self.order(|work| work.due.append(&mut connections));
+        }
+    }
 }

@@ -248,28 +248,42 @@ mod tests {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
 
-    use super::super::{Event, Fanout, Kind};
-    use crate::wire::{Form, Protocol};
+    use super::super::{Event, Fanout, Kind, Subscription, Terms};
+    use crate::wire::{Data, Framing, Publication, Reader};
 
     #[test]
     fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
         let fanout = Fanout::new().unwrap();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let id = fanout.add(ours.as_raw_fd(), 1000).unwrap();
-        let spelling = "a".into();
-        let protocol = Protocol::Json;
-        fanout.subscribe(id, "a", Form { protocol, spelling });
+        let terms = Terms {
+            reader: Reader {
+                framing: Framing::TextMessages,
+                unidirectional: false,
+            },
+            max_queue_bytes: 1000,
+        };
+        let id = fanout.add(ours.as_raw_fd(), terms).unwrap();
+        let wanted = Subscription {
+            spelling: "a".into(),
+            events: true,
+        };
+        fanout.subscribe(id, "a", wanted);
         fanout.shared.order(|work| work.fail = true);
         // Its peer sees the end, so nobody waits for a server that will say nothing more.
         theirs.read_to_end(&mut Vec::new()).unwrap();
         fanout.close();
         let happened = [Kind::Broken, Kind::Released].map(|kind| Event { connection: id, kind });
         assert_eq!(fanout.take_events(), happened);
-        assert_eq!(fanout.publish("a", b"1", 1), 0);
+        let publication = Publication {
+            data: Data::Value(b"1"),
+            offset: 1,
+            info: None,
+        };
+        assert_eq!(fanout.publish("a", &publication), 0);
         assert!(!fanout.send(id, b"late"));
         fanout.finish(id);
         fanout.remove(id);
-        assert!(fanout.add(ours.as_raw_fd(), 1000).is_err());
+        assert!(fanout.add(ours.as_raw_fd(), terms).is_err());
         assert_eq!(fanout.take_events(), []);
     }
 }

@@ -5,10 +5,12 @@
 
 use std::os::fd::AsRawFd;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 
-use crate::fanout;
-use crate::wire::{Form, Protocol};
+use crate::fanout::{self, Subscription, Terms};
+use crate::wire::{Announcement, ClientInfo, Data, Framing, Publication, Reader};
 
 /// Add the classes to the module.
 ///
@@ -75,6 +77,11 @@ impl FanoutStatistics {
     }
 
     #[getter]
+    fn encodings(&self) -> u64 {
+        self.0.encodings
+    }
+
+    #[getter]
     fn sent_bytes(&self) -> u64 {
         self.0.sent_bytes
     }
@@ -87,6 +94,32 @@ impl FanoutStatistics {
     #[getter]
     fn overflows(&self) -> u64 {
         self.0.overflows
+    }
+}
+
+/// User, client, and what goes with the connection and with the channel.
+type Info = (PyBackedStr, PyBackedStr, PyBackedBytes, PyBackedBytes);
+
+fn client_info((user, client, conn_info, chan_info): &Info) -> ClientInfo<'_> {
+    ClientInfo {
+        user,
+        client,
+        conn_info,
+        chan_info,
+    }
+}
+
+fn parse_framing(protocol: &str, framing: &str) -> PyResult<Framing> {
+    match (protocol, framing) {
+        ("json", "websocket") => Ok(Framing::TextMessages),
+        ("json", "stream") => Ok(Framing::Lines),
+        ("json", "sse") => Ok(Framing::Events),
+        ("protobuf", "websocket") => Ok(Framing::BinaryMessages),
+        ("protobuf", "stream") => Ok(Framing::Delimited),
+        _ => Err(PyValueError::new_err(format!(
+            "no {protocol:?} in {framing:?}: \"json\" goes in \"websocket\", \"stream\" and \"sse\", \"protobuf\" in \
+             \"websocket\" and \"stream\""
+        ))),
     }
 }
 
@@ -110,8 +143,24 @@ impl Fanout {
         events.into_iter().map(Event).collect()
     }
 
-    fn add(&self, py: Python<'_>, fd: i32, max_queue_bytes: usize) -> PyResult<u64> {
-        Ok(py.detach(|| self.0.add(fd, max_queue_bytes))?)
+    #[pyo3(signature = (fd, max_queue_bytes, *, protocol = "json", framing = "websocket", unidirectional = false))]
+    fn add(
+        &self,
+        py: Python<'_>,
+        fd: i32,
+        max_queue_bytes: usize,
+        protocol: &str,
+        framing: &str,
+        unidirectional: bool,
+    ) -> PyResult<u64> {
+        let terms = Terms {
+            reader: Reader {
+                framing: parse_framing(protocol, framing)?,
+                unidirectional,
+            },
+            max_queue_bytes,
+        };
+        Ok(py.detach(|| self.0.add(fd, terms))?)
     }
 
     fn send(&self, py: Python<'_>, connection: u64, data: &[u8]) -> bool {
@@ -122,20 +171,38 @@ impl Fanout {
         py.detach(|| self.0.send_message(connection, payload))
     }
 
-    fn subscribe(&self, py: Python<'_>, connection: u64, channel: &str, spelling: &str) {
-        let form = Form {
-            protocol: Protocol::Json,
+    #[pyo3(signature = (connection, channel, spelling, *, events = false))]
+    fn subscribe(&self, py: Python<'_>, connection: u64, channel: &str, spelling: &str, events: bool) {
+        let subscription = Subscription {
             spelling: spelling.into(),
+            events,
         };
-        py.detach(|| self.0.subscribe(connection, channel, form));
+        py.detach(|| self.0.subscribe(connection, channel, subscription));
     }
 
     fn unsubscribe(&self, py: Python<'_>, connection: u64, channel: &str) {
         py.detach(|| self.0.unsubscribe(connection, channel));
     }
 
-    fn publish(&self, py: Python<'_>, channel: &str, data: &[u8], offset: u64) -> usize {
-        py.detach(|| self.0.publish(channel, data, offset))
+    #[pyo3(signature = (channel, data, offset, info = None))]
+    #[allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over
+    fn publish(&self, py: Python<'_>, channel: &str, data: &[u8], offset: u64, info: Option<Info>) -> usize {
+        let publication = Publication {
+            data: Data::Value(data),
+            offset,
+            info: info.as_ref().map(client_info),
+        };
+        py.detach(|| self.0.publish(channel, &publication))
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over
+    fn announce(&self, py: Python<'_>, channel: &str, joined: bool, info: Info) -> usize {
+        let announcement = if joined {
+            Announcement::Join
+        } else {
+            Announcement::Leave
+        };
+        py.detach(|| self.0.announce(channel, announcement, &client_info(&info)))
     }
 
     fn leave(&self, py: Python<'_>, connection: u64) {

@@ -1,36 +1,50 @@
 //! Wire forms: the exact bytes a subscriber's socket gets, transport framing included.
 //!
 //! A [`Form`] names everything that may differ between two subscribers of one channel. Whoever shares a form
-//! shares the encoded bytes, so a publication is encoded once per form and never per subscriber.
+//! shares the encoded bytes, so a publication is encoded once per form and never per subscriber. Only what is
+//! made for many at once is made here: publications, and who joined or left. Replies and other pushes come
+//! from outside and are framed only.
 
-pub mod centrifuge;
+mod framing;
+mod json_push;
+mod protobuf;
+mod protobuf_push;
+mod push;
 pub mod websocket;
 
 use std::sync::Arc;
 
-/// The encoding of a client's protocol. Protobuf will stand beside JSON here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// Centrifuge protocol v2 as JSON, one push per WebSocket text message.
-    Json,
-}
+pub use framing::{Framing, Protocol, Reader};
+pub use push::{Announcement, ClientInfo, Data, Publication};
 
-/// What decides the bytes of a publication beside its data: the protocol and the channel's name as this
+/// What decides the bytes of a push beside what it says: how the client reads, and the channel's name as this
 /// client spells it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
     /// How the client reads.
-    pub protocol: Protocol,
+    pub reader: Reader,
     /// The channel's name in the client's own words (an organisation's prefix, say).
     pub spelling: Arc<str>,
 }
 
 impl Form {
-    /// The whole wire form of one publication, WebSocket header included, in one shared buffer.
+    /// The whole wire form of one publication, framing included.
     #[must_use]
-    pub fn publication(&self, data: &[u8], offset: u64) -> Arc<[u8]> {
-        match self.protocol {
-            Protocol::Json => centrifuge::json_publication(&self.spelling, data, offset).into(),
-        }
+    pub fn publication(&self, publication: &Publication<'_>) -> Vec<u8> {
+        let parts = match self.reader.protocol() {
+            Protocol::Json => json_push::publication(self, publication),
+            Protocol::Protobuf => protobuf_push::publication(self, publication),
+        };
+        self.reader.framing.message(&parts.each())
+    }
+
+    /// The whole wire form of the news that a client joined or left the channel, framing included.
+    #[must_use]
+    pub fn announcement(&self, announcement: Announcement, info: &ClientInfo<'_>) -> Vec<u8> {
+        let push = match self.reader.protocol() {
+            Protocol::Json => json_push::announcement(self, announcement, info),
+            Protocol::Protobuf => protobuf_push::announcement(self, announcement, info),
+        };
+        self.reader.framing.message(&[&push])
     }
 }

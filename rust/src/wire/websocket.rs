@@ -1,15 +1,18 @@
 //! WebSocket framing as a server writes it (RFC 6455 §5.2): unmasked, unfragmented, no extension.
 
-/// Final frame, opcode 1.
-const FINAL_TEXT: u8 = 0x81;
+/// The first byte of a whole text message: final frame, opcode 1.
+pub const TEXT: u8 = 0x81;
+
+/// The first byte of a whole binary message: final frame, opcode 2.
+pub const BINARY: u8 = 0x82;
 
 /// The most bytes a frame header of ours takes: two, and an eight-byte length.
 pub const MAX_HEADER_BYTES: usize = 10;
 
-/// Append the header of a text message of `length` bytes. The length takes the shortest of its three forms,
-/// as §5.2 asks.
-pub fn put_text_header(out: &mut Vec<u8>, length: usize) {
-    out.push(FINAL_TEXT);
+/// Append the header of a message of `length` bytes that begins with `first`. The length takes the shortest
+/// of its three forms, as §5.2 asks.
+pub fn put_header(out: &mut Vec<u8>, first: u8, length: usize) {
+    out.push(first);
     // The first byte of a length also carries the mask bit, which stays clear: hence 125, not 253.
     if let Some(short) = u8::try_from(length).ok().filter(|&short| short <= 125) {
         out.push(short);
@@ -22,22 +25,13 @@ pub fn put_text_header(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// One whole text message.
-#[must_use]
-pub fn text_message(payload: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
-    put_text_header(&mut message, payload.len());
-    message.extend_from_slice(payload);
-    message
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{put_text_header, text_message};
+    use super::{BINARY, TEXT, put_header};
 
     fn header(length: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        put_text_header(&mut out, length);
+        put_header(&mut out, TEXT, length);
         out
     }
 
@@ -53,7 +47,9 @@ mod tests {
     }
 
     #[test]
-    fn message_is_its_header_and_the_payload_as_it_came() {
-        assert_eq!(text_message(b"{}"), b"\x81\x02{}");
+    fn opcode_is_what_was_asked_for() {
+        let mut out = Vec::new();
+        put_header(&mut out, BINARY, 1);
+        assert_eq!(out, [0x82, 1]);
     }
 }

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use _core::fanout::{Event, Fanout, Kind};
-use _core::wire::{Form, Protocol};
+use _core::fanout::{Event, Fanout, Kind, Subscription, Terms};
+use _core::wire::{Data, Framing, Publication, Reader};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 pub const ROOMY: usize = 64 << 20;
@@ -22,11 +22,32 @@ pub fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn form(spelling: &str) -> Form {
-    Form {
-        protocol: Protocol::Json,
-        spelling: spelling.into(),
+pub const TEXT: Reader = Reader {
+    framing: Framing::TextMessages,
+    unidirectional: false,
+};
+
+pub fn terms(max_queue_bytes: usize) -> Terms {
+    Terms {
+        reader: TEXT,
+        max_queue_bytes,
     }
+}
+
+pub fn wanting(spelling: &str) -> Subscription {
+    Subscription {
+        spelling: spelling.into(),
+        events: false,
+    }
+}
+
+pub fn publish(fanout: &Fanout, channel: &str, data: &[u8], offset: u64) -> usize {
+    let publication = Publication {
+        data: Data::Value(data),
+        offset,
+        info: None,
+    };
+    fanout.publish(channel, &publication)
 }
 
 pub fn pair() -> (UnixStream, UnixStream) {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use _core::fanout::{Fanout, Kind};
 use rustix::net::sockopt;
 
-use crate::peers::{ROOMY, Watcher, alone, form, is_at_end, message, messages, pair, push, tcp_pair, until};
+use crate::peers::{
+    ROOMY, Watcher, alone, is_at_end, message, messages, pair, publish, push, tcp_pair, terms, until, wanting,
+};
 
 #[test]
 fn peer_that_left_is_reported_once_and_released_only_on_request() {
@@ -21,7 +23,7 @@ fn peer_that_left_is_reported_once_and_released_only_on_request() {
             let (ours, theirs) = pair();
             (Box::new(ours), Box::new(theirs))
         };
-        let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+        let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
         drop(theirs);
         until(|| {
             fanout.send(id, b"to nobody");
@@ -41,7 +43,7 @@ fn silent_connection_whose_peer_left_is_broken_without_a_send() {
     let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, theirs) = pair();
-    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     drop(theirs);
     Watcher::new(&fanout).wait_for(id, Kind::Broken);
 }
@@ -53,16 +55,16 @@ fn finish_writes_out_what_was_queued_and_takes_nothing_after() {
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
     sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
-    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
-    fanout.subscribe(id, "a", form("a"));
+    let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
+    fanout.subscribe(id, "a", wanting("a"));
     let data = format!("\"{}\"", "x".repeat(50_000));
     for offset in 1..=100 {
-        fanout.publish("a", data.as_bytes(), offset);
+        publish(&fanout, "a", data.as_bytes(), offset);
     }
     fanout.finish(id);
-    assert_eq!(fanout.publish("a", b"1", 101), 0);
+    assert_eq!(publish(&fanout, "a", b"1", 101), 0);
     assert!(!fanout.send(id, b"late"));
-    fanout.subscribe(id, "a", form("a"));
+    fanout.subscribe(id, "a", wanting("a"));
     assert_eq!(fanout.statistics().subscriptions, 0);
     watcher.look();
     assert_eq!(watcher.of(id), [], "not released before the peer read it");
@@ -80,14 +82,14 @@ fn connection_that_left_takes_raw_bytes_only() {
     let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
-    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
-    fanout.subscribe(id, "a", form("a"));
-    assert_eq!(fanout.publish("a", b"1", 1), 1);
+    let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
+    fanout.subscribe(id, "a", wanting("a"));
+    assert_eq!(publish(&fanout, "a", b"1", 1), 1);
     fanout.leave(id);
-    assert_eq!(fanout.publish("a", b"2", 2), 0);
+    assert_eq!(publish(&fanout, "a", b"2", 2), 0);
     assert!(!fanout.send_message(id, b"late"));
-    fanout.subscribe(id, "a", form("a"));
-    assert_eq!(fanout.publish("a", b"3", 3), 0);
+    fanout.subscribe(id, "a", wanting("a"));
+    assert_eq!(publish(&fanout, "a", b"3", 3), 0);
     assert!(fanout.send(id, b"\x81\x03bye"));
     fanout.finish(id);
     assert_eq!(messages(&mut theirs, 2), [push("a", "1", 1), "bye".to_owned()]);
@@ -109,8 +111,8 @@ fn released_comes_exactly_once_whatever_the_order_of_the_calls() {
             let fanout = Fanout::new().unwrap();
             let mut watcher = Watcher::new(&fanout);
             let (ours, theirs) = pair();
-            let id = fanout.add(ours.as_raw_fd(), 1 << 20).unwrap();
-            fanout.subscribe(id, "a", form("a"));
+            let id = fanout.add(ours.as_raw_fd(), terms(1 << 20)).unwrap();
+            fanout.subscribe(id, "a", wanting("a"));
             if stalled {
                 fanout.send(id, &vec![0; 500_000]);
             }
@@ -143,10 +145,10 @@ fn remove_ends_a_finish_whose_peer_does_not_read() {
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, _theirs) = tcp_pair();
-    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     assert!(fanout.send(id, &vec![0; 32 << 20]));
     let (other, mut other_peer) = tcp_pair();
-    let other_id = fanout.add(other.as_raw_fd(), ROOMY).unwrap();
+    let other_id = fanout.add(other.as_raw_fd(), terms(ROOMY)).unwrap();
     fanout.finish(id);
     fanout.send_message(other_id, b"meanwhile");
     assert_eq!(message(&mut other_peer), "meanwhile");
@@ -167,16 +169,16 @@ fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
         let (ours, mut theirs) = pair();
         reused += usize::from(ours.as_raw_fd() == last);
         last = ours.as_raw_fd();
-        let id = fanout.add(last, ROOMY).unwrap();
+        let id = fanout.add(last, terms(ROOMY)).unwrap();
         assert_eq!(id, round + 1, "handles are never used again");
-        fanout.subscribe(id, "a", form("a"));
+        fanout.subscribe(id, "a", wanting("a"));
         if round % 3 == 0 {
             // Full socket: an edge of room for the old connection may be on its way when the number changes
             // hands.
             fanout.send(id, &vec![0; 1 << 20]);
             until(|| fanout.queued_bytes(id) < 1 << 20);
         } else {
-            fanout.publish("a", b"1", round);
+            publish(&fanout, "a", b"1", round);
             assert_eq!(message(&mut theirs), push("a", "1", round));
         }
         if round % 2 == 0 {
@@ -199,10 +201,10 @@ fn released_descriptor_is_no_longer_watched() {
     let fanout = Fanout::new().unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
-    let id = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     fanout.remove(id);
     watcher.wait_for(id, Kind::Released);
-    let again = fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
+    let again = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     assert!(fanout.send_message(again, b"anew"));
     assert_eq!(message(&mut theirs), "anew");
 }
@@ -212,10 +214,10 @@ fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
     let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, _theirs) = pair();
-    fanout.add(ours.as_raw_fd(), ROOMY).unwrap();
-    assert!(fanout.add(ours.as_raw_fd(), ROOMY).is_err());
-    assert!(fanout.add(-1, ROOMY).is_err());
-    assert!(fanout.add(1_000_000, ROOMY).is_err());
+    fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
+    assert!(fanout.add(ours.as_raw_fd(), terms(ROOMY)).is_err());
+    assert!(fanout.add(-1, terms(ROOMY)).is_err());
+    assert!(fanout.add(1_000_000, terms(ROOMY)).is_err());
     assert_eq!(fanout.statistics().connections, 1);
 }
 
@@ -226,10 +228,10 @@ fn close_under_traffic_releases_everybody_and_leaves_the_rest_harmless() {
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..50).map(|_| pair()).unzip();
     let ids: Vec<u64> = ours
         .iter()
-        .map(|socket| fanout.add(socket.as_raw_fd(), ROOMY).unwrap())
+        .map(|socket| fanout.add(socket.as_raw_fd(), terms(ROOMY)).unwrap())
         .collect();
     for &id in &ids {
-        fanout.subscribe(id, "a", form("a"));
+        fanout.subscribe(id, "a", wanting("a"));
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -237,7 +239,7 @@ fn close_under_traffic_releases_everybody_and_leaves_the_rest_harmless() {
         for _ in 0..2 {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    fanout.publish("a", b"[1,2,3]", 0);
+                    publish(fanout, "a", b"[1,2,3]", 0);
                 }
             });
         }
@@ -257,8 +259,8 @@ fn close_under_traffic_releases_everybody_and_leaves_the_rest_harmless() {
         );
         assert!(!fanout.send(id, b"late"));
     }
-    assert_eq!(fanout.publish("a", b"1", 0), 0);
-    assert!(fanout.add(ours[0].as_raw_fd(), ROOMY).is_err());
+    assert_eq!(publish(&fanout, "a", b"1", 0), 0);
+    assert!(fanout.add(ours[0].as_raw_fd(), terms(ROOMY)).is_err());
     assert_eq!(fanout.statistics().connections, 0);
     drop(theirs);
 }

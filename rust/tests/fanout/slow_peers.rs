@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use _core::fanout::{Fanout, Kind};
 
-use crate::peers::{ROOMY, Watcher, alone, form, is_at_end, message, pair, push, tcp_pair, until};
+use crate::peers::{
+    ROOMY, Watcher, alone, is_at_end, message, pair, publish, push, tcp_pair, terms, until, wanting,
+};
 
 #[test]
 fn full_queue_cuts_that_connection_alone_and_says_so_once() {
@@ -14,16 +16,16 @@ fn full_queue_cuts_that_connection_alone_and_says_so_once() {
     let fanout = Fanout::new().unwrap();
     let (slow, mut slow_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
-    let slow_id = fanout.add(slow.as_raw_fd(), 1 << 20).unwrap();
-    let quick_id = fanout.add(quick.as_raw_fd(), ROOMY).unwrap();
-    fanout.subscribe(slow_id, "a", form("a"));
-    fanout.subscribe(quick_id, "a", form("a"));
+    let slow_id = fanout.add(slow.as_raw_fd(), terms(1 << 20)).unwrap();
+    let quick_id = fanout.add(quick.as_raw_fd(), terms(ROOMY)).unwrap();
+    fanout.subscribe(slow_id, "a", wanting("a"));
+    fanout.subscribe(quick_id, "a", wanting("a"));
     let data = format!("\"{}\"", "x".repeat(100_000));
     let mut watcher = Watcher::new(&fanout);
     let mut offset = 0;
     until(|| {
         offset += 1;
-        let taken = fanout.publish("a", data.as_bytes(), offset);
+        let taken = publish(&fanout, "a", data.as_bytes(), offset);
         assert_eq!(message(&mut quick_peer), push("a", &data, offset));
         taken == 1
     });
@@ -49,7 +51,7 @@ fn one_message_larger_than_the_limit_cuts_too() {
     let _alone = alone();
     let fanout = Fanout::new().unwrap();
     let (ours, mut theirs) = pair();
-    let id = fanout.add(ours.as_raw_fd(), 100).unwrap();
+    let id = fanout.add(ours.as_raw_fd(), terms(100)).unwrap();
     assert!(!fanout.send(id, &[0; 101]));
     Watcher::new(&fanout).wait_for(id, Kind::Overflow);
     assert!(is_at_end(&mut theirs));
@@ -61,8 +63,8 @@ fn stalled_reader_does_not_disturb_the_others() {
     let fanout = Fanout::new().unwrap();
     let (stalled, _stalled_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
-    let stalled_id = fanout.add(stalled.as_raw_fd(), 1 << 30).unwrap();
-    let quick_id = fanout.add(quick.as_raw_fd(), ROOMY).unwrap();
+    let stalled_id = fanout.add(stalled.as_raw_fd(), terms(1 << 30)).unwrap();
+    let quick_id = fanout.add(quick.as_raw_fd(), terms(ROOMY)).unwrap();
     let block = vec![0; 1 << 20];
     until(|| {
         fanout.send(stalled_id, &block);
@@ -89,8 +91,8 @@ fn long_queue_of_one_does_not_delay_another_past_one_pass() {
     let fanout = Fanout::new().unwrap();
     let (greedy, mut greedy_peer) = tcp_pair();
     let (modest, mut modest_peer) = tcp_pair();
-    let greedy_id = fanout.add(greedy.as_raw_fd(), 1 << 30).unwrap();
-    let modest_id = fanout.add(modest.as_raw_fd(), ROOMY).unwrap();
+    let greedy_id = fanout.add(greedy.as_raw_fd(), terms(1 << 30)).unwrap();
+    let modest_id = fanout.add(modest.as_raw_fd(), terms(ROOMY)).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &done;

@@ -1,0 +1,61 @@
+//! What a push says, whatever the protocol it is said in.
+
+use std::borrow::Cow;
+
+/// Who published, joined or left (`ClientInfo` of the schema).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientInfo<'a> {
+    /// The user's id; empty for somebody anonymous.
+    pub user: &'a str,
+    /// The connection's id.
+    pub client: &'a str,
+    /// JSON that goes with the connection; empty means none.
+    pub conn_info: &'a [u8],
+    /// JSON that goes with the connection's subscription; empty means none.
+    pub chan_info: &'a [u8],
+}
+
+/// A publication's payload, and what it is to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// The payload: embedded JSON in JSON, bytes in Protobuf.
+    Value(&'a [u8]),
+    /// The payload for a reader of deltas: in JSON a string that holds it, in Protobuf the same as a value.
+    Text(&'a [u8]),
+    /// A delta against the publication before: in JSON a string that holds it. Both say that it is one.
+    Delta(&'a [u8]),
+}
+
+/// What is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication<'a> {
+    /// The payload. Whoever publishes answers for it being JSON.
+    pub data: Data<'a>,
+    /// Its place in the channel's stream; 0, which is left out, where the channel keeps none.
+    pub offset: u64,
+    /// Who published it; None for the server itself.
+    pub info: Option<ClientInfo<'a>>,
+}
+
+/// What subscribers are told of one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// A client has subscribed.
+    Join,
+    /// A client has unsubscribed or is gone.
+    Leave,
+}
+
+/// A push with its payload apart, so that a large one is copied once.
+pub(super) struct Parts<'a> {
+    pub before: Vec<u8>,
+    pub data: Cow<'a, [u8]>,
+    pub after: Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// In the order in which they are written.
+    pub fn each(&self) -> [&[u8]; 3] {
+        [&self.before, &self.data, &self.after]
+    }
+}
