@@ -1,6 +1,6 @@
 """Which request goes to which room: the one place that knows both paths and rooms."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.client.roster import Roster
 from framecast.client.websocket import WebSocketTransport
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
@@ -21,9 +22,7 @@ from framecast.door.head import RequestHead
 from framecast.door.origin import check_host, check_origin
 from framecast.door.outbound import WriterEvents, WriterStream
 from framecast.door.upgrade import accept_websocket
-from framecast.errors import Refusal
 from framecast.ingest.websocket import PushSockets
-from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
 
 log = structlog.get_logger(__name__)
@@ -33,23 +32,20 @@ SUBSCRIBERS_PATH = "/api/live/ws"
 FindRoom = Callable[[RequestHead], ExchangeRoom | None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SubscriberSockets:
-    """The room behind ``/api/live/ws``: counts its subscribers, gives each a writer-backed stream and a session."""
+    """The room behind ``/api/live/ws``: gives each subscriber a writer-backed stream and a session."""
 
     gate: Gate
     rooms: SubscriberRooms
+    roster: Roster
     events: WriterEvents
     limits: Server
-    served: int = 0
 
     def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
         identity = self.gate(head.find(b"authorization"))
-        if self.rooms.settings.max_connections == 0:
-            raise Refusal(503, "Live is switched off on this server (live.max_connections = 0)")
-        if self.rooms.stopping.is_set():
-            raise Refusal(503, "this server is shutting down", temporary=True)
+        self.roster.check_open()
         return partial(self._serve, head, identity)
 
     async def _serve(self, head: RequestHead, identity: Identity, stream: trio.abc.Stream) -> None:
@@ -77,24 +73,16 @@ class SubscriberSockets:
                     handshake_seconds=self.limits.head_seconds,
                 )
                 transport = WebSocketTransport(websocket)
-                if 0 <= limits.max_connections <= self.served:
-                    limit = CloseCode.CONNECTION_LIMIT
-                    await refuse(transport, limit.code, limit.reason, seconds=limits.close_seconds)
-                else:
-                    await self._count(serve_subscriber(transport, outbound, identity, self.rooms))
+                with self.roster.place() as full:
+                    if full is None:
+                        await serve_subscriber(transport, outbound, identity, self.rooms)
+                    else:
+                        await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
                 # Its reader may be waiting for a peer that will never close.
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:
             # What peers do: leave during the handshake, or speak on after our Close, which trio-websocket 0.12 answers.
             log.debug("subscriber left", error=repr(group))
-
-    async def _count(self, serving: Awaitable[None]) -> None:
-        """Only those who are served count against the limit: a newcomer's 3504 is final for the SDKs."""
-        self.served += 1
-        try:
-            await serving
-        finally:
-            self.served -= 1
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:

@@ -26,6 +26,7 @@ from framecast.api.push import LatePush
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
 from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.client.roster import Roster
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, serve_connection
 from framecast.door.listen import listening_places, open_listeners, parse_place
@@ -122,6 +123,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
             version=f"framecast {__version__}",
             stopping=stopping,
         ),
+        Roster(settings.live.max_connections, stopping),
         events,
         settings.server,
     )
