@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,8 +16,9 @@ from framecast.channels.address import Address
 from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
+from framecast.channels.options import OptionsTable
 from framecast.scopes.stream import StreamScope
-from framecast.settings import History, Push, Settings, Streams
+from framecast.settings import ChannelOverrides, History, Push, Settings, Streams
 from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
 
@@ -93,7 +94,14 @@ class World:
     def __init__(self, settings: Settings, max_channels: int, clock: Callable[[], float]) -> None:
         self.fanout = Fanout()
         self.broker = MemoryBroker()
-        self.hub = Hub(self.fanout, self.broker, max_channels=max_channels, retention=settings.history, clock=clock)
+        self.hub = Hub(
+            self.fanout,
+            self.broker,
+            max_channels=max_channels,
+            retention=settings.history,
+            options=OptionsTable(settings.channels, settings.history),
+            clock=clock,
+        )
         self.columns = PendingColumns()
         self.streams = StreamTable(self.hub, settings, self.columns, clock=clock)
         self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
@@ -124,11 +132,14 @@ async def live_world(
     streams: Streams | None = None,
     push: Push | None = None,
     history: History | None = None,
+    channels: Mapping[str, ChannelOverrides] | None = None,
     max_channels: int = 100,
     clock: Callable[[], float] = trio.current_time,
 ) -> AsyncIterator[World]:
     """Run a world, all within a deadline."""
-    settings = Settings(streams=streams or Streams(), push=push or Push(), history=history or History())
+    settings = Settings(
+        streams=streams or Streams(), push=push or Push(), history=history or History(), channels=channels or {}
+    )
     with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels, clock)) as world:
         async with trio.open_nursery() as nursery:
             await nursery.start(world.broker.run, world.hub.deliver)

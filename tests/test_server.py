@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -341,9 +342,20 @@ async def test_cancelled_before_it_runs_it_leaves_nothing(tmp_path: Path) -> Non
         assert place
 
 
-async def test_a_queue_that_a_new_subscriber_would_overflow_is_refused(tmp_path: Path) -> None:
-    settings = load_settings(
-        environment={}, overrides=["live.queue_bytes=1000000", f"server.data={tmp_path}"], flags={}
-    )
-    with pytest.raises(ConfigurationError, match=r"live\.queue_bytes = 1000000 is too small"):
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("live.queue_bytes=1000000", "live.queue_bytes = 1000000 is too small"),
+        (
+            "history.bytes=1048577",
+            "history_bytes = 1048577: a subscriber's queue must hold four times the larger, 4194308",
+        ),
+        ("channels.chat/a.history_bytes=1048577", "all channels' history_bytes = 1048577: "),
+    ],
+)
+async def test_a_queue_that_a_new_subscriber_would_overflow_is_refused(
+    tmp_path: Path, override: str, message: str
+) -> None:
+    settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
         await serve(settings)

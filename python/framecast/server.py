@@ -25,6 +25,7 @@ from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
+from framecast.channels.options import OptionsTable
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
 from framecast.door.asgi import AppRoom
@@ -108,7 +109,8 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
     gate = open_gate if settings.server.dev else closed_gate
     broker = MemoryBroker()
-    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, retention=settings.history)
+    options = OptionsTable(settings.channels, settings.history)
+    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, retention=settings.history, options=options)
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
     writer = StoreWriter(database, columns, settings.store)
@@ -159,12 +161,13 @@ def _check_sizes(settings: Settings) -> None:
 
     Its queue may be a quarter full by then (`live.room_seconds`).
     """
-    needed = 4 * max(settings.streams.packet_bytes, settings.history.bytes)
+    past_bytes = OptionsTable(settings.channels, settings.history).largest_bytes
+    needed = 4 * max(settings.streams.packet_bytes, past_bytes)
     if settings.live.queue_bytes < needed:
         raise ConfigurationError(
             f"live.queue_bytes = {settings.live.queue_bytes} is too small for streams.packet_bytes = "
-            f"{settings.streams.packet_bytes} and history.bytes = {settings.history.bytes}: a subscriber's queue must "
-            f"hold four times the larger, {needed} bytes"
+            f"{settings.streams.packet_bytes} and the largest of history.bytes and all channels' history_bytes = "
+            f"{past_bytes}: a subscriber's queue must hold four times the larger, {needed} bytes"
         )
 
 

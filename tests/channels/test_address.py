@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framecast.channels.address import Address, is_namespace, parse_address, parse_channel
+from framecast.channels.address import Address, is_namespace, parse_address, parse_channel, parse_key
 from framecast.errors import Refusal
 
 CPU = Address(1, "stream", "demo", "cpu")
@@ -17,6 +17,11 @@ CPU = Address(1, "stream", "demo", "cpu")
 def test_every_spelling_of_a_channel_is_one_address(spelling: str) -> None:
     assert parse_channel(spelling, 1) == CPU
     assert parse_channel(spelling, 1).key == "1/stream/demo/cpu"
+
+
+@pytest.mark.parametrize("address", [CPU, Address(7, "a.b", "c-d", "e/f=g/h/")])
+def test_a_key_reads_back_as_its_address(address: Address) -> None:
+    assert parse_key(address.key) == address
 
 
 @pytest.mark.parametrize("spelling", ["2/stream/demo/cpu", "org-2/stream/demo/cpu"])

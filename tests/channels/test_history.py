@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from framecast.channels.broker import Position, Publication
 from framecast.channels.history import ALL, ChannelHistory, Kept
 from framecast.errors import Refusal
+from framecast.settings import ChannelOptions
 
 CHANNEL = "1/grafana/broadcast/a"
 
 
 def history_of(published: int, dropped: int = 0, *, epoch: str = "e") -> ChannelHistory:
     """A channel on which 1…`published` were published, of which the oldest are not kept any more."""
-    history = ChannelHistory(CHANNEL, Position(epoch, 0))
+    history = ChannelHistory(CHANNEL, Position(epoch, 0), options=ChannelOptions())
     for offset in range(1, published + 1):
         history.append(Publication(CHANNEL, b"%d" % offset, None, 1, epoch, offset, offset - 1), 0.0)
     for _ in range(dropped):

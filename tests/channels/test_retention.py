@@ -1,5 +1,6 @@
 """What is kept of the past: always the newest, without a hole, within every limit, and recovery exact or none."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ENTRY_BYTES, ChannelHistory
+from framecast.channels.options import OptionsTable
 from framecast.channels.retention import Histories
-from framecast.settings import History
+from framecast.settings import ChannelOverrides, History
 
 CHANNELS = ["1/stream/s/a", "1/stream/s/b", "1/stream/t/a", "2/stream/s/a"]
 
@@ -20,9 +22,15 @@ def publication(channel: str, offset: int, size: int, *, rows: int = 1, epoch: s
     return Publication(channel, b"x" * size, None, rows, epoch, offset, offset - 1)
 
 
+def keep(
+    limits: History, clock: Callable[[], float], channels: Mapping[str, ChannelOverrides] | None = None
+) -> Histories:
+    return Histories(limits, OptionsTable(channels or {}, limits), clock)
+
+
 def histories(limits: History, channel: str, sizes: list[int], *, rows: int = 1) -> tuple[Histories, ChannelHistory]:
     """One channel, with a publication of each size."""
-    kept = Histories(limits, lambda: 0.0)
+    kept = keep(limits, lambda: 0.0)
     for offset, size in enumerate(sizes, start=1):
         kept.take(publication(channel, offset, size, rows=rows))
     found = kept.find(channel)
@@ -53,7 +61,7 @@ def test_the_newest_publication_is_kept_whatever_its_size() -> None:
 
 def test_what_is_too_old_goes_with_the_next_publication() -> None:
     now = 0.0
-    kept = Histories(History(seconds=60.0), lambda: now)
+    kept = keep(History(seconds=60.0), lambda: now)
     for offset in (1, 2, 3):
         now = 40.0 * offset
         kept.take(publication(CHANNELS[0], offset, 1))
@@ -74,7 +82,7 @@ def offsets_by_channel(kept: Histories, *channels: str) -> dict[str, list[int]]:
 
 
 def test_at_the_budget_the_stream_that_holds_most_loses_first() -> None:
-    kept = Histories(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    kept = keep(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
     channels = ("1/stream/s/a", "1/stream/t/a", "1/stream/s/b", "1/stream/u/a")
     take_in_turn(kept, *channels)
     # t is idle longest, but s holds more.
@@ -83,7 +91,7 @@ def test_at_the_budget_the_stream_that_holds_most_loses_first() -> None:
 
 
 def test_of_streams_that_hold_alike_the_longest_idle_loses_first() -> None:
-    kept = Histories(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    kept = keep(History(total_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
     channels = ("1/stream/s/a", "1/stream/t/a", "1/stream/u/a")
     take_in_turn(kept, *channels, "1/stream/v/a", "1/stream/w/a")
     left = {"1/stream/s/a": [], "1/stream/t/a": [], "1/stream/u/a": [1]}
@@ -92,7 +100,7 @@ def test_of_streams_that_hold_alike_the_longest_idle_loses_first() -> None:
 
 @pytest.mark.parametrize("limit", ["total_bytes", "stream_bytes"])
 def test_who_loses_goes_on_losing_until_others_hold_more(limit: str) -> None:
-    kept = Histories(History(**{limit: 10 * (1_000 + ENTRY_BYTES)}), lambda: 0.0)
+    kept = keep(History(**{limit: 10 * (1_000 + ENTRY_BYTES)}), lambda: 0.0)
     stream = "1/stream/s/" if limit == "stream_bytes" else "1/stream/"
     channels = [f"{stream}{name}/m" for name in "abc"]
     take_in_turn(kept, *channels[:2] * 5, *channels[2:] * 2)
@@ -100,7 +108,7 @@ def test_who_loses_goes_on_losing_until_others_hold_more(limit: str) -> None:
 
 
 def test_a_flood_of_streams_leaves_the_past_of_one_that_holds_little() -> None:
-    kept = Histories(History(total_bytes=64 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    kept = keep(History(total_bytes=64 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
     take_in_turn(kept, *["1/stream/slow/m"] * 2)
     for _ in range(30):
         take_in_turn(kept, *(f"1/stream/fast{number}/m" for number in range(12)))
@@ -109,15 +117,53 @@ def test_a_flood_of_streams_leaves_the_past_of_one_that_holds_little() -> None:
 
 
 def test_at_a_streams_limit_the_channel_that_holds_most_loses_first() -> None:
-    kept = Histories(History(stream_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
+    kept = keep(History(stream_bytes=3 * (1_000 + ENTRY_BYTES)), lambda: 0.0)
     take_in_turn(kept, *CHANNELS[:3], CHANNELS[0], CHANNELS[0])
     assert offsets_by_channel(kept, *CHANNELS[:3]) == {CHANNELS[0]: [2, 3], CHANNELS[1]: [1], CHANNELS[2]: [1]}
     take_in_turn(kept, *[CHANNELS[0]] * 9)
     assert offsets_by_channel(kept, *CHANNELS[:2]) == {CHANNELS[0]: [11, 12], CHANNELS[1]: [1]}
 
 
+def test_a_channels_own_limits_win_over_those_of_all() -> None:
+    now = 0.0
+    a, b, other = CHANNELS[:3]
+    channels: dict[str, ChannelOverrides] = {
+        "stream/s": {"history_rows": 4, "history_seconds": 10.0},
+        "stream/t": {"history_bytes": 4_096},
+    }
+    kept = keep(History(rows=8, seconds=100.0), lambda: now, channels)
+    for offset in range(1, 7):
+        kept.take(publication(a, offset, 10))
+    kept.take(publication(b, 1, 10))
+    for offset in range(1, 7):
+        kept.take(publication(other, offset, 1_500))
+    assert offsets_by_channel(kept, a, other) == {a: [3, 4, 5, 6], other: [5, 6]}
+    now = 11.0
+    kept.take(publication(a, 7, 10))
+    list(kept.expire())
+    assert offsets_by_channel(kept, a, b, other) == {a: [7], b: [], other: [5, 6]}
+    now = 101.0
+    list(kept.expire())
+    assert offsets_by_channel(kept, other) == {other: []}
+    assert (kept.bytes, kept._streams) == (0, {})
+
+
+def test_a_channel_without_rows_keeps_its_position_alone() -> None:
+    kept = keep(History(), lambda: 0.0, {"stream/s": {"history_rows": 0}})
+    for offset in (1, 2):
+        kept.take(Publication(CHANNELS[0], b"x", b"{}", 0, "e", offset, offset - 1))
+    found = kept.find(CHANNELS[0])
+    assert found is not None
+    assert (offsets(found), found.position, found.schema) == ([], Position("e", 2), b"{}")
+    assert (kept.bytes, kept._streams, kept.evicted) == (0, {}, 0)
+    assert found.missed_since(Position("e", 2)) == []
+    assert found.missed_since(Position("e", 1)) is None
+    kept.forget(CHANNELS[0])
+    assert kept.find(CHANNELS[0]) is None
+
+
 def test_who_published_is_kept_and_counted() -> None:
-    kept = Histories(History(), lambda: 0.0)
+    kept = keep(History(), lambda: 0.0)
     info = ClientInfo("jürgen", "c1", b'{"a":1}', b"[2]")
     kept.take(Publication(CHANNELS[0], b"x" * 10, None, 1, "e", 1, 0, info))
     found = kept.find(CHANNELS[0])
@@ -137,7 +183,7 @@ def test_a_publication_larger_than_the_whole_budget_is_not_kept() -> None:
 
 def test_a_sweep_leaves_a_channel_alone_that_began_anew_meanwhile() -> None:
     now = 0.0
-    kept = Histories(History(seconds=10), lambda: now)
+    kept = keep(History(seconds=10), lambda: now)
     for channel in CHANNELS[:2]:
         kept.take(publication(channel, 1, 1_000))
     now = 20.0
@@ -204,7 +250,7 @@ class Keeping(RuleBasedStateMachine):
     def begin(self, limits: History) -> None:
         self.limits = limits
         self.now = 0.0
-        self.histories = Histories(limits, lambda: self.now)
+        self.histories = keep(limits, lambda: self.now)
         self.lives = 0
         self.channels: dict[str, Channel] = {}
 

@@ -41,6 +41,12 @@ def is_namespace(text: str) -> bool:
     return _PART.fullmatch(text) is not None and len(text) < MAX_ADDRESS_BYTES
 
 
+def parse_key(key: str) -> Address:
+    """Read an `Address.key` back. ValueError for what is none."""
+    org, scope, namespace, path = key.split("/", 3)
+    return Address(int(org), scope, namespace, path)
+
+
 def parse_address(text: str, org_id: int) -> Address:
     """Read ``scope/namespace/path`` without an org prefix. Refusal 400 when it is none."""
     if len(text.encode(errors="replace")) > MAX_ADDRESS_BYTES:

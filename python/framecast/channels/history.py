@@ -13,6 +13,7 @@ from itertools import islice
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
 from framecast.protocol.codes import ErrorCode
+from framecast.settings import ChannelOptions
 
 ALL = -1
 """As a page's limit."""
@@ -42,10 +43,13 @@ class Kept:
 class ChannelHistory:
     """The past of one channel from some offset on, without a hole."""
 
-    __slots__ = ("_kept", "bytes", "channel", "position", "rows", "schema", "schema_offset")
+    __slots__ = ("_kept", "bytes", "channel", "options", "position", "rows", "schema", "schema_offset")
 
-    def __init__(self, channel: str, position: Position, schema: bytes | None = None) -> None:
+    def __init__(
+        self, channel: str, position: Position, schema: bytes | None = None, *, options: ChannelOptions
+    ) -> None:
         self.channel = channel
+        self.options = options
         self.position = position
         """Behind the newest publication, kept or not."""
         self.schema = schema
@@ -75,10 +79,15 @@ class ChannelHistory:
         self.rows += kept.rows
         self.bytes += kept.size_bytes
 
-    def trim(self, *, rows: int, size_bytes: int, received_since: float) -> None:
-        """Let the oldest publications go until the limits hold; the newest stays."""
-        kept = self._kept
-        while len(kept) > 1 and (self.rows > rows or self.bytes > size_bytes or kept[0].received_at < received_since):
+    def trim(self, now: float) -> None:
+        """Let the oldest publications go until the channel's limits hold; the newest stays, if any may be kept."""
+        limits, kept = self.options, self._kept
+        received_since = now - limits.history_seconds
+        while len(kept) > 1 and (
+            self.rows > limits.history_rows or self.bytes > limits.history_bytes or kept[0].received_at < received_since
+        ):
+            self.drop_oldest()
+        if kept and not limits.history_rows:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:

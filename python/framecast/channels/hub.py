@@ -12,6 +12,7 @@ import trio
 from framecast.channels.address import Address
 from framecast.channels.broker import Broker, Draft, Publication
 from framecast.channels.history import ChannelHistory
+from framecast.channels.options import OptionsTable
 from framecast.channels.retention import Histories
 from framecast.errors import Refusal
 from framecast.settings import History
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LIMIT_EXCEEDED = 106
 CHANNELS_AT_ONCE = 500
 """Channels that are swept before the others get a turn."""
+
+LEAST_SWEEP_SECONDS = 1.0
+"""Between sweeps, however soon a past is too old: each looks at every channel."""
 
 
 class Hub:
@@ -34,6 +38,7 @@ class Hub:
         *,
         max_channels: int,
         retention: History,
+        options: OptionsTable | None = None,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._fanout = fanout
@@ -41,8 +46,10 @@ class Hub:
         self._max_channels = max_channels
         self._subscribers: dict[str, set[int]] = {}
         self._channels_of: dict[int, set[str]] = {}
-        self._sweep_seconds = retention.seconds / 10
-        self.histories = Histories(retention, clock)
+        self.options = options or OptionsTable({}, retention)
+        """What clients may do on which channel."""
+        self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
+        self.histories = Histories(retention, self.options, clock)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Let go of what nobody publishes to, watches or may still want to see, until cancelled."""

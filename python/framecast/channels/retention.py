@@ -1,17 +1,19 @@
 """How much of all channels' past is kept: limits per channel, per stream, and one budget for the whole server.
 
-A stream is what shares scope and namespace. At the budget the stream that holds most loses first, of its channels the
-one that holds most, of that one the oldest publication; among equals, which is within a factor of two, the longest
-idle. So nobody pushes out the past of one that holds less: of N streams each is sure of half an equal share. If the
-longest idle came first, a sender that floods would cost every slower one all its past. Schemas stay: they are bounded
-by the streams' own limits.
+A channel's own limits are options of its. A stream is what shares scope and namespace. At the budget the stream that
+holds most loses first, of its channels the one that holds most, of that one the oldest publication; among equals,
+which is within a factor of two, the longest idle. So nobody pushes out the past of one that holds less: of N streams
+each is sure of half an equal share. If the longest idle came first, a sender that floods would cost every slower one
+all its past. Schemas stay: they are bounded by the streams' own limits.
 """
 
 from collections.abc import Callable, Iterator
 
+from framecast.channels.address import parse_key
 from framecast.channels.broker import Position, Publication
 from framecast.channels.history import ChannelHistory
 from framecast.channels.holders import Holders
+from framecast.channels.options import OptionsTable
 from framecast.settings import History
 
 
@@ -30,8 +32,9 @@ class _Stream:
 class Histories:
     """The past of all channels. Belongs to the Trio thread; nothing in it waits."""
 
-    def __init__(self, limits: History, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: History, options: OptionsTable, clock: Callable[[], float]) -> None:
         self._limits = limits
+        self._options = options
         self._clock = clock
         self._by_channel: dict[str, ChannelHistory] = {}
         self._restored: dict[str, bytes] = {}
@@ -50,7 +53,8 @@ class Histories:
         """The channel's past; an empty one that stands at `position` when there is none yet."""
         found = self._by_channel.get(channel)
         if found is None:
-            found = ChannelHistory(channel, position, self._restored.pop(channel, None))
+            options = self._options.find(parse_key(channel))
+            found = ChannelHistory(channel, position, self._restored.pop(channel, None), options=options)
             self._by_channel[channel] = found
         return found
 
@@ -67,14 +71,17 @@ class Histories:
         if stream is None:
             stream = self._streams[name] = _Stream(name)
         before = history.bytes
-        limits, now = self._limits, self._clock()
+        now = self._clock()
         history.append(publication, now)
-        history.trim(rows=limits.rows, size_bytes=limits.bytes, received_since=now - limits.seconds)
+        history.trim(now)
+        if history.oldest is None:
+            self._drop_stream_if_empty(stream)
+            return
         stream.filled[channel] = history
         self._count(stream, channel, history.bytes - before, history.bytes, used=True)
-        while stream.bytes > limits.stream_bytes:
+        while stream.bytes > self._limits.stream_bytes:
             self._evict_from(stream)
-        while self.bytes > limits.total_bytes:
+        while self.bytes > self._limits.total_bytes:
             self._evict_from(self._streams[self._holders.one_of_the_largest()])
 
     def forget(self, channel: str) -> None:
@@ -87,8 +94,7 @@ class Histories:
             return
         if stream.filled.pop(channel, None) is not None:
             self._count(stream, channel, -history.bytes, 0)
-        if not stream.filled:
-            del self._streams[name]
+        self._drop_stream_if_empty(stream)
 
     def expire(self) -> Iterator[ChannelHistory]:
         """Let go what is too old, channel by channel: the caller may pause between two of them."""
@@ -100,7 +106,7 @@ class Histories:
             yield history
 
     def _drop_expired(self, stream: _Stream, history: ChannelHistory) -> None:
-        before = self._clock() - self._limits.seconds
+        before = self._clock() - history.options.history_seconds
         while (oldest := history.oldest) is not None and oldest.received_at < before:
             self._drop_oldest(stream, history)
 
@@ -114,8 +120,11 @@ class Histories:
         self._count(stream, history.channel, history.bytes - before, history.bytes)
         if history.oldest is None:
             del stream.filled[history.channel]
-            if not stream.filled:
-                del self._streams[stream.name]
+            self._drop_stream_if_empty(stream)
+
+    def _drop_stream_if_empty(self, stream: _Stream) -> None:
+        if not stream.filled:
+            del self._streams[stream.name]
 
     def _count(
         self, stream: _Stream, channel: str, added_bytes: int, channel_bytes: int, *, used: bool = False
