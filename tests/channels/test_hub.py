@@ -70,10 +70,10 @@ async def test_nothing_is_delivered_after_unsubscribing() -> None:
 def held_by(world: World) -> dict[str, Any]:
     """All that is remembered of subscribers."""
     core = world.fanout.statistics()
-    hub = world.hub
+    subscriptions = world.hub._subscriptions
     return {
-        "subscribers": hub._subscribers,
-        "channels of": hub._channels_of,
+        "subscribers": subscriptions._by_channel,
+        "channels of": subscriptions._by_connection,
         "core": core.channels + core.subscriptions,
     }
 

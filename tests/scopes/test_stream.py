@@ -419,7 +419,7 @@ async def test_nothing_is_missing_or_doubled_however_often_somebody_is_cut(
         for client in range(3):
             model.lose(client)
         assert world.hub.channel_count == 0
-        assert world.hub._channels_of == {}
+        assert world.hub._subscriptions._by_connection == {}
 
 
 async def test_thousands_of_cuts_lose_nothing_while_all_that_is_missed_is_there() -> None:

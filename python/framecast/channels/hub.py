@@ -14,6 +14,7 @@ from framecast.channels.broker import Broker, Draft, Publication
 from framecast.channels.history import ChannelHistory
 from framecast.channels.options import OptionsTable
 from framecast.channels.retention import Histories
+from framecast.channels.subscriptions import Subscription, Subscriptions
 from framecast.errors import Refusal
 from framecast.settings import History
 
@@ -44,8 +45,7 @@ class Hub:
         self._fanout = fanout
         self._broker = broker
         self._max_channels = max_channels
-        self._subscribers: dict[str, set[int]] = {}
-        self._channels_of: dict[int, set[str]] = {}
+        self._subscriptions = Subscriptions()
         self.options = options or OptionsTable({}, retention)
         """What clients may do on which channel."""
         self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
@@ -101,50 +101,40 @@ class Hub:
         """Deliver `address` to `connection` from now on, spelled as the client spells it. Refusal 106 as `open`."""
         key = address.key
         self._check_room(key)
-        self._subscribers.setdefault(key, set()).add(connection)
-        self._channels_of.setdefault(connection, set()).add(key)
+        self._subscriptions.add(connection, key, Subscription(address))
         self._fanout.subscribe(connection, key, spelling)
 
     def unsubscribe(self, connection: int, address: Address) -> None:
         """Stop delivering; whoever opened a channel and does not subscribe after all says so here too."""
-        self._fanout.unsubscribe(connection, address.key)
-        self._drop(connection, address.key)
+        self._drop(connection, address)
 
     def leave(self, connection: int) -> None:
         """The connection is over: end all its subscriptions."""
-        for key in tuple(self._channels_of.get(connection, ())):
-            self._fanout.unsubscribe(connection, key)
-            self._drop(connection, key)
+        for subscription in self._subscriptions.of(connection):
+            self._drop(connection, subscription.address)
 
     def subscriber_count(self, address: Address) -> int:
         """How many connections of this node are subscribed."""
-        return len(self._subscribers.get(address.key, ()))
+        return self._subscriptions.count(address.key)
 
     @property
     def channel_count(self) -> int:
         """Channels with a subscriber on this node."""
-        return len(self._subscribers)
+        return self._subscriptions.channel_count
 
     def _check_room(self, key: str) -> None:
-        if key not in self._subscribers and len(self._subscribers) >= self._max_channels:
+        if not self._subscriptions.count(key) and self.channel_count >= self._max_channels:
             raise Refusal(LIMIT_EXCEEDED, f"limit exceeded: {self._max_channels} channels have subscribers")
 
-    def _drop(self, connection: int, key: str) -> None:
-        subscribers = self._subscribers.get(key)
-        if subscribers is not None:
-            subscribers.discard(connection)
-            if not subscribers:
-                del self._subscribers[key]
+    def _drop(self, connection: int, address: Address) -> None:
+        key = address.key
+        self._fanout.unsubscribe(connection, key)
+        self._subscriptions.remove(connection, key)
         self._forget_if_unused(key)
-        keys = self._channels_of.get(connection)
-        if keys is not None:
-            keys.discard(key)
-            if not keys:
-                del self._channels_of[connection]
 
     def _forget_if_unused(self, key: str) -> None:
         """Clients may name any channel: one that never had a publication ends with its last subscriber."""
         history = self.histories.find(key)
-        if history is not None and key not in self._subscribers and history.untouched:
+        if history is not None and not self._subscriptions.count(key) and history.untouched:
             self.histories.forget(key)
             self._broker.forget(key)

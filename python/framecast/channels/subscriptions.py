@@ -1,0 +1,50 @@
+"""Who is subscribed to what on this node, looked up from both sides."""
+
+from dataclasses import dataclass
+
+from framecast.channels.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One connection's, to one channel."""
+
+    address: Address
+
+
+class Subscriptions:
+    """All subscriptions of this node. Belongs to the Trio thread."""
+
+    def __init__(self) -> None:
+        self._by_channel: dict[str, dict[int, Subscription]] = {}
+        self._by_connection: dict[int, dict[str, Subscription]] = {}
+
+    def add(self, connection: int, key: str, subscription: Subscription) -> None:
+        """The connection is subscribed so from now on, whatever it was before."""
+        self._by_channel.setdefault(key, {})[connection] = subscription
+        self._by_connection.setdefault(connection, {})[key] = subscription
+
+    def remove(self, connection: int, key: str) -> Subscription | None:
+        """The connection is not subscribed any more; what it had, or None."""
+        subscribers, channels = self._by_channel.get(key, {}), self._by_connection.get(connection, {})
+        removed = subscribers.pop(connection, None)
+        if removed is not None:
+            del channels[key]
+            if not subscribers:
+                del self._by_channel[key]
+            if not channels:
+                del self._by_connection[connection]
+        return removed
+
+    def of(self, connection: int) -> tuple[Subscription, ...]:
+        """What a connection is subscribed to."""
+        return tuple(self._by_connection.get(connection, {}).values())
+
+    def count(self, key: str) -> int:
+        """How many connections are subscribed to a channel."""
+        return len(self._by_channel.get(key, ()))
+
+    @property
+    def channel_count(self) -> int:
+        """Channels with a subscriber."""
+        return len(self._by_channel)
