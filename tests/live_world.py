@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import trio
@@ -29,11 +30,18 @@ END = b'"end"'
 class Pub(msgspec.Struct):
     data: msgspec.Raw
     offset: int
+    info: dict[str, Any] | None = None
+
+
+class Attendance(msgspec.Struct):
+    info: dict[str, Any]
 
 
 class Body(msgspec.Struct):
     channel: str
-    pub: Pub
+    pub: Pub | None = None
+    join: Attendance | None = None
+    leave: Attendance | None = None
 
 
 class Envelope(msgspec.Struct):
@@ -46,6 +54,16 @@ class Received:
     data: bytes
     """The JSON as it came, to the byte."""
     offset: int
+    info: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Somebody came or went."""
+
+    channel: str
+    what: str
+    client: str
 
 
 class Subscriber:
@@ -59,14 +77,25 @@ class Subscriber:
         self.connection = fanout.add(self._ours.fileno(), 1 << 26)
 
     def received(self) -> list[Received]:
-        """Everything delivered since the last call."""
+        """Everything delivered since the last call; nobody may have come or gone."""
+        pushed = self.pushed()
+        publications = [push for push in pushed if isinstance(push, Received)]
+        assert publications == pushed
+        return publications
+
+    def pushed(self) -> list[Received | Told]:
+        """All pushes since the last call."""
         assert self._fanout.send_message(self.connection, END)
         return list(self._until_end())
 
-    def _until_end(self) -> Iterator[Received]:
+    def _until_end(self) -> Iterator[Received | Told]:
         while (message := self._message()) != END:
             push = msgspec.json.decode(message, type=Envelope).push
-            yield Received(push.channel, bytes(push.pub.data), push.pub.offset)
+            if push.pub is not None:
+                yield Received(push.channel, bytes(push.pub.data), push.pub.offset, push.pub.info)
+            for what, attendance in (("join", push.join), ("leave", push.leave)):
+                if attendance is not None:
+                    yield Told(push.channel, what, attendance.info["client"])
 
     def _message(self) -> bytes:
         first, length = self._exactly(2)

@@ -9,6 +9,7 @@ import trio.testing
 
 from framecast.channels.address import Address
 from framecast.channels.broker import Draft
+from framecast.channels.client_info import ClientInfo
 from framecast.errors import Refusal
 from framecast.settings import History
 from live_world import Received, World, live_world, stream_address
@@ -41,6 +42,16 @@ async def test_a_batch_arrives_in_its_order_and_each_channel_at_its_subscribers_
         await world.hub.publish(drafts)
         assert [json.loads(item.data) for item in both.received()] == list(range(30))
         assert [json.loads(item.data) for item in one.received()] == list(range(0, 30, 3))
+
+
+async def test_subscribers_see_who_published() -> None:
+    async with live_world() as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        await world.hub.publish([Draft(CPU.key, b"1", info=ClientInfo("u", "c7", b'{"a":1}', b"[2]"))])
+        await world.hub.publish([Draft(CPU.key, b"2")])
+        info = {"user": "u", "client": "c7", "conn_info": {"a": 1}, "chan_info": [2]}
+        assert [item.info for item in subscriber.received()] == [info, None]
 
 
 async def test_orgs_do_not_share_a_channel() -> None:

@@ -20,6 +20,11 @@ class ClientInfo:
     """JSON that came with the subscription's token; b"" where there is none."""
 
     @property
+    def parts(self) -> tuple[str, str, bytes, bytes]:
+        """As the core takes it."""
+        return self.user, self.client, self.conn_info, self.chan_info
+
+    @property
     def size_bytes(self) -> int:
         """What its parts hold, and about what it takes on the wire beside its field names."""
         return len(self.user.encode()) + len(self.client) + len(self.conn_info) + len(self.chan_info)

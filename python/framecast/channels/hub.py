@@ -68,7 +68,8 @@ class Hub:
     def deliver(self, publication: Publication) -> None:
         """Take one publication from the broker to every subscriber of this node."""
         self.histories.take(publication)
-        self._fanout.publish(publication.channel, publication.data, publication.offset)
+        info = publication.info.parts if publication.info is not None else None
+        self._fanout.publish(publication.channel, publication.data, publication.offset, info)
 
     async def open(self, address: Address) -> ChannelHistory:
         """The channel's past; begins the channel if need be. Has no checkpoint after it knows the answer.
