@@ -120,7 +120,7 @@ class Subscriber:
 class World:
     """Everything wired as in the server."""
 
-    def __init__(self, settings: Settings, max_channels: int, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, max_channels: int, presence_bytes: int, clock: Callable[[], float]) -> None:
         self.fanout = Fanout()
         self.broker = MemoryBroker()
         self.hub = Hub(
@@ -129,6 +129,7 @@ class World:
             max_channels=max_channels,
             retention=settings.history,
             options=OptionsTable(settings.channels, settings.history),
+            presence_bytes=presence_bytes,
             clock=clock,
         )
         self.columns = PendingColumns()
@@ -163,13 +164,15 @@ async def live_world(
     history: History | None = None,
     channels: Mapping[str, ChannelOverrides] | None = None,
     max_channels: int = 100,
+    presence_bytes: int = 1 << 20,
     clock: Callable[[], float] = trio.current_time,
 ) -> AsyncIterator[World]:
     """Run a world, all within a deadline."""
     settings = Settings(
         streams=streams or Streams(), push=push or Push(), history=history or History(), channels=channels or {}
     )
-    with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(World(settings, max_channels, clock)) as world:
+    limited = World(settings, max_channels, presence_bytes, clock)
+    with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(limited) as world:
         async with trio.open_nursery() as nursery:
             await nursery.start(world.broker.run, world.hub.deliver)
             yield world

@@ -110,7 +110,14 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     gate = open_gate if settings.server.dev else closed_gate
     broker = MemoryBroker()
     options = OptionsTable(settings.channels, settings.history)
-    hub = Hub(fanout, broker, max_channels=settings.live.max_channels, retention=settings.history, options=options)
+    hub = Hub(
+        fanout,
+        broker,
+        max_channels=settings.live.max_channels,
+        retention=settings.history,
+        options=options,
+        presence_bytes=settings.live.queue_bytes // 4,
+    )
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
     writer = StoreWriter(database, columns, settings.store)

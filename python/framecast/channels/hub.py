@@ -4,24 +4,25 @@ It belongs to the Trio thread. `subscribe` and `history` are synchronous on purp
 publication is delivered, so a subscriber's first answer and what follows it have neither a hole nor a double.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
 
 from framecast.channels.address import Address
 from framecast.channels.broker import Broker, Draft, Publication
+from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
 from framecast.channels.options import OptionsTable
+from framecast.channels.presence import Presence
 from framecast.channels.retention import Histories
 from framecast.channels.subscriptions import Subscription, Subscriptions
-from framecast.errors import Refusal
-from framecast.settings import History
+from framecast.protocol.codes import ErrorCode
+from framecast.settings import MIB, ChannelOptions, History
 
 if TYPE_CHECKING:
     from framecast._core import Fanout
 
-LIMIT_EXCEEDED = 106
 CHANNELS_AT_ONCE = 500
 """Channels that are swept before the others get a turn."""
 
@@ -40,12 +41,15 @@ class Hub:
         max_channels: int,
         retention: History,
         options: OptionsTable | None = None,
+        presence_bytes: int = MIB,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self._fanout = fanout
         self._broker = broker
         self._max_channels = max_channels
+        self._presence_bytes = presence_bytes
         self._subscriptions = Subscriptions()
+        self._presence = Presence()
         self.options = options or OptionsTable({}, retention)
         """What clients may do on which channel."""
         self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
@@ -98,12 +102,40 @@ class Hub:
         self.histories.forget(address.key)
         self._broker.forget(address.key)
 
-    def subscribe(self, connection: int, address: Address, spelling: str) -> None:
-        """Deliver `address` to `connection` from now on, spelled as the client spells it. Refusal 106 as `open`."""
+    def subscribe(
+        self,
+        connection: int,
+        address: Address,
+        spelling: str,
+        *,
+        info: ClientInfo | None = None,
+        options: ChannelOptions | None = None,
+        events: bool = False,
+    ) -> None:
+        """Deliver `address` to `connection` from now on, spelled as the client spells it. Refusal 106 as `open`.
+
+        As `info` it is present, and others are told of it, where `options` say so: the channel's, or what a token made
+        of them. With `events` it is told of others. The others are told by `announce_join` and when it goes.
+        """
         key = address.key
         self._check_room(key)
-        self._subscriptions.add(connection, key, Subscription(address))
-        self._fanout.subscribe(connection, key, spelling)
+        options = options or self.options.find(address)
+        announced = info if options.join_leave != "off" else None
+        self._subscriptions.add(connection, key, Subscription(address, announced))
+        if info is not None and options.presence:
+            self._presence.join(address, connection, info)
+        else:
+            self._presence.leave(address, connection)
+        self._fanout.subscribe(connection, key, spelling, events=events)
+
+    def announce_join(self, connection: int, address: Address) -> None:
+        """Tell who wants to know, the subscriber itself included, that it has joined.
+
+        To be called when its subscribe reply is queued, which must come first.
+        """
+        subscription = self._subscriptions.find(connection, address.key)
+        if subscription is not None and subscription.announced is not None:
+            self._fanout.announce(address.key, True, subscription.announced.parts)  # noqa: FBT003 - the core's own name
 
     def unsubscribe(self, connection: int, address: Address) -> None:
         """Stop delivering; whoever opened a channel and does not subscribe after all says so here too."""
@@ -118,6 +150,27 @@ class Hub:
         """How many connections of this node are subscribed."""
         return self._subscriptions.count(address.key)
 
+    def presence(self, address: Address) -> Mapping[str, ClientInfo]:
+        """Who is on the channel on this node, by client id.
+
+        Refusal 108 where presence is not kept, 106 for a crowd that would not fit a subscriber's queue.
+        """
+        self._check_presence(address)
+        if self._presence.size_bytes(address) > self._presence_bytes:
+            raise ErrorCode.LIMIT_EXCEEDED.refusal(
+                "limit exceeded: too many are on this channel to name them; ask for presence_stats"
+            )
+        return self._presence.on(address)
+
+    def presence_counts(self, address: Address) -> tuple[int, int]:
+        """How many clients are on the channel on this node, and how many users. Refusal 108 as `presence`."""
+        self._check_presence(address)
+        return self._presence.counts(address)
+
+    def _check_presence(self, address: Address) -> None:
+        if not self.options.find(address).presence:
+            raise ErrorCode.NOT_AVAILABLE.refusal(f"not available: {address} does not keep who is present")
+
     @property
     def channel_count(self) -> int:
         """Channels with a subscriber on this node."""
@@ -125,12 +178,15 @@ class Hub:
 
     def _check_room(self, key: str) -> None:
         if not self._subscriptions.count(key) and self.channel_count >= self._max_channels:
-            raise Refusal(LIMIT_EXCEEDED, f"limit exceeded: {self._max_channels} channels have subscribers")
+            raise ErrorCode.LIMIT_EXCEEDED.refusal(f"limit exceeded: {self._max_channels} channels have subscribers")
 
     def _drop(self, connection: int, address: Address) -> None:
         key = address.key
         self._fanout.unsubscribe(connection, key)
-        self._subscriptions.remove(connection, key)
+        dropped = self._subscriptions.remove(connection, key)
+        self._presence.leave(address, connection)
+        if dropped is not None and dropped.announced is not None:
+            self._fanout.announce(key, False, dropped.announced.parts)  # noqa: FBT003 - as above
         self._forget_if_unused(key)
 
     def _forget_if_unused(self, key: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from framecast.channels.address import Address
+from framecast.channels.client_info import ClientInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,8 @@ class Subscription:
     """One connection's, to one channel."""
 
     address: Address
+    announced: ClientInfo | None = None
+    """As whom the others are told that it comes and goes; None when they are not."""
 
 
 class Subscriptions:
@@ -35,6 +38,10 @@ class Subscriptions:
             if not channels:
                 del self._by_connection[connection]
         return removed
+
+    def find(self, connection: int, key: str) -> Subscription | None:
+        """What the connection has of a channel."""
+        return self._by_channel.get(key, {}).get(connection)
 
     def of(self, connection: int) -> tuple[Subscription, ...]:
         """What a connection is subscribed to."""
