@@ -74,7 +74,7 @@ class Subscriber:
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._theirs.settimeout(PATIENCE_SECONDS)
-        self.connection = fanout.add(self._ours.fileno(), 1 << 26)
+        self.connection = fanout.add(self._ours.fileno(), 1 << 26, write_seconds=60)
 
     def received(self) -> list[Received]:
         """Everything delivered since the last call; nobody may have come or gone."""

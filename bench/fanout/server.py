@@ -62,7 +62,9 @@ async def main(connections: int, hertz: float, payload_bytes: int, seconds: floa
         for _ in range(connections):
             socket, _address = await listening.accept()
             accepted = trio.SocketStream(socket)
-            stream = events.adopt(accepted, accepted, max_queue_bytes=1 << 22, close_flush_seconds=0.1)
+            stream = events.adopt(
+                accepted, accepted, max_queue_bytes=1 << 22, write_seconds=60, close_flush_seconds=0.1
+            )
             fanout.subscribe(stream.connection, "bench", "bench")
             streams.append(stream)
         sample = [stream.connection for stream in streams[:: max(1, connections // 8)]]

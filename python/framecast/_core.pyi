@@ -304,8 +304,11 @@ class Event:
     def connection(self) -> int: ...
     @property
     def kind(self) -> str:
-        """``overflow`` (its queue passed the limit; the socket was shut down), ``broken`` (the peer is gone; the
-        socket was shut down) or ``released`` (the writer will never touch the descriptor again)."""
+        """What happened. After all but the last, nothing is queued any more and the socket was shut down.
+
+        ``overflow``: its queue passed the limit. ``stalled``: its socket took nothing for `write_seconds`. ``broken``:
+        the peer is gone. ``released``: the writer will never touch the descriptor again.
+        """
 
 @final
 class FanoutStatistics:
@@ -335,6 +338,8 @@ class FanoutStatistics:
     def send_calls(self) -> int: ...
     @property
     def overflows(self) -> int: ...
+    @property
+    def stalls(self) -> int: ...
 
 @final
 class Fanout:
@@ -364,14 +369,16 @@ class Fanout:
         protocol: Literal["json", "protobuf"] = "json",
         framing: Literal["websocket", "stream", "sse"] = "websocket",
         unidirectional: bool = False,
+        write_seconds: float,
     ) -> int:
         """Take over writing to the stream socket `fd`; return the connection's handle (never reused).
 
         `protocol` and `framing` say how its peer reads one message: in `websocket` as a text message or, Protobuf, a
         binary one; in `stream` as a line of JSON, or as Protobuf with its length before it; in `sse` as an event
-        (JSON only). A `unidirectional` peer reads bare pushes where others read replies.
+        (JSON only). A `unidirectional` peer reads bare pushes where others read replies. When its socket takes not one
+        byte for `write_seconds` while something is queued, it is cut (``stalled``).
         OSError when `fd` cannot be watched (closed, no socket, added and not released yet) or after `close`;
-        ValueError when the two do not go together.
+        ValueError when the two do not go together, or the seconds are no finite number above 0.
         """
 
     def send(self, connection: int, data: bytes) -> bool:

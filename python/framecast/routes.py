@@ -53,7 +53,11 @@ class SubscriberSockets:
         if not isinstance(stream, trio.SocketStream):
             raise TypeError(f"subscribers need a plain socket, not {type(stream).__name__}")
         outbound = self.events.adopt(
-            stream, stream, max_queue_bytes=limits.queue_bytes, close_flush_seconds=limits.close_seconds
+            stream,
+            stream,
+            max_queue_bytes=limits.queue_bytes,
+            write_seconds=limits.write_seconds,
+            close_flush_seconds=limits.close_seconds,
         )
         try:
             await self._serve_websocket(head, identity, outbound)

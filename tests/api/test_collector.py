@@ -17,7 +17,7 @@ def scrape(world: World) -> dict[str, float]:
 async def test_a_fresh_server_shows_every_figure_at_zero() -> None:
     async with live_world() as world:
         figures = scrape(world)
-        assert len(figures) == 13
+        assert len(figures) == 14
         assert set(figures.values()) == {0}
 
 
@@ -37,7 +37,7 @@ async def test_figures_follow_what_happens() -> None:
         assert figures["channels"] == 2
         assert figures["streams"] == 1
         assert figures["history_bytes"] == world.hub.histories.bytes > 0
-        assert figures["fanout_overflows_total"] == 0
+        assert figures["fanout_overflows_total"] == figures["fanout_stalls_total"] == 0
         assert figures["fanout_sent_bytes_total"] > sum(len(item.data) for item in received)
         assert figures["fanout_send_calls_total"] >= 1
         world.hub.leave(first.connection)

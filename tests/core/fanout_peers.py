@@ -42,7 +42,12 @@ class Peer:
         self._protocol = protocol
         self._framing = framing
         self.connection = fanout.add(
-            self._ours.fileno(), 1 << 24, protocol=protocol, framing=framing, unidirectional=unidirectional
+            self._ours.fileno(),
+            1 << 24,
+            protocol=protocol,
+            framing=framing,
+            unidirectional=unidirectional,
+            write_seconds=60,
         )
         self._unread = b""
 

@@ -39,7 +39,7 @@ def test_publication_reaches_subscriber_under_its_own_spelling(
     fanout: Fanout, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = pair
-    connection = fanout.add(ours.fileno(), 1 << 20)
+    connection = fanout.add(ours.fileno(), 1 << 20, write_seconds=60)
     fanout.subscribe(connection, "stream/cpu", '1/stream/"cpü"')
     assert fanout.publish("stream/cpu", b'{"a":[1,2]}', 0) == 1
     assert fanout.publish("stream/mem", b"1", 0) == 0
@@ -54,7 +54,7 @@ def test_publication_reaches_subscriber_under_its_own_spelling(
 def test_overflow_then_release_arrive_on_the_event_descriptor(
     fanout: Fanout, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    connection = fanout.add(pair[0].fileno(), 10)
+    connection = fanout.add(pair[0].fileno(), 10, write_seconds=60)
     assert fanout.take_events() == []
     assert not fanout.send(connection, b"eleven byte")
     assert [(event.connection, event.kind) for event in wait_for(fanout, "overflow")] == [(connection, "overflow")]
@@ -64,16 +64,29 @@ def test_overflow_then_release_arrive_on_the_event_descriptor(
     assert fanout.statistics().connections == 0
 
 
+def test_stall_arrives_on_the_event_descriptor(fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
+    connection = fanout.add(pair[0].fileno(), 1 << 24, write_seconds=0.01)
+    assert fanout.send(connection, bytes(1 << 23))
+    assert [(event.connection, event.kind) for event in wait_for(fanout, "stalled")] == [(connection, "stalled")]
+    assert fanout.statistics().stalls == 1
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_limit_that_is_no_time_is_a_value_error(fanout: Fanout, seconds: float) -> None:
+    with pytest.raises(ValueError, match="write_seconds must be a finite number"):
+        fanout.add(0, 10, write_seconds=seconds)
+
+
 def test_descriptor_that_cannot_be_watched_is_an_os_error(fanout: Fanout) -> None:
     with pytest.raises(OSError, match="os error 9"):
-        fanout.add(-1, 10)
+        fanout.add(-1, 10, write_seconds=60)
     with pytest.raises(OverflowError):
-        fanout.add(3, -1)
+        fanout.add(3, -1, write_seconds=60)
 
 
 def test_closed_fanout_is_harmless(pair: tuple[socket.socket, socket.socket]) -> None:
     fanout = Fanout()
-    connection = fanout.add(pair[0].fileno(), 10)
+    connection = fanout.add(pair[0].fileno(), 10, write_seconds=60)
     fanout.subscribe(connection, "a", "a")
     fanout.close()
     fanout.close()
@@ -82,12 +95,12 @@ def test_closed_fanout_is_harmless(pair: tuple[socket.socket, socket.socket]) ->
     assert not fanout.send(connection, b"1")
     assert fanout.queued_bytes(connection) == 0
     with pytest.raises(OSError, match="writer thread has ended"):
-        fanout.add(pair[0].fileno(), 10)
+        fanout.add(pair[0].fileno(), 10, write_seconds=60)
 
 
 def test_threads_may_publish_at_once(fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
-    fanout.subscribe(fanout.add(ours.fileno(), 1 << 24), "a", "a")
+    fanout.subscribe(fanout.add(ours.fileno(), 1 << 24, write_seconds=60), "a", "a")
 
     def publish(name: int) -> None:
         for number in range(500):

@@ -103,4 +103,4 @@ def test_any_number_of_subscribers_costs_one_encoding_for_each_form() -> None:
 def test_protocol_and_framing_that_do_not_go_together_are_a_value_error(protocol: Any, framing: Any) -> None:
     fanout = Fanout()
     with peers_of(fanout), pytest.raises(ValueError, match=f'no "{protocol}" in "{framing}"'):
-        fanout.add(0, 10, protocol=protocol, framing=framing)
+        fanout.add(0, 10, protocol=protocol, framing=framing, write_seconds=60)

@@ -41,9 +41,16 @@ def adopt(
     ours: trio.SocketStream,
     *,
     max_queue_bytes: int = 1 << 24,
+    write_seconds: float = 60,
     close_flush_seconds: float = 5,
 ) -> WriterStream:
-    return writer.adopt(ours, ours, max_queue_bytes=max_queue_bytes, close_flush_seconds=close_flush_seconds)
+    return writer.adopt(
+        ours,
+        ours,
+        max_queue_bytes=max_queue_bytes,
+        write_seconds=write_seconds,
+        close_flush_seconds=close_flush_seconds,
+    )
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -147,6 +154,22 @@ async def test_slow_reader_is_cut_and_its_stream_says_why(writer: WriterEvents) 
     await theirs.aclose()
 
 
+async def test_reader_that_takes_nothing_is_cut_and_its_stream_says_why(writer: WriterEvents) -> None:
+    ours, theirs = await connect()
+    stream = adopt(writer, ours, write_seconds=0.05)
+    await stream.send_all(bytes(1 << 23))
+    with trio.fail_after(PATIENCE_SECONDS):
+        assert await stream.receive_some() == b""
+    await until(lambda: stream.stalled)
+    assert not stream.overflowed
+    with pytest.raises(trio.BrokenResourceError, match="read nothing"):
+        stream.send_message(b"late")
+    with pytest.raises(trio.BrokenResourceError, match="read nothing"):
+        await stream.send_eof()
+    await stream.aclose()
+    await theirs.aclose()
+
+
 async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:
     ours, theirs = await connect()
     stream = adopt(writer, ours)
@@ -161,7 +184,7 @@ async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:
 async def test_messages_are_framed_as_the_peer_reads_and_only_a_websocket_says_goodbye(writer: WriterEvents) -> None:
     ours, theirs = await connect()
     reading = Reading(protocol="protobuf", framing="stream", unidirectional=True)
-    stream = writer.adopt(ours, ours, max_queue_bytes=1000, close_flush_seconds=1, reading=reading)
+    stream = writer.adopt(ours, ours, max_queue_bytes=1000, write_seconds=60, close_flush_seconds=1, reading=reading)
     writer.fanout.subscribe(stream.connection, "a", "a")
     await stream.send_all(b"\x88 begins a Close only in a WebSocket;")
     assert not stream.said_goodbye
@@ -176,7 +199,7 @@ async def test_messages_are_framed_as_the_peer_reads_and_only_a_websocket_says_g
 async def test_reading_stamps_the_time_and_comes_from_the_given_stream(writer: WriterEvents) -> None:
     ours, theirs = await connect()
     replayed, source = trio.testing.memory_stream_pair()
-    stream = writer.adopt(ours, source, max_queue_bytes=100, close_flush_seconds=1)
+    stream = writer.adopt(ours, source, max_queue_bytes=100, write_seconds=60, close_flush_seconds=1)
     before = stream.last_received
     await until(lambda: trio.current_time() > before)
     await replayed.send_all(b"head")

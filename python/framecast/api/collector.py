@@ -33,6 +33,9 @@ class CoreCollector(Collector):
         yield CounterMetricFamily(
             "framecast_fanout_overflows", "Subscribers cut because their queue was full.", core.overflows
         )
+        yield CounterMetricFamily(
+            "framecast_fanout_stalls", "Subscribers cut because their socket took nothing.", core.stalls
+        )
         yield GaugeMetricFamily(
             "framecast_channels", "Channels with a subscriber, existing or not.", self._hub.channel_count
         )

@@ -78,6 +78,7 @@ class WriterEvents:
         reads: trio.abc.ReceiveStream,
         *,
         max_queue_bytes: int,
+        write_seconds: float,
         close_flush_seconds: float,
         reading: Reading = _WEBSOCKET_JSON,
     ) -> WriterStream:
@@ -92,6 +93,7 @@ class WriterEvents:
             protocol=reading.protocol,
             framing=reading.framing,
             unidirectional=reading.unidirectional,
+            write_seconds=write_seconds,
         )
         # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
         stream = WriterStream(self, connection, socket_stream, reads, close_flush_seconds)
@@ -103,9 +105,9 @@ class WriterEvents:
 class WriterStream(trio.abc.HalfCloseableStream):
     """One connection: reads are Trio's, writes are the writer thread's. Made by `WriterEvents.adopt`.
 
-    Sending never waits for the peer: bytes join a bounded queue, and a peer too slow for it is cut
-    (`overflowed`). Then, and when the peer is gone (`broken`), sends raise BrokenResourceError and reads find
-    the end.
+    Sending never waits for the peer: bytes join a bounded queue. A peer too slow for it is cut (`overflowed`), and so
+    is one whose socket takes nothing at all (`stalled`). Then, and when the peer is gone (`broken`), sends raise
+    BrokenResourceError and reads find the end.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self.connection: Final = connection
         self.close_flush_seconds: Final = close_flush_seconds
         self.overflowed = False
+        self.stalled = False
         self.broken = False
         self.speaks_websocket = True
         self.last_received = trio.current_time()
@@ -179,7 +182,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
             raise trio.ClosedResourceError("this stream was closed")
         self._finish()
         await self._released.wait()
-        if self.overflowed or self.broken:
+        if self._is_cut:
             raise trio.BrokenResourceError(self._why())
         await self._socket_stream.send_eof()
 
@@ -222,19 +225,27 @@ class WriterStream(trio.abc.HalfCloseableStream):
             socket.shutdown(trio.socket.SHUT_RDWR)
         log.error("descriptor leaked, writer did not release it", fd=socket.detach(), connection=self.connection)
 
+    @property
+    def _is_cut(self) -> bool:
+        return self.overflowed or self.stalled or self.broken
+
     def _check_open(self) -> None:
         if self._closed or self._finished:
             raise trio.ClosedResourceError("this stream was closed for sending")
 
     def _why(self) -> str:
         self._events.take()  # the reason may be known to the writer, and not yet to us
-        if self._said_goodbye and not (self.overflowed or self.broken):
+        if self._said_goodbye and not self._is_cut:
             return "a WebSocket Close was sent"
+        if self.stalled:
+            return "the peer read nothing for too long"
         return "the peer read too slowly" if self.overflowed else "the connection is cut"
 
     def _notice(self, kind: str) -> None:
         if kind == "overflow":
             self.overflowed = True
+        elif kind == "stalled":
+            self.stalled = True
         elif kind == "broken":
             self.broken = True
         else:

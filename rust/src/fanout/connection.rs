@@ -6,9 +6,11 @@
 use std::collections::HashSet;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use super::event::Kind;
 use super::queue::{Batch, Buffer, Queue};
+use super::stall::{Look, Refused, Room};
 use super::{Terms, lock};
 use crate::wire::Reader;
 
@@ -62,10 +64,21 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     Bytes(usize),
-    /// Nothing fits: wait until it is writable.
-    Full,
+    /// Nothing fitted just then: wait until it is writable.
+    Full(Instant),
     /// The peer is gone.
     Broken,
+}
+
+/// Where a connection goes after a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It stays in the writer's hands for the next pass.
+    Pass,
+    /// It left the writer's hands.
+    Rest,
+    /// It left the writer's hands; look at it again then, by [`Connection::look_again`].
+    LookAgain(Instant),
 }
 
 pub(super) struct Connection {
@@ -85,8 +98,8 @@ pub(super) struct State {
     cut_done: bool,
     /// Whether it is on the writer's list or in its hands.
     scheduled: bool,
-    /// Whether the socket is full and the writer waits for it to drain.
-    blocked: bool,
+    /// While its socket is full, the writer waits for it to drain.
+    room: Room,
     /// The channels it is in.
     pub channels: HashSet<Arc<str>>,
 }
@@ -121,7 +134,7 @@ impl Connection {
                 cut: None,
                 cut_done: false,
                 scheduled: false,
-                blocked: false,
+                room: Room::new(terms.write_limit),
                 channels: HashSet::new(),
             }),
         }
@@ -153,7 +166,7 @@ impl Connection {
         }
         Outcome {
             taken: true,
-            schedule: !state.blocked && state.schedule(),
+            schedule: !state.room.is_full() && state.schedule(),
         }
     }
 
@@ -188,7 +201,7 @@ impl Connection {
     /// The socket has room again. True when the connection must be put on the writer's list.
     pub(super) fn unblock(&self) -> bool {
         let mut state = self.state();
-        std::mem::take(&mut state.blocked) && state.phase < Phase::Released && state.schedule()
+        state.room.made() && state.phase < Phase::Released && state.schedule()
     }
 
     /// What to do now; a batch to send is moved into `batch`.
@@ -206,7 +219,7 @@ impl Connection {
                 state.queue.clear();
                 return Step::Release;
             }
-            if !done && !state.blocked {
+            if !done && !state.room.is_full() {
                 state.queue.take(batch);
                 return Step::Send;
             }
@@ -215,31 +228,57 @@ impl Connection {
         Step::Rest
     }
 
-    /// Report a send. True when the connection stays in the writer's hands for the next pass.
-    pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> bool {
+    /// Report a send.
+    pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> Next {
         let mut state = self.state();
         if state.cut.is_some() || state.phase >= Phase::Removed {
             // The queue was dropped during the send, and the batch goes the same way.
             batch.clear();
-            return true;
+            return Next::Pass;
         }
         match sent {
             Sent::Bytes(count) => {
                 state.queue.settle(batch, count);
+                if count > 0 {
+                    state.room.taken();
+                }
                 // A finishing one is looked at once more, to be released.
                 state.scheduled = !state.queue.is_empty() || state.phase == Phase::Finishing;
             }
-            Sent::Full => {
+            Sent::Full(now) => {
                 state.queue.settle(batch, 0);
-                state.blocked = true;
-                state.scheduled = false;
+                match state.room.refused(now) {
+                    Refused::Stalled => state.cut(Kind::Stalled),
+                    Refused::Wait => state.scheduled = false,
+                    Refused::LookAgain(when) => {
+                        state.scheduled = false;
+                        return Next::LookAgain(when);
+                    }
+                }
             }
             Sent::Broken => {
                 batch.clear();
                 state.cut(Kind::Broken);
             }
         }
-        state.scheduled
+        if state.scheduled { Next::Pass } else { Next::Rest }
+    }
+
+    /// The time has come to look at a socket that was full. [`Next::Pass`] means that the connection must be
+    /// put on the writer's list.
+    pub(super) fn look_again(&self, now: Instant) -> Next {
+        let mut state = self.state();
+        if state.phase == Phase::Released || state.cut.is_some() {
+            return Next::Rest;
+        }
+        match state.room.look(now) {
+            Look::Forget => Next::Rest,
+            Look::Later(when) => Next::LookAgain(when),
+            Look::TryOnce => {
+                state.room.made();
+                if state.schedule() { Next::Pass } else { Next::Rest }
+            }
+        }
     }
 
     /// End it from wherever it is, for a writer that stops: what is left to say about it, in order.
@@ -261,5 +300,69 @@ impl Connection {
     /// Bytes waiting, those of a send under way included.
     pub(super) fn queued_bytes(&self) -> usize {
         self.state().queue.bytes()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::Framing;
+
+    const TERMS: Terms = Terms {
+        reader: Reader {
+            framing: Framing::Lines,
+            unidirectional: false,
+        },
+        max_queue_bytes: 1000,
+        write_limit: Duration::from_secs(10),
+    };
+
+    /// What the writer does when the connection comes up, with a socket that answers `sent`.
+    fn visit(connection: &Connection, sent: Sent) -> Next {
+        let mut batch = Batch::default();
+        assert_eq!(connection.next(&mut batch), Step::Send);
+        connection.settle(&mut batch, sent)
+    }
+
+    #[test]
+    fn socket_that_takes_nothing_for_the_whole_limit_is_cut() {
+        let (connection, begin) = (Connection::new(1, -1, TERMS), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(connection.put(&b"abc"[..].into(), Content::Raw).schedule);
+        assert_eq!(visit(&connection, Sent::Full(begin)), Next::LookAgain(at(10)));
+        assert!(!connection.put(&b"d"[..].into(), Content::Raw).schedule);
+        // The kernel speaks of room, but there is none.
+        assert!(connection.unblock());
+        assert_eq!(visit(&connection, Sent::Full(at(5))), Next::Rest);
+        assert_eq!(connection.look_again(at(10)), Next::Pass);
+        assert_eq!(visit(&connection, Sent::Full(at(10))), Next::Pass);
+        assert_eq!(connection.queued_bytes(), 0);
+        let mut batch = Batch::default();
+        assert_eq!(connection.next(&mut batch), Step::Cut(Kind::Stalled));
+        assert_eq!(connection.next(&mut batch), Step::Rest);
+        assert_eq!(connection.look_again(at(20)), Next::Rest);
+    }
+
+    #[test]
+    fn socket_that_takes_a_byte_now_and_then_is_not_cut() {
+        let (connection, begin) = (Connection::new(1, -1, TERMS), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(connection.put(&b"abc"[..].into(), Content::Raw).schedule);
+        assert_eq!(visit(&connection, Sent::Full(begin)), Next::LookAgain(at(10)));
+        // A last try finds the room that the kernel kept to itself.
+        assert_eq!(connection.look_again(at(10)), Next::Pass);
+        assert_eq!(visit(&connection, Sent::Bytes(1)), Next::Pass);
+        assert_eq!(visit(&connection, Sent::Full(at(11))), Next::LookAgain(at(21)));
+        assert!(connection.unblock());
+        assert_eq!(visit(&connection, Sent::Bytes(0)), Next::Pass, "interrupted");
+        assert_eq!(visit(&connection, Sent::Full(at(12))), Next::Rest);
+        assert_eq!(connection.look_again(at(20)), Next::LookAgain(at(21)));
+        assert!(connection.unblock());
+        assert_eq!(visit(&connection, Sent::Bytes(2)), Next::Rest);
+        assert_eq!(connection.look_again(at(21)), Next::Rest);
+        assert!(connection.put(&b"e"[..].into(), Content::Raw).taken);
     }
 }

@@ -13,6 +13,9 @@ use super::lock;
 pub enum Kind {
     /// Its queue would have passed the limit; the queue was dropped and the socket shut down.
     Overflow,
+    /// Its socket took not one byte for too long while something was queued; the queue was dropped and the
+    /// socket shut down.
+    Stalled,
     /// The peer is gone; the queue was dropped and the socket shut down.
     Broken,
     /// The writer will never touch the descriptor again. The last event of a connection, and the only certain

@@ -22,6 +22,7 @@ mod event;
 pub mod queue;
 mod registry;
 mod shared;
+mod stall;
 mod statistics;
 mod writer;
 
@@ -31,6 +32,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use channel::Channels;
 use connection::{Connection, Content, Phase};
@@ -53,6 +55,8 @@ pub struct Terms {
     pub reader: Reader,
     /// Bytes that may wait for it; one more cuts it.
     pub max_queue_bytes: usize,
+    /// How long its socket may take nothing while something is queued; then it is cut.
+    pub write_limit: Duration,
 }
 
 /// What a subscriber wants of a channel.
@@ -220,6 +224,7 @@ impl Fanout {
             sent_bytes: counters.sent_bytes.load(Relaxed),
             send_calls: counters.send_calls.load(Relaxed),
             overflows: counters.overflows.load(Relaxed),
+            stalls: counters.stalls.load(Relaxed),
         }
     }
 

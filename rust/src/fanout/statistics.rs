@@ -23,6 +23,8 @@ pub struct Statistics {
     pub send_calls: u64,
     /// Connections cut because their queue was full.
     pub overflows: u64,
+    /// Connections cut because their socket took nothing.
+    pub stalls: u64,
 }
 
 #[derive(Default)]
@@ -32,4 +34,5 @@ pub(super) struct Counters {
     pub sent_bytes: AtomicU64,
     pub send_calls: AtomicU64,
     pub overflows: AtomicU64,
+    pub stalls: AtomicU64,
 }

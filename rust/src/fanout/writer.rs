@@ -1,6 +1,7 @@
 //! The one thread that writes to sockets, and every system call that touches a connection's descriptor.
 //!
-//! It sleeps in epoll until a publisher raises the wake-up signal or a full socket drains. A pass gives every
+//! It sleeps in epoll until a publisher raises the wake-up signal, a full socket drains, or one has been full
+//! for too long. A pass gives every
 //! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up
 //! a short one; what is left waits for the next pass. There is no time window: whatever was queued since the
 //! last visit goes out together.
@@ -11,23 +12,28 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
-use super::connection::{Connection, Sent, Step};
+use super::connection::{Connection, Next, Sent, Step};
 use super::event::{Kind, Signal};
 use super::lock;
 use super::queue::{Batch, MAX_BATCH_BUFFERS};
 use super::shared::Shared;
+use super::stall::FullSockets;
 
 /// The wake-up signal's place among the handles, which begin at 1.
 const WAKE: u64 = 0;
 
 /// How many epoll events are read at once; more stay in the kernel for the next pass.
 const MAX_READY: usize = 256;
+
+/// Older kernels count the milliseconds in 31 bits. To wake up in vain once an hour costs nothing.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The epoll set: every connection from `add` to its release, each under its handle, and the wake-up signal.
 ///
@@ -67,14 +73,11 @@ impl Watch {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Wait for events, for ever if `block`; `ready` holds them afterwards.
-    fn wait(&self, ready: &mut Vec<epoll::Event>, block: bool) -> rustix::io::Result<()> {
-        let no_time = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+    /// Wait for events, for about `limit` at most; `ready` holds them afterwards.
+    fn wait(&self, ready: &mut Vec<epoll::Event>, limit: Option<Duration>) -> rustix::io::Result<()> {
+        let limit = limit.and_then(|limit| Timespec::try_from(limit.min(LONGEST_WAIT)).ok());
         ready.clear();
-        match epoll::wait(&self.epoll, spare_capacity(ready), (!block).then_some(&no_time)) {
+        match epoll::wait(&self.epoll, spare_capacity(ready), limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error),
         }
@@ -95,6 +98,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         shared: Arc::clone(shared),
         due: Vec::new(),
         carried: Vec::new(),
+        full: FullSockets::default(),
         batch: Batch::default(),
         ready: Vec::with_capacity(MAX_READY),
     };
@@ -126,8 +130,11 @@ fn carry_out(shared: &Shared, connection: &Connection, kind: Kind) {
     } else {
         // Fails only when the peer is gone already.
         let _ = shutdown(descriptor(connection), Shutdown::Both);
-        let overflow = u64::from(kind == Kind::Overflow);
-        shared.counters.overflows.fetch_add(overflow, Relaxed);
+        match kind {
+            Kind::Overflow => _ = shared.counters.overflows.fetch_add(1, Relaxed),
+            Kind::Stalled => _ = shared.counters.stalls.fetch_add(1, Relaxed),
+            Kind::Broken | Kind::Released => {}
+        }
     }
     shared.events.push(connection.id, kind);
 }
@@ -138,6 +145,7 @@ struct Writer {
     due: Vec<Arc<Connection>>,
     /// Those of them that have more for the next.
     carried: Vec<Arc<Connection>>,
+    full: FullSockets,
     batch: Batch,
     ready: Vec<epoll::Event>,
 }
@@ -157,12 +165,18 @@ impl Writer {
     /// Wait for work and make `due` the whole of it. True when this pass is to be the last.
     fn gather(&mut self) -> rustix::io::Result<bool> {
         let idle = self.due.is_empty() && lock(&self.shared.work).fall_asleep();
-        self.shared.watch.wait(&mut self.ready, idle)?;
+        let limit = if idle {
+            self.full.quiet()
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.shared.watch.wait(&mut self.ready, limit)?;
         let mut ready = std::mem::take(&mut self.ready);
         for event in ready.drain(..) {
             self.notice(event);
         }
         self.ready = ready;
+        self.look_again();
         let mut work = lock(&self.shared.work);
         #[cfg(test)]
         assert!(!work.fail, "asked to fail");
@@ -190,6 +204,24 @@ impl Writer {
         }
     }
 
+    /// Make those due whose sockets have been full for too long.
+    fn look_again(&mut self) {
+        if self.full.quiet() != Some(Duration::ZERO) {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(id) = self.full.pop(now) {
+            let Some(connection) = lock(&self.shared.registry).find(id) else {
+                continue;
+            };
+            match connection.look_again(now) {
+                Next::Pass => self.due.push(connection),
+                Next::LookAgain(when) => self.full.insert(when, id),
+                Next::Rest => {}
+            }
+        }
+    }
+
     fn pass(&mut self) {
         let mut due = std::mem::take(&mut self.due);
         for connection in due.drain(..) {
@@ -207,7 +239,11 @@ impl Writer {
                 Step::Rest => return false,
                 Step::Send => {
                     let sent = self.send(connection);
-                    return connection.settle(&mut self.batch, sent);
+                    let next = connection.settle(&mut self.batch, sent);
+                    if let Next::LookAgain(when) = next {
+                        self.full.insert(when, connection.id);
+                    }
+                    return next == Next::Pass;
                 }
                 Step::Cut(kind) => carry_out(&self.shared, connection, kind),
                 Step::Release => {
@@ -234,7 +270,7 @@ impl Writer {
                 counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
                 Sent::Bytes(bytes)
             }
-            Err(Errno::AGAIN) => Sent::Full,
+            Err(Errno::AGAIN) => Sent::Full(Instant::now()),
             Err(Errno::INTR) => Sent::Bytes(0),
             Err(_) => Sent::Broken,
         }
@@ -247,6 +283,7 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use super::super::{Event, Fanout, Kind, Subscription, Terms};
     use crate::wire::{Data, Framing, Publication, Reader};
@@ -261,6 +298,7 @@ mod tests {
                 unidirectional: false,
             },
             max_queue_bytes: 1000,
+            write_limit: Duration::from_secs(60),
         };
         let id = fanout.add(ours.as_raw_fd(), terms).unwrap();
         let wanted = Subscription {

@@ -4,6 +4,7 @@
 //! a moment.
 
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -36,6 +37,7 @@ impl Event {
     fn kind(&self) -> &'static str {
         match self.0.kind {
             fanout::Kind::Overflow => "overflow",
+            fanout::Kind::Stalled => "stalled",
             fanout::Kind::Broken => "broken",
             fanout::Kind::Released => "released",
         }
@@ -95,6 +97,11 @@ impl FanoutStatistics {
     fn overflows(&self) -> u64 {
         self.0.overflows
     }
+
+    #[getter]
+    fn stalls(&self) -> u64 {
+        self.0.stalls
+    }
 }
 
 /// User, client, and what goes with the connection and with the channel.
@@ -123,6 +130,17 @@ fn parse_framing(protocol: &str, framing: &str) -> PyResult<Framing> {
     }
 }
 
+fn parse_limit(write_seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(write_seconds)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "write_seconds must be a finite number of seconds above 0, not {write_seconds}"
+            ))
+        })
+}
+
 #[pyclass(frozen, module = "framecast._core")]
 struct Fanout(fanout::Fanout);
 
@@ -143,7 +161,10 @@ impl Fanout {
         events.into_iter().map(Event).collect()
     }
 
-    #[pyo3(signature = (fd, max_queue_bytes, *, protocol = "json", framing = "websocket", unidirectional = false))]
+    #[pyo3(signature = (
+        fd, max_queue_bytes, *, protocol = "json", framing = "websocket", unidirectional = false, write_seconds
+    ))]
+    #[allow(clippy::too_many_arguments)] // keywords, in Python
     fn add(
         &self,
         py: Python<'_>,
@@ -152,6 +173,7 @@ impl Fanout {
         protocol: &str,
         framing: &str,
         unidirectional: bool,
+        write_seconds: f64,
     ) -> PyResult<u64> {
         let terms = Terms {
             reader: Reader {
@@ -159,6 +181,7 @@ impl Fanout {
                 unidirectional,
             },
             max_queue_bytes,
+            write_limit: parse_limit(write_seconds)?,
         };
         Ok(py.detach(|| self.0.add(fd, terms))?)
     }

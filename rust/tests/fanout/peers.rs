@@ -31,6 +31,7 @@ pub fn terms(max_queue_bytes: usize) -> Terms {
     Terms {
         reader: TEXT,
         max_queue_bytes,
+        write_limit: Duration::from_secs(600),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use _core::fanout::{Fanout, Kind};
+use _core::fanout::{Fanout, Kind, Terms};
 
 use crate::peers::{
     ROOMY, Watcher, alone, is_at_end, message, pair, publish, push, tcp_pair, terms, until, wanting,
@@ -118,4 +119,49 @@ fn long_queue_of_one_does_not_delay_another_past_one_pass() {
             "the long queue was meant to be under way when the other's message arrived: {busy} of 10"
         );
     });
+}
+
+#[test]
+fn socket_that_takes_nothing_is_cut_and_one_with_nothing_to_take_is_not() {
+    let _alone = alone();
+    let fanout = Fanout::new().unwrap();
+    let mut watcher = Watcher::new(&fanout);
+    let patience = |milliseconds| Terms {
+        write_limit: Duration::from_millis(milliseconds),
+        ..terms(ROOMY)
+    };
+    let (idle, mut idle_peer) = pair();
+    let idle_id = fanout.add(idle.as_raw_fd(), patience(20)).unwrap();
+    assert!(fanout.send_message(idle_id, b"all of it fits"));
+    let (patient, _patient_peer) = pair();
+    let patient_id = fanout.add(patient.as_raw_fd(), patience(600_000)).unwrap();
+    assert!(fanout.send(patient_id, &vec![0; 4 << 20]));
+    let (stalled, mut stalled_peer) = pair();
+    let stalled_id = fanout.add(stalled.as_raw_fd(), patience(100)).unwrap();
+    let (leaving, mut leaving_peer) = pair();
+    let leaving_id = fanout.add(leaving.as_raw_fd(), patience(50)).unwrap();
+    for id in [stalled_id, leaving_id] {
+        assert!(fanout.send(id, &vec![0; 4 << 20]));
+    }
+    fanout.finish(leaving_id);
+    watcher.wait_for(leaving_id, Kind::Released);
+    watcher.wait_for(stalled_id, Kind::Stalled);
+    assert!(!fanout.send(stalled_id, b"late"));
+    for peer in [&mut stalled_peer, &mut leaving_peer] {
+        let mut rest = Vec::new();
+        let _ = peer.read_to_end(&mut rest);
+        assert!(
+            (1..4 << 20).contains(&rest.len()),
+            "what the kernel had, then the end"
+        );
+    }
+    fanout.remove(stalled_id);
+    watcher.wait_for(stalled_id, Kind::Released);
+    assert_eq!(watcher.of(stalled_id), [Kind::Stalled, Kind::Released]);
+    assert_eq!(watcher.of(leaving_id), [Kind::Stalled, Kind::Released]);
+    assert_eq!(watcher.of(idle_id), []);
+    assert_eq!(watcher.of(patient_id), []);
+    let statistics = fanout.statistics();
+    assert_eq!((statistics.stalls, statistics.overflows), (2, 0));
+    assert_eq!(message(&mut idle_peer), "all of it fits");
 }
