@@ -204,6 +204,10 @@ def test_a_tags_filter_is_seen_and_not_read() -> None:
     assert bytes(subscribe_of(with_length(body.SerializeToString())).tf) != b""
 
 
+def test_the_type_of_a_subscription_is_seen() -> None:
+    assert subscribe_of(b"\x09\x08\x05\x2a\x05\x0a\x01a\x78\x01") == SubscribeRequest(channel="a", type=1)
+
+
 def test_lengths_may_be_longer_than_they_need() -> None:
     assert names_of(b"\x80" * 9 + b"\x00") == ["pong"]
     assert names_of(b"\x84\x00\x08\x01\x22\x00") == ["connect"]
@@ -258,10 +262,13 @@ def test_messages_written_together_are_those_written_alone(messages: list[Reply 
     assert len(split_lengths(protobuf_codec.encode(*messages))) == len(messages)
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 127, 128, 16_383, 16_384, 2**21, 2**21 + 500])
-def test_lengths_are_written_as_varints(size: int) -> None:
-    [body] = split_lengths(protobuf_codec.encode(Push(PushBody(pub=Publication(Raw(b"1" * size))))))
+@pytest.mark.parametrize("size", [0, 1, *range(110, 130), 16_383, 16_384, 2**20, 2**21 + 500])
+def test_lengths_are_written_as_varints_of_no_more_bytes_than_needed(size: int) -> None:
+    written = protobuf_codec.encode(Push(PushBody(pub=Publication(Raw(b"1" * size)))))
+    [body] = split_lengths(written)
     assert sdk.Reply.FromString(body).push.pub.data == b"1" * size
+    needed = max(1, -(-len(body).bit_length() // 7))
+    assert len(written) == needed + len(body)
 
 
 # Anything at all.
