@@ -61,7 +61,7 @@ class ChannelHistory:
 
     def append(self, publication: Publication, received_at: float) -> None:
         """Take the newest publication. One that does not follow what is here makes a new beginning."""
-        if (publication.epoch, publication.previous) != (self.position.epoch, self.position.offset):
+        if not self.precedes(publication):
             self._kept.clear()
             self.rows = self.bytes = 0
         self.position = Position(publication.epoch, publication.offset)
@@ -78,6 +78,10 @@ class ChannelHistory:
         self._kept.append(kept)
         self.rows += kept.rows
         self.bytes += kept.size_bytes
+
+    def precedes(self, publication: Publication) -> bool:
+        """Whether `publication` follows what is here without a hole."""
+        return publication.previous == self.position.offset and publication.epoch == self.position.epoch
 
     def trim(self, now: float) -> None:
         """Let the oldest publications go until the channel's limits hold; the newest stays, if any may be kept."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from framecast.channels.address import Address
+from framecast.channels.address import Address, parse_key
 from framecast.channels.broker import Broker, Draft, Publication
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
@@ -17,11 +17,14 @@ from framecast.channels.options import OptionsTable
 from framecast.channels.presence import Presence
 from framecast.channels.retention import Histories
 from framecast.channels.subscriptions import Subscription, Subscriptions
-from framecast.protocol.codes import ErrorCode
+from framecast.protocol.codes import ErrorCode, UnsubscribeCode
 from framecast.settings import MIB, ChannelOptions, History
 
 if TYPE_CHECKING:
     from framecast._core import Fanout
+
+Ended = Callable[[Address, UnsubscribeCode], None]
+"""Takes the news that the server has ended one of a connection's subscriptions; never waits, never raises."""
 
 CHANNELS_AT_ONCE = 500
 """Channels that are swept before the others get a turn."""
@@ -50,6 +53,7 @@ class Hub:
         self._presence_bytes = presence_bytes
         self._subscriptions = Subscriptions()
         self._presence = Presence()
+        self._ended: dict[int, Ended] = {}
         self.options = options or OptionsTable({}, retention)
         """What clients may do on which channel."""
         self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
@@ -70,7 +74,14 @@ class Hub:
         await self._broker.publish(drafts)
 
     def deliver(self, publication: Publication) -> None:
-        """Take one publication from the broker to every subscriber of this node."""
+        """Take one publication from the broker to every subscriber of this node.
+
+        Where it does not follow what was delivered before, subscribers have missed something, and the positions that
+        they hold are not of this stream any more: they are sent back to recover (2500).
+        """
+        history = self.histories.find(publication.channel)
+        if history is not None and not history.precedes(publication) and history.options.recovery != "off":
+            self.end(parse_key(publication.channel), UnsubscribeCode.INSUFFICIENT_STATE)
         self.histories.take(publication)
         info = publication.info.parts if publication.info is not None else None
         self._fanout.publish(publication.channel, publication.data, publication.offset, info)
@@ -98,7 +109,8 @@ class Hub:
         self.histories.restore(address.key, schema)
 
     def forget(self, address: Address) -> None:
-        """The channel is over, with all its past. Nobody should be subscribed: positions become void."""
+        """The channel is over, with all its past. Positions in it become void: who is subscribed begins anew (2500)."""
+        self.end(address, UnsubscribeCode.INSUFFICIENT_STATE)
         self.histories.forget(address.key)
         self._broker.forget(address.key)
 
@@ -141,8 +153,28 @@ class Hub:
         """Stop delivering; whoever opened a channel and does not subscribe after all says so here too."""
         self._drop(connection, address)
 
+    def watch(self, connection: int, ended: Ended) -> None:
+        """Tell `ended` of every subscription of the connection that the server ends, until the connection leaves."""
+        self._ended[connection] = ended
+
+    def end(self, address: Address, code: UnsubscribeCode, *, connection: int | None = None) -> None:
+        """End the subscriptions to a channel, or one connection's, and tell the connections why.
+
+        What was published before is in their queues already. Nothing for who is not subscribed.
+        """
+        key = address.key
+        over = self._subscriptions.on(key, connection)
+        for one in over:
+            # All before any is told of: where everybody leaves, nobody is there to be told of everybody.
+            self._fanout.unsubscribe(one, key)
+        for one in over:
+            self._drop(one, address)
+            if one in self._ended:
+                self._ended[one](address, code)
+
     def leave(self, connection: int) -> None:
         """The connection is over: end all its subscriptions."""
+        self._ended.pop(connection, None)
         for subscription in self._subscriptions.of(connection):
             self._drop(connection, subscription.address)
 

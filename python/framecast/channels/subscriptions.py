@@ -43,6 +43,13 @@ class Subscriptions:
         """What the connection has of a channel."""
         return self._by_channel.get(key, {}).get(connection)
 
+    def on(self, key: str, connection: int | None = None) -> tuple[int, ...]:
+        """The connections that are subscribed to a channel, or of them the one that is named."""
+        subscribers = self._by_channel.get(key, {})
+        if connection is None:
+            return tuple(subscribers)
+        return (connection,) if connection in subscribers else ()
+
     def of(self, connection: int) -> tuple[Subscription, ...]:
         """What a connection is subscribed to."""
         return tuple(self._by_connection.get(connection, {}).values())
