@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from framecast.channels.address import Address
-from framecast.channels.broker import Draft
+from framecast.channels.broker import Draft, Position
 from framecast.channels.client_info import ClientInfo
 from framecast.errors import Refusal
 from framecast.settings import History
@@ -222,6 +222,60 @@ async def test_what_is_too_old_goes_without_another_publication(autojump_clock: 
         await trio.sleep(2.1)
         assert (history.publication_count, history.schema, history.position.offset) == (0, b"{}", 1)
         assert world.hub.histories.bytes == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_page_of_the_past_comes_with_the_place_where_the_channel_stands() -> None:
+    async with live_world() as world:
+        for number in range(1, 6):
+            await publish(world, CPU, b"%d" % number)
+        position, page = await world.hub.page(CPU, since=None, limit=2, reverse=True)
+        assert (position.offset, [kept.data for kept in page]) == (5, [b"5", b"4"])
+        assert await world.hub.page(CPU, since=position, limit=-1, reverse=False) == (position, [])
+        with pytest.raises(Refusal) as caught:
+            await world.hub.page(CPU, since=Position("another", 1), limit=1, reverse=False)
+        assert caught.value.code == 112
+
+
+async def test_reading_the_past_of_a_channel_that_is_not_there_leaves_nothing_behind() -> None:
+    async with live_world() as world:
+        position, page = await world.hub.page(CPU, since=None, limit=-1, reverse=False)
+        assert (position.offset, position.epoch != "", page) == (0, True, [])
+        with pytest.raises(Refusal):
+            await world.hub.page(CPU, since=position, limit=-1, reverse=False)
+        assert world.hub.history(CPU) is None
+        assert world.broker._positions == {}
+        subscriber = world.subscriber()
+        opened = await world.hub.open(CPU)
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        assert (await world.hub.page(CPU, since=None, limit=0, reverse=False))[0] == opened.position
+        assert world.hub.history(CPU) is opened
+
+
+async def test_a_channel_whose_past_is_gone_is_forgotten_once_nobody_watches(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with live_world(history=History(seconds=10)) as world, trio.open_nursery() as nursery:
+        await nursery.start(world.hub.run)
+        subscriber = world.subscriber()
+        framed = stream_address("framed")
+        await publish(world, framed, b"1", schema=b"{}")
+        for address in (CPU, MEM):
+            await publish(world, address, b"1")
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        await trio.sleep(9)
+        assert world.hub.history(MEM) is not None
+        await trio.sleep(2.1)
+        assert world.hub.history(MEM) is None
+        watched = world.hub.history(CPU)
+        assert watched is not None
+        assert (watched.position.offset, watched.publication_count) == (1, 0)
+        world.hub.leave(subscriber.connection)
+        assert world.hub.history(CPU) is watched, "who returns soon finds its position"
+        await trio.sleep(1.1)
+        assert world.hub.history(CPU) is None
+        assert world.hub.history(framed) is not None
+        assert list(world.broker._positions) == [framed.key]
         nursery.cancel_scope.cancel()
 
 

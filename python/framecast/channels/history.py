@@ -111,6 +111,11 @@ class ChannelHistory:
         return self.position.offset == 0 and self.schema is None
 
     @property
+    def spent(self) -> bool:
+        """Whether nothing of it is left but its position."""
+        return not self._kept and self.schema is None
+
+    @property
     def publication_count(self) -> int:
         """How many are kept."""
         return len(self._kept)

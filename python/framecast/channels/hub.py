@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from framecast.channels.address import Address, parse_key
-from framecast.channels.broker import Broker, Draft, Publication
+from framecast.channels.broker import Broker, Draft, Position, Publication
 from framecast.channels.client_info import ClientInfo
-from framecast.channels.history import ChannelHistory
+from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.options import OptionsTable
 from framecast.channels.presence import Presence
 from framecast.channels.retention import Histories
@@ -65,13 +65,28 @@ class Hub:
         while True:
             await trio.sleep(self._sweep_seconds)
             for number, history in enumerate(self.histories.expire()):
-                self._forget_if_unused(history.channel)
+                if history.spent:
+                    self._forget_if_unwatched(history.channel)
                 if number % CHANNELS_AT_ONCE == 0:
                     await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
 
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""
         await self._broker.publish(drafts)
+
+    async def page(
+        self, address: Address, *, since: Position | None, limit: int, reverse: bool
+    ) -> tuple[Position, list[Kept]]:
+        """Where the channel stands, and a cut of its past as `ChannelHistory.page` makes it; Refusals as its.
+
+        Begins a channel that nobody has begun, as centrifuge does, but does not keep it: nobody is there yet to
+        whom its position would mean something.
+        """
+        history = await self.open(address)
+        try:
+            return history.position, history.page(since=since, limit=limit, reverse=reverse)
+        finally:
+            self._forget_if_untouched(address.key)
 
     def deliver(self, publication: Publication) -> None:
         """Take one publication from the broker to every subscriber of this node.
@@ -111,8 +126,7 @@ class Hub:
     def forget(self, address: Address) -> None:
         """The channel is over, with all its past. Positions in it become void: who is subscribed begins anew (2500)."""
         self.end(address, UnsubscribeCode.INSUFFICIENT_STATE)
-        self.histories.forget(address.key)
-        self._broker.forget(address.key)
+        self._forget(address.key)
 
     def subscribe(
         self,
@@ -219,11 +233,21 @@ class Hub:
         self._presence.leave(address, connection)
         if dropped is not None and dropped.announced is not None:
             self._fanout.announce(key, False, dropped.announced.parts)  # noqa: FBT003 - as above
-        self._forget_if_unused(key)
+        self._forget_if_untouched(key)
 
-    def _forget_if_unused(self, key: str) -> None:
-        """Clients may name any channel: one that never had a publication ends with its last subscriber."""
+    def _forget_if_untouched(self, key: str) -> None:
+        """Clients may name any channel: one that never had a publication ends with its last subscriber.
+
+        Others end when a sweep finds nothing of them left: who returns soon must find its position.
+        """
         history = self.histories.find(key)
-        if history is not None and not self._subscriptions.count(key) and history.untouched:
-            self.histories.forget(key)
-            self._broker.forget(key)
+        if history is not None and history.untouched:
+            self._forget_if_unwatched(key)
+
+    def _forget_if_unwatched(self, key: str) -> None:
+        if not self._subscriptions.count(key):
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self.histories.forget(key)
+        self._broker.forget(key)
