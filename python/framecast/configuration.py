@@ -140,7 +140,7 @@ def _from_toml(file: Path) -> Layer:
     for section, table in document.items():
         _known_section(section, str(file))
         if not isinstance(table, dict):
-            raise ConfigurationError(f"{section} = {table!r} (from {file}) stands outside any [section]")
+            raise ConfigurationError(f"{section} (from {file}) stands outside any [section]")
         if section == CHANNELS:
             layer.update(_channels_from_toml(table, str(file)))
         else:
@@ -193,9 +193,10 @@ def _from_overrides(overrides: Iterable[str]) -> Layer:
     for text in overrides:
         found = re.fullmatch(r"([^.=\s]+)\.([^=\s]+)=(.*)", text, re.DOTALL)
         if found is None:
-            raise ConfigurationError(f"--set {text!r} is not of the form section.key=value")
+            told = re.sub("=.*", "=…", text, count=1, flags=re.DOTALL)
+            raise ConfigurationError(f"--set {told!r} is not of the form section.key=value")
         section, key, value = found.groups()
-        source = f"--set {text}"
+        source = f"--set {section}.{key}"  # without the value, which may be a secret at a mistaken key
         _known_section(section, source)
         if section == CHANNELS:
             name, dot, key = key.rpartition(".")
