@@ -14,8 +14,7 @@ from trio.testing import MockClock
 from framecast.cli import delivery, push
 from framecast.cli.failure import CommandError
 from framecast.cli.push import PushSession
-
-from .scripted_http import RESET, SILENCE, Answer, scripted_server
+from scripted_http import RESET, SILENCE, Answer, scripted_server
 
 
 @pytest.fixture

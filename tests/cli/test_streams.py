@@ -10,8 +10,7 @@ from framecast import cli
 from framecast.cli.failure import CommandError
 from framecast.cli.stream_page import align, describe_stream, describe_streams
 from framecast.cli.streams import _ask
-
-from .scripted_http import RESET, Answer, scripted_server
+from scripted_http import RESET, Answer, scripted_server
 
 RATES = {"pushes": 1, "bytes": 20, "accepted_lines": 1_234, "rejected_lines": 0}
 PAGE: dict[str, Any] = {
