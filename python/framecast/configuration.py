@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -92,13 +92,18 @@ def _convert(section: str, key: str, value: Any, source: str) -> Any:
     except msgspec.ValidationError as error:
         reason = str(error).replace("`", "").split(" - at ")[0]
         reason = reason[:1].lower() + reason[1:] + _allowed(expected)
-        raise ConfigurationError(f"{section}.{key} = {value!r} (from {source}) cannot be used: {reason}") from None
+        told = "…" if _is_secret(expected) else repr(value)
+        raise ConfigurationError(f"{section}.{key} = {told} (from {source}) cannot be used: {reason}") from None
 
 
 def _allowed(expected: Any) -> str:
     if get_origin(expected) is Literal:
         return "; allowed: " + ", ".join(get_args(expected))
     return "; allowed: true, false" if expected is bool else ""
+
+
+def _is_secret(expected: Any) -> bool:
+    return get_origin(expected) is Annotated and any("secret" in (meta.extra or {}) for meta in get_args(expected)[1:])
 
 
 def _is_list(expected: Any) -> bool:

@@ -161,11 +161,17 @@ def _spell_allowed(annotation: Any) -> str:
             return f"whole number{_spell_range(kind)}"
         case msgspec.inspect.FloatType() as kind:
             return f"number{_spell_range(kind)}"
-        case msgspec.inspect.StrType():
-            return "text"
+        case msgspec.inspect.StrType() | msgspec.inspect.Metadata(type=msgspec.inspect.StrType()) as kind:
+            return _spell_text(kind)
         case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.StrType()):
             return "list of texts"
     raise ValueError(f"no words for {annotation}")
+
+
+def _spell_text(kind: msgspec.inspect.StrType | msgspec.inspect.Metadata) -> str:
+    if isinstance(kind, msgspec.inspect.Metadata):  # the only texts that have some are secrets
+        return "text, a secret"
+    return "text, not empty" if kind.min_length else "text"
 
 
 def _spell_range(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
