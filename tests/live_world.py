@@ -121,7 +121,7 @@ class World:
     """Everything wired as in the server."""
 
     def __init__(self, settings: Settings, max_channels: int, presence_bytes: int, clock: Callable[[], float]) -> None:
-        self.fanout = Fanout()
+        self.fanout = Fanout(max_total_bytes=1 << 30)
         self.broker = MemoryBroker()
         self.hub = Hub(
             self.fanout,

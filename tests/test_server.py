@@ -359,3 +359,11 @@ async def test_a_queue_that_a_new_subscriber_would_overflow_is_refused(
     settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         await serve(settings)
+
+
+async def test_a_budget_of_all_queues_that_holds_not_even_one_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(
+        environment={}, overrides=["live.total_queue_bytes=4194303", f"server.data={tmp_path}"], flags={}
+    )
+    with pytest.raises(ConfigurationError, match=r"live\.total_queue_bytes = 4194303 is too small"):
+        await serve(settings)

@@ -50,7 +50,7 @@ async def publish(fanout: Fanout, sample: list[int], hertz: float, payload_bytes
 
 
 async def main(connections: int, hertz: float, payload_bytes: int, seconds: float) -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     events = WriterEvents(fanout)
     async with trio.open_nursery() as nursery:
         await nursery.start(events.run)

@@ -306,8 +306,9 @@ class Event:
     def kind(self) -> str:
         """What happened. After all but the last, nothing is queued any more and the socket was shut down.
 
-        ``overflow``: its queue passed the limit. ``stalled``: its socket took nothing for `write_seconds`. ``broken``:
-        the peer is gone. ``released``: the writer will never touch the descriptor again.
+        ``overflow``: its queue passed the limit, or was of the longest when all together passed theirs. ``stalled``:
+        its socket took nothing for `write_seconds`. ``broken``: the peer is gone. ``released``: the writer will never
+        touch the descriptor again.
         """
 
 @final
@@ -323,7 +324,13 @@ class FanoutStatistics:
     @property
     def channels(self) -> int: ...
     @property
-    def queued_bytes(self) -> int: ...
+    def queued_bytes(self) -> int:
+        """Bytes in all queues; a message counts in each."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Memory that waiting messages take; a message counts once."""
+
     @property
     def deliveries(self) -> int:
         """Publications put into queues since the start."""
@@ -351,8 +358,13 @@ class Fanout:
     Should the writer thread ever fail, every connection gets ``broken`` and ``released``, and `add` raises OSError.
     """
 
-    def __new__(cls) -> Fanout:
-        """Start the writer thread. OSError when the system gives no thread or descriptor."""
+    def __new__(cls, *, max_total_bytes: int) -> Fanout:
+        """Start the writer thread. OSError when the system gives no thread or descriptor.
+
+        All messages that wait may take `max_total_bytes` together, each counted once however many queues it is in. When
+        one more takes it past that, the longest queues of full sockets are cut (``overflow``) until an eighth is free;
+        others only if that is not enough.
+        """
 
     @property
     def event_fd(self) -> int:

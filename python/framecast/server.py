@@ -80,7 +80,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     async with AsyncExitStack() as stack:
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
-        fanout = stack.enter_context(_fanout())
+        fanout = stack.enter_context(_fanout(settings.live.total_queue_bytes))
         house = _build_house(settings, fanout, database)
         await restore_streams(database, house.streams, house.columns)
         listeners = await open_listeners(settings.server.listen)
@@ -176,11 +176,16 @@ def _check_sizes(settings: Settings) -> None:
             f"{settings.streams.packet_bytes} and the largest of history.bytes and all channels' history_bytes = "
             f"{past_bytes}: a subscriber's queue must hold four times the larger, {needed} bytes"
         )
+    if settings.live.total_queue_bytes < settings.live.queue_bytes:
+        raise ConfigurationError(
+            f"live.total_queue_bytes = {settings.live.total_queue_bytes} is too small for live.queue_bytes = "
+            f"{settings.live.queue_bytes}: all queues together must hold at least one of them"
+        )
 
 
 @contextmanager
-def _fanout() -> Iterator[Fanout]:
-    fanout = Fanout()
+def _fanout(max_total_bytes: int) -> Iterator[Fanout]:
+    fanout = Fanout(max_total_bytes=max_total_bytes)
     try:
         yield fanout
     finally:

@@ -73,6 +73,10 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     queue_bytes: Positive = 4 * MIB
     """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed)."""
 
+    total_queue_bytes: Positive = 256 * MIB
+    """Memory for all that waits for subscribers, a message counted once however many it waits for; beyond, those who
+    read slowest are cut off."""
+
     write_seconds: Seconds = 10.0
     """For a subscriber's socket to take at least a byte of what waits for it; then it is cut off (Centrifugo: 1 s,
     which costs a train in a tunnel its connection)."""

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use _core::fanout::budget::{Budget, Buffer};
 use _core::fanout::channel::Subscribers;
 use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
 use _core::wire::{Form, Framing, Reader};
@@ -31,6 +32,7 @@ struct Model {
     unsent: Vec<u8>,
     next: u8,
     limit: usize,
+    budget: Arc<Budget>,
 }
 
 impl Model {
@@ -42,7 +44,7 @@ impl Model {
             })
             .collect();
         let fits = self.unsent.len() + length <= self.limit;
-        assert_eq!(queue.push(&Arc::from(bytes.as_slice())), fits);
+        assert_eq!(queue.push(&Buffer::new(&self.budget, bytes.clone())), fits);
         if fits {
             self.unsent.extend(bytes);
         }
@@ -55,8 +57,9 @@ proptest! {
         limit in 0_usize..3000,
         moves in proptest::collection::vec(any_move(), 1..300),
     ) {
-        let mut queue = Queue::new(limit);
-        let mut model = Model { unsent: Vec::new(), next: 0, limit };
+        let budget = Budget::new(0);
+        let mut queue = Queue::new(limit, Arc::clone(&budget));
+        let mut model = Model { unsent: Vec::new(), next: 0, limit, budget: Arc::clone(&budget) };
         for step in moves {
             match step {
                 Move::Push(length) => model.push(&mut queue, length),
@@ -79,6 +82,7 @@ proptest! {
                 Move::Clear => {
                     queue.clear();
                     model.unsent.clear();
+                    prop_assert_eq!(budget.held_bytes(), 0);
                 }
             }
             prop_assert_eq!(queue.bytes(), model.unsent.len());
@@ -95,6 +99,7 @@ proptest! {
             queue.settle(&mut batch, joined.len());
         }
         prop_assert!(model.unsent.is_empty());
+        prop_assert_eq!(budget.held_bytes(), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ def scrape(world: World) -> dict[str, float]:
 async def test_a_fresh_server_shows_every_figure_at_zero() -> None:
     async with live_world() as world:
         figures = scrape(world)
-        assert len(figures) == 14
+        assert len(figures) == 15
         assert set(figures.values()) == {0}
 
 
@@ -40,6 +40,7 @@ async def test_figures_follow_what_happens() -> None:
         assert figures["fanout_overflows_total"] == figures["fanout_stalls_total"] == 0
         assert figures["fanout_sent_bytes_total"] > sum(len(item.data) for item in received)
         assert figures["fanout_send_calls_total"] >= 1
+        assert figures["fanout_total_bytes"] == 0, "all was read"
         world.hub.leave(first.connection)
         figures = scrape(world)
         assert (figures["fanout_subscriptions"], figures["channels"]) == (1, 1)

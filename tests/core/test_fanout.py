@@ -14,7 +14,7 @@ from framecast._core import Fanout
 
 @pytest.fixture
 def fanout() -> Iterator[Fanout]:
-    with contextlib.closing(Fanout()) as fanout:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 30)) as fanout:
         yield fanout
 
 
@@ -64,6 +64,24 @@ def test_overflow_then_release_arrive_on_the_event_descriptor(
     assert fanout.statistics().connections == 0
 
 
+def test_longest_queue_is_cut_when_all_together_are_too_long() -> None:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 22)) as fanout, contextlib.ExitStack() as sockets:
+        sizes = [1 << 19, 3 << 20]
+        pairs = [socket.socketpair() for _ in sizes]
+        for end in (end for pair in pairs for end in pair):
+            sockets.enter_context(end).setblocking(False)
+        connections = [fanout.add(ours.fileno(), 1 << 24, write_seconds=60) for ours, _ in pairs]
+        for connection, size in zip(connections, sizes, strict=True):
+            assert fanout.send(connection, bytes(size))
+        while fanout.statistics().send_calls < 2 * len(sizes):
+            assert not fanout.take_events(), "each socket takes a part and then is full"
+        assert 3 << 20 < fanout.statistics().total_bytes <= 1 << 22
+        assert not fanout.take_events()
+        fanout.send(connections[0], bytes(1 << 20))
+        assert [event.connection for event in wait_for(fanout, "overflow")] == connections[1:]
+        fanout.close()
+
+
 def test_stall_arrives_on_the_event_descriptor(fanout: Fanout, pair: tuple[socket.socket, socket.socket]) -> None:
     connection = fanout.add(pair[0].fileno(), 1 << 24, write_seconds=0.01)
     assert fanout.send(connection, bytes(1 << 23))
@@ -85,7 +103,7 @@ def test_descriptor_that_cannot_be_watched_is_an_os_error(fanout: Fanout) -> Non
 
 
 def test_closed_fanout_is_harmless(pair: tuple[socket.socket, socket.socket]) -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     connection = fanout.add(pair[0].fileno(), 10, write_seconds=60)
     fanout.subscribe(connection, "a", "a")
     fanout.close()

@@ -43,7 +43,7 @@ def read_info(info: tuple[str, str, bytes, bytes]) -> dict[str, Any]:
 def test_every_form_says_what_was_published(
     spelling: str, data: bytes, offset: int, info: tuple[str, str, bytes, bytes] | None
 ) -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     with peers_of(fanout) as peers:
         for protocol, framing, unidirectional in FORMS:
             peer = join(peers, fanout, (protocol, framing), unidirectional=unidirectional)
@@ -59,7 +59,7 @@ def test_every_form_says_what_was_published(
 
 @given(spelling=NAMES, info=INFOS)
 def test_every_form_says_who_joined_and_left(spelling: str, info: tuple[str, str, bytes, bytes]) -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     with peers_of(fanout) as peers:
         for protocol, framing, unidirectional in FORMS:
             peer = join(peers, fanout, (protocol, framing), unidirectional=unidirectional)
@@ -73,7 +73,7 @@ def test_every_form_says_who_joined_and_left(spelling: str, info: tuple[str, str
 
 
 def test_who_joins_is_told_only_to_those_who_want_to_know() -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     with peers_of(fanout) as peers:
         for events in True, False:
             fanout.subscribe(join(peers, fanout, ("json", "stream")).connection, "a", "a", events=events)
@@ -88,7 +88,7 @@ def test_who_joins_is_told_only_to_those_who_want_to_know() -> None:
 
 
 def test_any_number_of_subscribers_costs_one_encoding_for_each_form() -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     with peers_of(fanout) as peers:
         for reader, events in itertools.product(READERS, [True, False, True]):
             fanout.subscribe(join(peers, fanout, reader).connection, "a", "a", events=events)
@@ -101,6 +101,6 @@ def test_any_number_of_subscribers_costs_one_encoding_for_each_form() -> None:
 
 @pytest.mark.parametrize(("protocol", "framing"), [("protobuf", "sse"), ("JSON", "stream"), ("json", "carrier pigeon")])
 def test_protocol_and_framing_that_do_not_go_together_are_a_value_error(protocol: Any, framing: Any) -> None:
-    fanout = Fanout()
+    fanout = Fanout(max_total_bytes=1 << 30)
     with peers_of(fanout), pytest.raises(ValueError, match=f'no "{protocol}" in "{framing}"'):
         fanout.add(0, 10, protocol=protocol, framing=framing, write_seconds=60)

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 20
 
 @pytest.fixture
 async def writer(nursery: trio.Nursery) -> AsyncIterator[WriterEvents]:
-    with contextlib.closing(Fanout()) as fanout:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 30)) as fanout:
         events = WriterEvents(fanout)
         await nursery.start(events.run)
         yield events
@@ -275,7 +275,7 @@ async def test_writer_that_does_not_answer_costs_a_descriptor_and_not_a_foreign_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("framecast.door.outbound._RELEASE_SECONDS", 0.01)
-    with contextlib.closing(Fanout()) as fanout:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 30)) as fanout:
         ours, theirs = await connect()
         # Nobody runs the events: as if the writer were stuck.
         stream = adopt(WriterEvents(fanout), ours, close_flush_seconds=0.01)

@@ -27,6 +27,7 @@ class CoreCollector(Collector):
         yield GaugeMetricFamily("framecast_fanout_connections", "Connections the writer serves.", core.connections)
         yield GaugeMetricFamily("framecast_fanout_subscriptions", "Subscriptions.", core.subscriptions)
         yield GaugeMetricFamily("framecast_fanout_queued_bytes", "Bytes waiting for subscribers.", core.queued_bytes)
+        yield GaugeMetricFamily("framecast_fanout_total_bytes", "Memory of what waits for them.", core.total_bytes)
         yield CounterMetricFamily("framecast_fanout_deliveries", "Publications put into queues.", core.deliveries)
         yield CounterMetricFamily("framecast_fanout_sent_bytes", "Bytes the kernel took.", core.sent_bytes)
         yield CounterMetricFamily("framecast_fanout_send_calls", "System calls that took them.", core.send_calls)

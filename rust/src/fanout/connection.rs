@@ -8,8 +8,9 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use super::budget::{Budget, Buffer};
 use super::event::Kind;
-use super::queue::{Batch, Buffer, Queue};
+use super::queue::{Batch, Queue};
 use super::stall::{Look, Refused, Room};
 use super::{Terms, lock};
 use crate::wire::Reader;
@@ -123,13 +124,13 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, fd: RawFd, terms: Terms) -> Connection {
+    pub(super) fn new(id: u64, fd: RawFd, terms: Terms, budget: Arc<Budget>) -> Connection {
         Connection {
             id,
             fd,
             reader: terms.reader,
             state: Mutex::new(State {
-                queue: Queue::new(terms.max_queue_bytes),
+                queue: Queue::new(terms.max_queue_bytes, budget),
                 phase: Phase::Open,
                 cut: None,
                 cut_done: false,
@@ -186,6 +187,13 @@ impl Connection {
             schedule: taken && phase >= Phase::Finishing && state.schedule(),
         };
         (std::mem::take(&mut state.channels), outcome)
+    }
+
+    /// It holds more than it may, with the others. True when the connection must be put on the writer's list.
+    pub(super) fn overflow(&self) -> bool {
+        let mut state = self.state();
+        state.cut(Kind::Overflow);
+        state.cut == Some(Kind::Overflow) && !state.cut_done && state.schedule()
     }
 
     /// The peer is gone. True when the connection must be put on the writer's list.
@@ -297,6 +305,12 @@ impl Connection {
         unsaid.into_iter().chain([Kind::Released]).collect()
     }
 
+    /// Whether its socket is full, and how many bytes wait for it.
+    pub(super) fn backlog(&self) -> (bool, usize) {
+        let state = self.state();
+        (state.room.is_full(), state.queue.bytes())
+    }
+
     /// Bytes waiting, those of a send under way included.
     pub(super) fn queued_bytes(&self) -> usize {
         self.state().queue.bytes()
@@ -320,6 +334,14 @@ mod tests {
         write_limit: Duration::from_secs(10),
     };
 
+    fn connection(budget: &Arc<Budget>) -> Connection {
+        Connection::new(1, -1, TERMS, Arc::clone(budget))
+    }
+
+    fn put(connection: &Connection, bytes: &[u8]) -> Outcome {
+        connection.put(&Buffer::new(&Budget::new(0), bytes.to_vec()), Content::Raw)
+    }
+
     /// What the writer does when the connection comes up, with a socket that answers `sent`.
     fn visit(connection: &Connection, sent: Sent) -> Next {
         let mut batch = Batch::default();
@@ -329,11 +351,11 @@ mod tests {
 
     #[test]
     fn socket_that_takes_nothing_for_the_whole_limit_is_cut() {
-        let (connection, begin) = (Connection::new(1, -1, TERMS), Instant::now());
+        let (connection, begin) = (connection(&Budget::new(0)), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert!(connection.put(&b"abc"[..].into(), Content::Raw).schedule);
+        assert!(put(&connection, b"abc").schedule);
         assert_eq!(visit(&connection, Sent::Full(begin)), Next::LookAgain(at(10)));
-        assert!(!connection.put(&b"d"[..].into(), Content::Raw).schedule);
+        assert!(!put(&connection, b"d").schedule);
         // The kernel speaks of room, but there is none.
         assert!(connection.unblock());
         assert_eq!(visit(&connection, Sent::Full(at(5))), Next::Rest);
@@ -348,9 +370,9 @@ mod tests {
 
     #[test]
     fn socket_that_takes_a_byte_now_and_then_is_not_cut() {
-        let (connection, begin) = (Connection::new(1, -1, TERMS), Instant::now());
+        let (connection, begin) = (connection(&Budget::new(0)), Instant::now());
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert!(connection.put(&b"abc"[..].into(), Content::Raw).schedule);
+        assert!(put(&connection, b"abc").schedule);
         assert_eq!(visit(&connection, Sent::Full(begin)), Next::LookAgain(at(10)));
         // A last try finds the room that the kernel kept to itself.
         assert_eq!(connection.look_again(at(10)), Next::Pass);
@@ -363,6 +385,6 @@ mod tests {
         assert!(connection.unblock());
         assert_eq!(visit(&connection, Sent::Bytes(2)), Next::Rest);
         assert_eq!(connection.look_again(at(21)), Next::Rest);
-        assert!(connection.put(&b"e"[..].into(), Content::Raw).taken);
+        assert!(put(&connection, b"e").taken);
     }
 }

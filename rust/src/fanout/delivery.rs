@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Fanout;
+use super::budget::Buffer;
 use super::connection::{Connection, Content};
-use super::queue::Buffer;
 use crate::wire::{Announcement, ClientInfo, Form, Publication};
 
 /// A subscriber as its channel keeps it.
@@ -26,7 +26,7 @@ struct Spread {
 impl Fanout {
     /// Queue one publication for every subscriber of `channel`; return how many took it.
     pub fn publish(&self, channel: &str, publication: &Publication<'_>) -> usize {
-        let encode = |form: &Form| form.publication(publication).into();
+        let encode = |form: &Form| form.publication(publication);
         let taken = self.spread(channel, |_| true, encode);
         self.shared.counters.deliveries.fetch_add(taken as u64, Relaxed);
         taken
@@ -34,12 +34,12 @@ impl Fanout {
 
     /// Tell every subscriber of `channel` that wants to know who has joined or left; return how many took it.
     pub fn announce(&self, channel: &str, announcement: Announcement, info: &ClientInfo<'_>) -> usize {
-        let encode = |form: &Form| form.announcement(announcement, info).into();
+        let encode = |form: &Form| form.announcement(announcement, info);
         self.spread(channel, |seat| seat.events, encode)
     }
 
     /// Queue what `encode` makes, once per form, for every subscriber of `channel` that is `meant`.
-    fn spread(&self, channel: &str, meant: fn(&Seat) -> bool, encode: impl Fn(&Form) -> Buffer) -> usize {
+    fn spread(&self, channel: &str, meant: fn(&Seat) -> bool, encode: impl Fn(&Form) -> Vec<u8>) -> usize {
         let mut spread = Spread::default();
         {
             let shard = self.channels.shard(channel);
@@ -48,12 +48,13 @@ impl Fanout {
             };
             for (form, group) in subscribers.groups() {
                 let seats = group.iter().map(|(_, seat)| seat).filter(|seat| meant(seat));
-                spread.put(seats, || encode(form));
+                spread.put(seats, || self.shared.buffer(encode(form)));
             }
         }
         let counters = &self.shared.counters;
         counters.encodings.fetch_add(spread.encodings, Relaxed);
         self.shared.schedule_all(spread.due);
+        self.shared.keep_budget();
         spread.taken
     }
 }

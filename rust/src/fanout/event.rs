@@ -11,7 +11,8 @@ use super::lock;
 /// What happened to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Its queue would have passed the limit; the queue was dropped and the socket shut down.
+    /// Its queue would have passed the limit, or was among the longest when all together passed theirs; the
+    /// queue was dropped and the socket shut down.
     Overflow,
     /// Its socket took not one byte for too long while something was queued; the queue was dropped and the
     /// socket shut down.

@@ -4,7 +4,7 @@
 //! subscriber; the [`writer`] thread alone touches the sockets. Nothing a caller does waits for a peer.
 //!
 //! **Locks**, in the order in which they may be taken while another is held:
-//! channel shard → connection; registry → (nothing); work list → (nothing); events → (nothing).
+//! channel shard → connection; evicting → registry, connection or work list; registry → (nothing); work list → (nothing); events → (nothing).
 //! The writer takes a connection's lock for moving buffers, never across a system call, and never a
 //! channel's. A publisher holds its channel's shard for the whole fan-out, which is what orders the
 //! publications of a channel alike for everybody. A lock poisoned by a panic is used on: every state in here
@@ -15,10 +15,12 @@
 //! What happens exactly once in [`connection::Connection::next`], under that connection's lock, therefore
 //! happens once in all.
 
+pub mod budget;
 pub mod channel;
 mod connection;
 mod delivery;
 mod event;
+mod eviction;
 pub mod queue;
 mod registry;
 mod shared;
@@ -34,11 +36,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use budget::Buffer;
 use channel::Channels;
 use connection::{Connection, Content, Phase};
 use delivery::Seat;
 pub use event::{Event, Kind};
-use queue::Buffer;
 use shared::Shared;
 pub use statistics::Statistics;
 
@@ -76,12 +78,12 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// Start the writer thread.
+    /// Start the writer thread. All messages that wait may hold `max_total_bytes` together.
     ///
     /// # Errors
     /// When the system gives no descriptor or no thread.
-    pub fn new() -> io::Result<Fanout> {
-        let shared = Arc::new(Shared::new()?);
+    pub fn new(max_total_bytes: usize) -> io::Result<Fanout> {
+        let shared = Arc::new(Shared::new(max_total_bytes)?);
         let its = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("framecast-writer".to_owned())
@@ -124,7 +126,7 @@ impl Fanout {
         let id = registry.last_id + 1;
         self.shared.watch.add(fd, id)?;
         registry.last_id = id;
-        let connection = Arc::new(Connection::new(id, fd, terms));
+        let connection = Arc::new(Connection::new(id, fd, terms, Arc::clone(&self.shared.budget)));
         registry.connections.insert(id, connection);
         Ok(id)
     }
@@ -132,15 +134,15 @@ impl Fanout {
     /// Queue raw bytes. False when the connection takes none any more, or was cut because these did not fit.
     pub fn send(&self, connection: u64, data: &[u8]) -> bool {
         self.find(connection)
-            .is_some_and(|connection| self.put(connection, &data.into(), Content::Raw))
+            .is_some_and(|connection| self.put(connection, self.shared.buffer(data.to_vec()), Content::Raw))
     }
 
     /// Queue one message, framed as the connection reads. False as for `send`, and once the connection has
     /// left its channels.
     pub fn send_message(&self, connection: u64, payload: &[u8]) -> bool {
         self.find(connection).is_some_and(|connection| {
-            let message = connection.reader.message(payload).into();
-            self.put(connection, &message, Content::Message)
+            let message = self.shared.buffer(connection.reader.message(payload));
+            self.put(connection, message, Content::Message)
         })
     }
 
@@ -219,6 +221,7 @@ impl Fanout {
                 .iter()
                 .map(|connection| connection.queued_bytes())
                 .sum(),
+            total_bytes: self.shared.budget.held_bytes(),
             deliveries: counters.deliveries.load(Relaxed),
             encodings: counters.encodings.load(Relaxed),
             sent_bytes: counters.sent_bytes.load(Relaxed),
@@ -244,11 +247,14 @@ impl Fanout {
         lock(&self.shared.registry).find(connection)
     }
 
-    fn put(&self, connection: Arc<Connection>, buffer: &Buffer, content: Content) -> bool {
-        let outcome = connection.put(buffer, content);
+    fn put(&self, connection: Arc<Connection>, buffer: Buffer, content: Content) -> bool {
+        let outcome = connection.put(&buffer, content);
+        // So that it counts, from here on, only where it is queued.
+        drop(buffer);
         if outcome.schedule {
             self.shared.schedule(connection);
         }
+        self.shared.keep_budget();
         outcome.taken
     }
 

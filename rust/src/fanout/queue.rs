@@ -7,8 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Immutable bytes that many queues may hold at once.
-pub type Buffer = Arc<[u8]>;
+use super::budget::{Budget, Buffer, Places};
 
 /// The most buffers one send takes: enough to make a system call cheap, few enough to be fair to the others.
 pub const MAX_BATCH_BUFFERS: usize = 64;
@@ -50,17 +49,20 @@ pub struct Queue {
     /// Unsent bytes, those in a batch included.
     bytes: usize,
     max_bytes: usize,
+    /// Those of the buffers in a batch included.
+    places: Places,
 }
 
 impl Queue {
-    /// An empty queue for at most `max_bytes`.
+    /// An empty queue for at most `max_bytes`, whose places count in `budget`.
     #[must_use]
-    pub fn new(max_bytes: usize) -> Queue {
+    pub fn new(max_bytes: usize, budget: Arc<Budget>) -> Queue {
         Queue {
             buffers: VecDeque::new(),
             offset: 0,
             bytes: 0,
             max_bytes,
+            places: Places::new(budget),
         }
     }
 
@@ -73,7 +75,8 @@ impl Queue {
         // An empty buffer would make a send of nothing look like a socket that takes nothing.
         if !buffer.is_empty() {
             self.bytes += buffer.len();
-            self.buffers.push_back(Arc::clone(buffer));
+            self.buffers.push_back(buffer.clone());
+            self.places.take_one();
         }
         true
     }
@@ -108,6 +111,7 @@ impl Queue {
             whole += 1;
         }
         self.offset = reached;
+        self.places.give_back(whole);
         for buffer in batch.buffers.drain(whole..).rev() {
             self.buffers.push_front(buffer);
         }
@@ -122,5 +126,6 @@ impl Queue {
         self.buffers = VecDeque::new();
         self.offset = 0;
         self.bytes = 0;
+        self.places.give_all_back();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::budget::{Budget, Buffer};
 use super::connection::Connection;
 use super::event::Events;
 use super::lock;
@@ -34,17 +35,27 @@ pub(super) struct Shared {
     pub events: Events,
     pub watch: Watch,
     pub counters: Counters,
+    pub budget: Arc<Budget>,
+    /// Held by who is making room in the budget.
+    pub evicting: Mutex<()>,
 }
 
 impl Shared {
-    pub fn new() -> rustix::io::Result<Shared> {
+    pub fn new(max_total_bytes: usize) -> rustix::io::Result<Shared> {
         Ok(Shared {
             registry: Mutex::default(),
             work: Mutex::default(),
             events: Events::new()?,
             watch: Watch::new()?,
             counters: Counters::default(),
+            budget: Budget::new(max_total_bytes),
+            evicting: Mutex::default(),
         })
+    }
+
+    /// A message that counts in the budget.
+    pub fn buffer(&self, message: Vec<u8>) -> Buffer {
+        Buffer::new(&self.budget, message)
     }
 
     /// Change the writer's orders, and wake it if it sleeps.

@@ -13,6 +13,8 @@ pub struct Statistics {
     pub channels: usize,
     /// Bytes in all queues.
     pub queued_bytes: usize,
+    /// Memory that waiting messages take, each counted once however many queues it is in.
+    pub total_bytes: usize,
     /// Publications put into queues.
     pub deliveries: u64,
     /// Wire forms that publications were encoded in.
@@ -21,7 +23,7 @@ pub struct Statistics {
     pub sent_bytes: u64,
     /// System calls made for that.
     pub send_calls: u64,
-    /// Connections cut because their queue was full.
+    /// Connections cut because their queue was full, or the longest when all together held too much.
     pub overflows: u64,
     /// Connections cut because their socket took nothing.
     pub stalls: u64,

@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
-        let fanout = Fanout::new().unwrap();
+        let fanout = Fanout::new(1000).unwrap();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let terms = Terms {
             reader: Reader {

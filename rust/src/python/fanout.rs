@@ -74,6 +74,11 @@ impl FanoutStatistics {
     }
 
     #[getter]
+    fn total_bytes(&self) -> usize {
+        self.0.total_bytes
+    }
+
+    #[getter]
     fn deliveries(&self) -> u64 {
         self.0.deliveries
     }
@@ -147,8 +152,9 @@ struct Fanout(fanout::Fanout);
 #[pymethods]
 impl Fanout {
     #[new]
-    fn new() -> PyResult<Fanout> {
-        Ok(Fanout(fanout::Fanout::new()?))
+    #[pyo3(signature = (*, max_total_bytes))]
+    fn new(max_total_bytes: usize) -> PyResult<Fanout> {
+        Ok(Fanout(fanout::Fanout::new(max_total_bytes)?))
     }
 
     #[getter]

@@ -5,12 +5,14 @@ use std::os::fd::AsRawFd;
 use _core::fanout::Fanout;
 use rustix::net::sockopt;
 
-use crate::peers::{ROOMY, alone, message, messages, pair, publish, push, tcp_pair, terms, until, wanting};
+use crate::peers::{
+    ROOMY, ROOMY_IN_ALL, alone, message, messages, pair, publish, push, tcp_pair, terms, until, wanting,
+};
 
 #[test]
 fn everything_queued_arrives_in_the_order_of_the_calls() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     fanout.subscribe(id, "a", wanting("org/a"));
@@ -30,7 +32,7 @@ fn everything_queued_arrives_in_the_order_of_the_calls() {
 #[test]
 fn each_subscriber_sees_the_channel_in_its_own_spelling() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for spelling in ["one", "two", "one"] {
         let (mine, yours) = pair();
@@ -50,7 +52,7 @@ fn each_subscriber_sees_the_channel_in_its_own_spelling() {
 #[test]
 fn nothing_published_after_unsubscribe_is_delivered() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     fanout.subscribe(id, "a", wanting("a"));
@@ -66,7 +68,7 @@ fn nothing_published_after_unsubscribe_is_delivered() {
 #[test]
 fn partial_sends_lose_and_reorder_nothing() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     // Not TCP: with buffers this small its timers make the test take minutes.
     let (ours, mut theirs) = pair();
     sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
@@ -91,7 +93,7 @@ fn many_publishers_interleave_whole_messages_and_keep_their_own_order() {
     const PUBLISHERS: u64 = 4;
     const EACH: u64 = 2000;
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..3).map(|_| tcp_pair()).unzip();
     let ids: Vec<u64> = ours
         .iter()
@@ -145,7 +147,7 @@ fn many_publishers_interleave_whole_messages_and_keep_their_own_order() {
 #[test]
 fn thousand_connections_each_get_every_publication() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, mut theirs): (Vec<_>, Vec<_>) = (0..1000).map(|_| pair()).unzip();
     for (number, socket) in ours.iter().enumerate() {
         let id = fanout.add(socket.as_raw_fd(), terms(ROOMY)).unwrap();
@@ -179,7 +181,7 @@ fn thousand_connections_each_get_every_publication() {
 #[test]
 fn publication_is_encoded_once_per_spelling_that_somebody_still_reads() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, _theirs): (Vec<_>, Vec<_>) = (0..4).map(|_| pair()).unzip();
     let ids: Vec<u64> = ours
         .iter()

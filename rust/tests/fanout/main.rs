@@ -1,6 +1,7 @@
 //! The fan-out over real sockets. Every wait polls with a deadline; nothing sleeps for a fixed time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budget;
 mod delivery;
 mod peers;
 mod release;

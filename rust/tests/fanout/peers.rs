@@ -12,6 +12,7 @@ use _core::wire::{Data, Framing, Publication, Reader};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 pub const ROOMY: usize = 64 << 20;
+pub const ROOMY_IN_ALL: usize = 4 << 30;
 
 /// Keeps every other test of this program out while it is held.
 ///

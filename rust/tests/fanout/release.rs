@@ -7,14 +7,15 @@ use _core::fanout::{Fanout, Kind};
 use rustix::net::sockopt;
 
 use crate::peers::{
-    ROOMY, Watcher, alone, is_at_end, message, messages, pair, publish, push, tcp_pair, terms, until, wanting,
+    ROOMY, ROOMY_IN_ALL, Watcher, alone, is_at_end, message, messages, pair, publish, push, tcp_pair, terms,
+    until, wanting,
 };
 
 #[test]
 fn peer_that_left_is_reported_once_and_released_only_on_request() {
     let _alone = alone();
     for tcp in [false, true] {
-        let fanout = Fanout::new().unwrap();
+        let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
         let mut watcher = Watcher::new(&fanout);
         let (ours, theirs): (Box<dyn AsRawFd>, Box<dyn Send>) = if tcp {
             let (ours, theirs) = tcp_pair();
@@ -41,7 +42,7 @@ fn peer_that_left_is_reported_once_and_released_only_on_request() {
 #[test]
 fn silent_connection_whose_peer_left_is_broken_without_a_send() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     drop(theirs);
@@ -51,7 +52,7 @@ fn silent_connection_whose_peer_left_is_broken_without_a_send() {
 #[test]
 fn finish_writes_out_what_was_queued_and_takes_nothing_after() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
     sockopt::set_socket_send_buffer_size(&ours, 1).unwrap();
@@ -80,7 +81,7 @@ fn finish_writes_out_what_was_queued_and_takes_nothing_after() {
 #[test]
 fn connection_that_left_takes_raw_bytes_only() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     fanout.subscribe(id, "a", wanting("a"));
@@ -108,7 +109,7 @@ fn released_comes_exactly_once_whatever_the_order_of_the_calls() {
     ];
     for stalled in [false, true] {
         for plan in 0..5_usize.pow(3) {
-            let fanout = Fanout::new().unwrap();
+            let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
             let mut watcher = Watcher::new(&fanout);
             let (ours, theirs) = pair();
             let id = fanout.add(ours.as_raw_fd(), terms(1 << 20)).unwrap();
@@ -142,7 +143,7 @@ fn released_comes_exactly_once_whatever_the_order_of_the_calls() {
 #[test]
 fn remove_ends_a_finish_whose_peer_does_not_read() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, _theirs) = tcp_pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
@@ -161,7 +162,7 @@ fn remove_ends_a_finish_whose_peer_does_not_read() {
 #[test]
 fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let mut watcher = Watcher::new(&fanout);
     let mut reused = 0;
     let mut last = -1;
@@ -198,7 +199,7 @@ fn descriptor_number_used_again_at_once_serves_only_the_new_connection() {
 #[test]
 fn released_descriptor_is_no_longer_watched() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let mut watcher = Watcher::new(&fanout);
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
@@ -212,7 +213,7 @@ fn released_descriptor_is_no_longer_watched() {
 #[test]
 fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, _theirs) = pair();
     fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
     assert!(fanout.add(ours.as_raw_fd(), terms(ROOMY)).is_err());
@@ -224,7 +225,7 @@ fn descriptor_cannot_be_added_twice_nor_when_it_is_none() {
 #[test]
 fn close_under_traffic_releases_everybody_and_leaves_the_rest_harmless() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, theirs): (Vec<_>, Vec<_>) = (0..50).map(|_| pair()).unzip();
     let ids: Vec<u64> = ours
         .iter()

@@ -8,13 +8,14 @@ use std::time::Duration;
 use _core::fanout::{Fanout, Kind, Terms};
 
 use crate::peers::{
-    ROOMY, Watcher, alone, is_at_end, message, pair, publish, push, tcp_pair, terms, until, wanting,
+    ROOMY, ROOMY_IN_ALL, Watcher, alone, is_at_end, message, pair, publish, push, tcp_pair, terms, until,
+    wanting,
 };
 
 #[test]
 fn full_queue_cuts_that_connection_alone_and_says_so_once() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (slow, mut slow_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
     let slow_id = fanout.add(slow.as_raw_fd(), terms(1 << 20)).unwrap();
@@ -50,7 +51,7 @@ fn full_queue_cuts_that_connection_alone_and_says_so_once() {
 #[test]
 fn one_message_larger_than_the_limit_cuts_too() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (ours, mut theirs) = pair();
     let id = fanout.add(ours.as_raw_fd(), terms(100)).unwrap();
     assert!(!fanout.send(id, &[0; 101]));
@@ -61,7 +62,7 @@ fn one_message_larger_than_the_limit_cuts_too() {
 #[test]
 fn stalled_reader_does_not_disturb_the_others() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (stalled, _stalled_peer) = tcp_pair();
     let (quick, mut quick_peer) = tcp_pair();
     let stalled_id = fanout.add(stalled.as_raw_fd(), terms(1 << 30)).unwrap();
@@ -89,7 +90,7 @@ fn stalled_reader_does_not_disturb_the_others() {
 #[test]
 fn long_queue_of_one_does_not_delay_another_past_one_pass() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let (greedy, mut greedy_peer) = tcp_pair();
     let (modest, mut modest_peer) = tcp_pair();
     let greedy_id = fanout.add(greedy.as_raw_fd(), terms(1 << 30)).unwrap();
@@ -124,7 +125,7 @@ fn long_queue_of_one_does_not_delay_another_past_one_pass() {
 #[test]
 fn socket_that_takes_nothing_is_cut_and_one_with_nothing_to_take_is_not() {
     let _alone = alone();
-    let fanout = Fanout::new().unwrap();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
     let mut watcher = Watcher::new(&fanout);
     let patience = |milliseconds| Terms {
         write_limit: Duration::from_millis(milliseconds),
