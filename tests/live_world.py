@@ -19,7 +19,7 @@ from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
 from framecast.scopes.stream import StreamScope
-from framecast.settings import ChannelOverrides, History, Push, Settings, Streams
+from framecast.settings import ChannelOptions, ChannelOverrides, History, Push, Settings, Streams
 from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
 
@@ -145,9 +145,15 @@ class World:
         """Push one body; return how many lines were accepted."""
         return (await self.streams.push(org_id, stream, body, received_ns)).accepted
 
-    async def begin(self, address: Address, returning: Position | None = None, data: bytes | None = None) -> Beginning:
+    async def begin(
+        self,
+        address: Address,
+        returning: Position | None = None,
+        data: bytes | None = None,
+        options: ChannelOptions | None = None,
+    ) -> Beginning:
         """What a subscriber begins with that comes now."""
-        begin = await self.scope.subscribe(DEVELOPER, address, data)
+        begin = await self.scope.subscribe(DEVELOPER, address, data, options)
         return begin(returning)
 
     def close(self) -> None:

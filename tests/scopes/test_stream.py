@@ -15,6 +15,7 @@ from framecast.accounts.identity import DEVELOPER
 from framecast.channels.address import Address
 from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
+from framecast.channels.options import override
 from framecast.errors import Refusal
 from framecast.scopes import window
 from framecast.scopes.stream import LONG_PAST_BYTES
@@ -185,6 +186,65 @@ async def test_who_names_no_epoch_gets_a_schema_that_was_there_before_the_first_
         assert (await world.begin(restored, nowhere)).data == b'{"schema":{"fields":[]}}'
         here = (await world.begin(restored)).position
         assert (await world.begin(restored, here)).recovered
+
+
+async def test_without_recovery_everybody_begins_with_the_window_and_is_told_no_place() -> None:
+    async with live_world(channels={"stream": {"recovery": "off"}}) as world:
+        await world.push("s", b"m n=1i")
+        here = (await world.begin(M)).position
+        await world.push("s", b"m n=2i")
+        for returning in (None, here, Position("", 0)):
+            beginning = await world.begin(M, returning)
+            assert (beginning.recoverable, beginning.recovered, beginning.missed) == (False, False, ())
+            assert rows_of(beginning.data) == [1, 2]
+        mine = override(world.hub.options.find(M), recovery=True)
+        recovered = await world.begin(M, here, options=mine)
+        assert (recovered.recoverable, len(recovered.missed)) == (True, 1)
+
+
+async def test_a_cache_of_frames_gives_who_returns_the_newest_alone() -> None:
+    async with live_world(channels={"stream": {"recovery": "cache"}}) as world:
+        await world.push("s", b"m n=1i 1000000")
+        here = (await world.begin(M)).position
+        for number in (2, 3):
+            await world.push("s", b"m n=%di %d000000" % (number, number))
+        beginning = await world.begin(M, here)
+        assert (beginning.recovered, beginning.recoverable, beginning.data) == (True, True, None)
+        assert [rows_of(kept.data) for kept in beginning.missed] == [[3]]
+        there = await world.begin(M, beginning.position)
+        assert (there.recovered, there.missed) == (True, ())
+        new = await world.begin(M)
+        assert (new.recovered, rows_of(new.data)) == (False, [1, 2, 3])
+
+
+@pytest.mark.parametrize("grows_last", [True, False])
+async def test_a_cache_of_frames_never_withholds_a_schema_that_its_newest_needs(grows_last: bool) -> None:
+    async with live_world(channels={"stream": {"recovery": "cache"}}) as world:
+        await world.push("s", b"m n=1i 1000000")
+        here = (await world.begin(M)).position
+        await world.push("s", b"m n=2i 2000000" if grows_last else b"m n=2i,k=1 2000000")
+        await world.push("s", b"m n=3i,k=1 3000000")
+        beginning = await world.begin(M, here)
+        missed = [json.loads(kept.data) for kept in beginning.missed]
+        assert (beginning.recovered, beginning.data) == (True, None)
+        assert [frame["data"]["values"][2] for frame in missed] == ([[3]] if grows_last else [[2], [3]])
+        assert len(missed[0]["schema"]["fields"]) == 4
+        foreign = await world.begin(M, Position("another life", 2))
+        assert (foreign.recovered, rows_of(foreign.data, columns=4)) == (False, [1, 2, 3])
+
+
+async def test_a_cache_of_frames_whose_newest_is_gone_gives_what_a_stream_would() -> None:
+    now = 0.0
+    async with live_world(
+        clock=lambda: now, channels={"stream": {"recovery": "cache", "history_seconds": 10.0}}
+    ) as world:
+        await world.push("s", b"m n=1i")
+        here = (await world.begin(M)).position
+        await world.push("s", b"m n=2i")
+        now = 100.0
+        list(world.hub.histories.expire())
+        beginning = await world.begin(M, here)
+        assert (beginning.data, beginning.recovered, beginning.position.offset) == (None, False, 2)
 
 
 async def test_windows_of_several_extents_do_not_get_into_each_others_way() -> None:

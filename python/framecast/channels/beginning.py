@@ -17,6 +17,9 @@ class Beginning:
     data: bytes | None = None
     """JSON that stands for what is not in `missed`; None when there is nothing to say."""
 
+    recoverable: bool = True
+    """Whether the subscriber may come back with a position; if not, it must not be told one."""
+
     recovered: bool = False
     """Whether `missed` is everything that was published behind the subscriber's own position."""
 

@@ -106,6 +106,11 @@ class ChannelHistory:
         return self._kept[0] if self._kept else None
 
     @property
+    def newest(self) -> Kept | None:
+        """The last publication, if it is kept."""
+        return self._kept[-1] if self._kept else None
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing was ever published, nor a schema set."""
         return self.position.offset == 0 and self.schema is None

@@ -2,10 +2,11 @@
 
 A new subscriber begins with the window: the schema and the rows that are kept, as one frame. One that returns gets
 exactly the publications it missed; if too many are gone, the rows behind its position that are left, as one frame, and
-the schema only where that grew: the panel keeps the rows it has, and must not be given one twice.
+the schema only where that grew: the panel keeps the rows it has, and must not be given one twice. Where the channel's
+recovery is that of a cache, it gets the newest publication alone, and where there is none, the window again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -14,10 +15,12 @@ from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
-from framecast.channels.history import ChannelHistory
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.scopes.window import Extent, WindowFrames, parse_extent
+from framecast.settings import ChannelOptions
 
 LONG_PAST_BYTES = 64 * 1024
 """From this size on a past is handed out by one subscription per turn of the event loop: it takes milliseconds."""
@@ -31,7 +34,9 @@ class StreamScope:
         self._frames = WindowFrames(max_frame_bytes, clock)
         self._turn = trio.Lock()
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
+    async def subscribe(
+        self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
+    ) -> Begin:
         """Allow it: the address is of the subscriber's own org already. Refusal 400 for an extent that is none."""
         extent = parse_extent(data)
         past = self._hub.history(address)
@@ -40,20 +45,41 @@ class StreamScope:
             async with self._turn:
                 pass
         history = await self._hub.open(address)
-        return partial(self._begin, history, extent)
+        return partial(self._begin, history, extent, options or history.options)
 
-    async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
+    async def publish(
+        self,
+        identity: Identity,
+        address: Address,
+        data: bytes,
+        info: ClientInfo | None = None,
+        *,
+        subscribed: bool = False,
+    ) -> None:
         """Refuse, as Grafana Live does."""
         raise Refusal(403, "Forbidden: stream channels take data by push only (POST /api/live/push/{stream})")
 
-    def _begin(self, history: ChannelHistory, extent: Extent, returning: Position | None) -> Beginning:
+    def _begin(
+        self, history: ChannelHistory, extent: Extent, options: ChannelOptions, returning: Position | None
+    ) -> Beginning:
+        if options.recovery == "off":
+            return Beginning(history.position, self._frames.make(history, extent), recoverable=False)
         if returning is None or not history.knows(returning) or _lacks_schema(history, returning):
             return Beginning(history.position, self._frames.make(history, extent))
-        missed = history.missed_since(returning)
+        missed = _newest(history, returning) if options.recovery == "cache" else None
+        if missed is None:
+            missed = history.missed_since(returning)
         if missed is not None:
             return Beginning(history.position, recovered=True, missed=missed)
         grew = history.schema_offset > returning.offset
         return Beginning(history.position, self._frames.make(history, extent, with_schema=grew))
+
+
+def _newest(history: ChannelHistory, returning: Position) -> Sequence[Kept] | None:
+    """The newest publication, unless that needs a schema which the subscriber has not and it does not bring."""
+    grew = history.schema_offset > returning.offset
+    brings_it = history.schema_offset == history.position.offset
+    return history.newest_since(returning) if brings_it or not grew else None
 
 
 def _lacks_schema(history: ChannelHistory, returning: Position) -> bool:
