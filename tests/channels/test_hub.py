@@ -252,6 +252,38 @@ async def test_reading_the_past_of_a_channel_that_is_not_there_leaves_nothing_be
         assert world.hub.history(CPU) is opened
 
 
+async def test_clients_begin_so_many_channels_and_no_more() -> None:
+    async with live_world(max_channels=2) as world:
+        info = ClientInfo("u", "c")
+        await publish(world, stream_address("pushed"), b"1")
+        for address in (CPU, MEM, CPU, MEM):
+            await world.hub.publish_message(address, b"1", info)
+        third = stream_address("disk")
+        with pytest.raises(Refusal, match="clients have published on 2 channels") as caught:
+            await world.hub.publish_message(third, b"1", info)
+        assert (caught.value.code, world.hub.history(third)) == (106, None)
+        await publish(world, third, b"1")
+        world.hub.forget(CPU)
+        await world.hub.publish_message(third, b"2", None)
+        kept = world.hub.history(third)
+        assert kept is not None
+        assert [(one.data, one.rows, one.info) for one in kept.after(0)] == [(b"1", 0, None), (b"2", 1, None)]
+        assert kept.rows == 1
+
+
+async def test_a_message_that_the_broker_refuses_begins_no_channel() -> None:
+    async with live_world(max_channels=1) as world:
+        world.broker.publish = refuse  # type: ignore[method-assign] # a broker that cannot take anything now
+        for address in (CPU, MEM):
+            with pytest.raises(Refusal, match="not now"):
+                await world.hub.publish_message(address, b"1", None)
+        assert world.hub._begun_by_clients == set()
+
+
+async def refuse(drafts: object) -> list[int]:
+    raise Refusal(503, "not now", temporary=True)
+
+
 async def test_a_channel_whose_past_is_gone_is_forgotten_once_nobody_watches(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -261,19 +293,19 @@ async def test_a_channel_whose_past_is_gone_is_forgotten_once_nobody_watches(
         framed = stream_address("framed")
         await publish(world, framed, b"1", schema=b"{}")
         for address in (CPU, MEM):
-            await publish(world, address, b"1")
+            await world.hub.publish_message(address, b"1", None)
         world.hub.subscribe(subscriber.connection, CPU, "c")
         await trio.sleep(9)
         assert world.hub.history(MEM) is not None
         await trio.sleep(2.1)
-        assert world.hub.history(MEM) is None
+        assert (world.hub.history(MEM), world.hub._begun_by_clients) == (None, {CPU.key})
         watched = world.hub.history(CPU)
         assert watched is not None
         assert (watched.position.offset, watched.publication_count) == (1, 0)
         world.hub.leave(subscriber.connection)
         assert world.hub.history(CPU) is watched, "who returns soon finds its position"
         await trio.sleep(1.1)
-        assert world.hub.history(CPU) is None
+        assert (world.hub.history(CPU), world.hub._begun_by_clients) == (None, set())
         assert world.hub.history(framed) is not None
         assert list(world.broker._positions) == [framed.key]
         nursery.cancel_scope.cancel()

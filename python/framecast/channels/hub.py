@@ -54,6 +54,7 @@ class Hub:
         self._subscriptions = Subscriptions()
         self._presence = Presence()
         self._ended: dict[int, Ended] = {}
+        self._begun_by_clients: set[str] = set()
         self.options = options or OptionsTable({}, retention)
         """What clients may do on which channel."""
         self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
@@ -73,6 +74,25 @@ class Hub:
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""
         await self._broker.publish(drafts)
+
+    async def publish_message(self, address: Address, data: bytes, info: ClientInfo | None) -> None:
+        """Publish what a client sent, JSON that is no frame, as `publish` does.
+
+        Refusal 106 when clients have published on `live.max_channels` channels that are not forgotten yet, and this
+        would be one more: they may name any.
+        """
+        key = address.key
+        begun = self._begun_by_clients
+        if key not in begun and len(begun) >= self._max_channels:
+            raise ErrorCode.LIMIT_EXCEEDED.refusal(
+                f"limit exceeded: clients have published on {self._max_channels} channels"
+            )
+        begun.add(key)
+        try:
+            await self.publish([Draft(key, data, rows=1, info=info)])
+        finally:
+            if self.histories.find(key) is None:
+                begun.discard(key)
 
     async def page(
         self, address: Address, *, since: Position | None, limit: int, reverse: bool
@@ -249,5 +269,6 @@ class Hub:
             self._forget(key)
 
     def _forget(self, key: str) -> None:
+        self._begun_by_clients.discard(key)
         self.histories.forget(key)
         self._broker.forget(key)
