@@ -19,6 +19,7 @@ from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
 from framecast.scopes.stream import StreamScope
+from framecast.scopes.table import build_scopes
 from framecast.settings import ChannelOptions, ChannelOverrides, History, Push, Settings, Streams
 from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
@@ -135,6 +136,7 @@ class World:
         self.columns = PendingColumns()
         self.streams = StreamTable(self.hub, settings, self.columns, clock=clock)
         self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
+        self.scopes = build_scopes(self.hub, settings)
         self._subscribers: list[Subscriber] = []
 
     def subscriber(self) -> Subscriber:

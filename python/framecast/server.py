@@ -40,8 +40,7 @@ from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.routes import SubscriberSockets, build_check, build_rooms
-from framecast.scopes.stream import StreamScope
-from framecast.scopes.table import ScopeTable
+from framecast.scopes.table import build_scopes
 from framecast.settings import Settings
 from framecast.store.columns import PendingColumns
 from framecast.store.database import Database, open_database
@@ -126,7 +125,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     subscribers = SubscriberSockets(
         gate,
         SubscriberRooms(
-            scopes=ScopeTable({"stream": StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes)}),
+            scopes=build_scopes(hub, settings),
             hub=hub,
             settings=settings.live,
             version=f"framecast {__version__}",

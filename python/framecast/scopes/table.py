@@ -1,4 +1,4 @@
-"""The one list of scopes."""
+"""The one list of scopes: which rules a channel has by its first word, or its first two."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,8 +7,13 @@ from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin
 from framecast.channels.client_info import ClientInfo
-from framecast.errors import Refusal
-from framecast.settings import ChannelOptions
+from framecast.channels.hub import Hub
+from framecast.errors import ConfigurationError, Refusal
+from framecast.scopes.open import OpenScope
+from framecast.scopes.stream import StreamScope
+from framecast.settings import BUILT_IN_SCOPES, ChannelOptions, Settings
+
+STREAM = "stream"
 
 
 class Scope(Protocol):
@@ -37,15 +42,46 @@ class Scope(Protocol):
 
 
 class ScopeTable:
-    """Finds the scope of an address."""
+    """Finds the rules of an address."""
 
     def __init__(self, scopes: Mapping[str, Scope]) -> None:
+        """By ``scope``, or by ``scope/namespace`` where only some namespaces exist."""
         self._scopes = dict(scopes)
 
     def find(self, address: Address) -> Scope:
-        """The scope's rules. Refusal 404, which clients take as final, when there is no such scope."""
-        scope = self._scopes.get(address.scope)
+        """The channel's rules. Refusal 404, which clients take as final, when there are none."""
+        named = f"{address.scope}/{address.namespace}"
+        scope = self._scopes.get(named) or self._scopes.get(address.scope)
         if scope is None:
             known = ", ".join(sorted(self._scopes))
-            raise Refusal(404, f"Not Found: no scope {address.scope!r} on this server (known: {known})")
+            raise Refusal(404, f"Not Found: no channels {named}/… on this server (known: {known})")
         return scope
+
+
+def build_scopes(hub: Hub, settings: Settings) -> ScopeTable:
+    """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
+
+    ConfigurationError for a stream's channels that clients may publish on.
+    """
+    for name in settings.channels:
+        options = hub.options.find(_any_channel(name))
+        if name.partition("/")[0] == STREAM and options.publish != "nobody":
+            raise ConfigurationError(
+                f"channels.{name}.publish = {options.publish!r} cannot be used: streams take pushes only "
+                "(POST /api/live/push/{stream}); clients may publish on grafana/broadcast/… and in scopes of your own"
+            )
+    max_message_bytes = settings.live.queue_bytes // 4
+    messages = OpenScope(hub, max_message_bytes=max_message_bytes)
+    named = {name: messages for name in settings.channels if name.partition("/")[0] not in BUILT_IN_SCOPES}
+    return ScopeTable(
+        {
+            **named,
+            STREAM: StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes),
+            "grafana/broadcast": OpenScope(hub, max_message_bytes=max_message_bytes, begins_with_last=True),
+        }
+    )
+
+
+def _any_channel(name: str) -> Address:
+    scope, _, namespace = name.partition("/")
+    return Address(1, scope, namespace, "")

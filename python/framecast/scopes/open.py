@@ -1,0 +1,74 @@
+"""Channels that take their messages from clients: ``grafana/broadcast/…``, and the scopes that the settings name.
+
+Everybody of the org may subscribe; who may publish is an option of the channel. A message is any JSON. Broadcasts begin
+with the last message, as in Grafana Live (features/broadcast.go); there it is kept by each server for itself, here it
+is the newest of the channel's past. Who returns and gets what it missed is not given the last message besides.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from framecast.accounts.identity import Identity
+from framecast.channels.address import Address
+from framecast.channels.beginning import Begin, Beginning
+from framecast.channels.broker import Position
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import ChannelHistory, Kept
+from framecast.channels.hub import Hub
+from framecast.errors import Refusal
+from framecast.protocol.codes import ErrorCode
+from framecast.settings import ChannelOptions
+
+
+class OpenScope:
+    """A channel begins with its first subscriber or message, and ends when nothing of it is left to see."""
+
+    def __init__(self, hub: Hub, *, max_message_bytes: int, begins_with_last: bool = False) -> None:
+        self._hub = hub
+        self._max_message_bytes = max_message_bytes
+        self._begins_with_last = begins_with_last
+
+    async def subscribe(
+        self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
+    ) -> Begin:
+        """Allow it: the address is of the subscriber's own org already."""
+        history = await self._hub.open(address)
+        return partial(self._begin, history, options or history.options)
+
+    async def publish(
+        self,
+        identity: Identity,
+        address: Address,
+        data: bytes,
+        info: ClientInfo | None = None,
+        *,
+        subscribed: bool = False,
+    ) -> None:
+        """Publish one message.
+
+        Refusal 403 where clients may not publish, or not without being subscribed; 106 for a message too large for
+        subscribers' queues, or on one channel too many.
+        """
+        allowed = self._hub.options.find(address).publish
+        if allowed == "nobody":
+            raise Refusal(403, f"Forbidden: clients may not publish on {address} (its option publish is nobody)")
+        if allowed == "subscribers" and not subscribed:
+            raise Refusal(403, f"Forbidden: only its subscribers may publish on {address}")
+        if len(data) > self._max_message_bytes:
+            raise ErrorCode.LIMIT_EXCEEDED.refusal(
+                f"limit exceeded: a message of {len(data)} bytes; {self._max_message_bytes} fit subscribers' queues"
+            )
+        await self._hub.publish_message(address, data, info)
+
+    def _begin(self, history: ChannelHistory, options: ChannelOptions, returning: Position | None) -> Beginning:
+        missed = _missed(history, options, returning)
+        if missed is not None:
+            return Beginning(history.position, recovered=True, missed=missed)
+        last = history.newest if self._begins_with_last else None
+        return Beginning(history.position, None if last is None else last.data, recoverable=options.recovery != "off")
+
+
+def _missed(history: ChannelHistory, options: ChannelOptions, returning: Position | None) -> Sequence[Kept] | None:
+    if returning is None or options.recovery == "off":
+        return None
+    return history.newest_since(returning) if options.recovery == "cache" else history.missed_since(returning)
