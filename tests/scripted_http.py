@@ -32,7 +32,7 @@ class ScriptedServer:
     times: list[float] = field(default_factory=list)
     url: str = ""
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         connection = h11.Connection(h11.SERVER)
         async with stream:
             while True:
@@ -48,16 +48,19 @@ class ScriptedServer:
                     await trio.sleep_forever()
                 if isinstance(step, str):
                     return
-                await self._answer(connection, stream, step)
+                try:
+                    await self._answer(connection, stream, step)
+                except trio.BrokenResourceError:  # who asked has heard enough
+                    return
                 connection.start_next_cycle()
 
-    async def _receive(self, connection: h11.Connection, stream: trio.SocketStream) -> tuple[h11.Request | None, bytes]:
+    async def _receive(self, connection: h11.Connection, stream: trio.abc.Stream) -> tuple[h11.Request | None, bytes]:
         request, body = None, b""
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
                 try:
-                    connection.receive_data(await stream.receive_some(65536))
+                    connection.receive_data(bytes(await stream.receive_some(65536)))
                 except trio.BrokenResourceError:
                     return None, b""
             elif isinstance(event, h11.Request):
@@ -69,7 +72,7 @@ class ScriptedServer:
             else:
                 return None, b""
 
-    async def _answer(self, connection: h11.Connection, stream: trio.SocketStream, answer: Answer) -> None:
+    async def _answer(self, connection: h11.Connection, stream: trio.abc.Stream, answer: Answer) -> None:
         headers: list[tuple[str, str]] = [*answer.headers]
         if answer.status != 204:
             headers.append(("Content-Length", str(len(answer.body))))

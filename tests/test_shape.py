@@ -33,6 +33,7 @@ ONLY = {
     "hypercorn": {"door/asgi.py"},
     "trio.lowlevel": {"door/outbound.py"},
     "starlette": {"api"},
+    "joserfc": {"accounts/tokens"},
     "coredis": {"brokers"},
     "google.protobuf": {"protocol"},
 }

@@ -23,3 +23,5 @@ store_failed_writes = Counter("framecast_store_failed_writes_total", "Transactio
 app_connections_failed = Counter(
     "framecast_app_connections_failed_total", "Connections that hypercorn gave up on what the peer sent."
 )
+refused_tokens = Counter("framecast_refused_tokens_total", "Tokens of subscribers that were refused.", ["reason"])
+key_set_fetches = Counter("framecast_key_set_fetches_total", "Fetches of the key set for tokens.", ["outcome"])
