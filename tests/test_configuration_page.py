@@ -1,4 +1,4 @@
-"""docs/configuration.md says what settings.py says, of every key, and what it says can be done."""
+"""docs/configuration.md says what settings/ says, of every key, and what it says can be done."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reads the settings: from a file, the environment and the command line into the tree of settings.py.
+"""Reads the settings: from a file, the environment and the command line into the tree of settings/.
 
 Defaults < TOML file < environment (``FRAMECAST_LIVE_MAX_CONNECTIONS``) < flags (``--set live.max_connections=-1``).
 A key nobody knows or a value that does not fit is refused with the key, the value, where it came from and what is

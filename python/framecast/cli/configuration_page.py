@@ -1,4 +1,4 @@
-"""``python -m framecast.cli.configuration_page``: docs/configuration.md, made of what settings.py says.
+"""``python -m framecast.cli.configuration_page``: docs/configuration.md, made of what settings/ says.
 
 Every key comes with its default, what is allowed, its environment variable and the text beneath it in the source,
 which is read there because Python does not keep it. Writes to stdout and nowhere else; `make docs` keeps the page.
@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from framecast import settings
 from framecast.configuration import ENVIRONMENT_PREFIX
 from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings
 
@@ -43,7 +42,7 @@ format = "json"
 """
 
 INTRODUCTION = """\
-<!-- Made of python/framecast/settings.py by `make docs`; change it there. -->
+<!-- Made of python/framecast/settings/ by `make docs`; change it there. -->
 
 # Configuration
 
@@ -111,7 +110,7 @@ def _spell_section(name: str) -> str:
 
 def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
     """The keys of one section, in their order in the source."""
-    texts = _texts_of(section.__name__)
+    texts = _texts_of(section)
     for field in msgspec.structs.fields(section):
         yield Row(
             key=field.name,
@@ -122,10 +121,10 @@ def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
         )
 
 
-def _texts_of(class_name: str) -> dict[str, str]:
-    """The string beneath each field of a class."""
-    module = ast.parse(inspect.getsource(settings))
-    [body] = [node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == class_name]
+def _texts_of(section: type[Struct]) -> dict[str, str]:
+    """The string beneath each field of a section."""
+    [definition] = ast.parse(inspect.getsource(section)).body
+    body = definition.body if isinstance(definition, ast.ClassDef) else []
     texts = {}
     for field, below in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
@@ -137,7 +136,7 @@ def _texts_of(class_name: str) -> dict[str, str]:
 
 def _tidy(text: str | None) -> str:
     if text is None:
-        raise ValueError("a section or key of settings.py has no text beneath it")
+        raise ValueError("a section or key of settings/ has no text beneath it")
     return " ".join(text.split()).replace("``", "`")
 
 
