@@ -41,6 +41,8 @@ NEVER = {
     "protocol": {"trio", "time", "socket", "structlog"},
     "client/session.py": {"trio", "time", "socket", "structlog"},
     "client/actions.py": {"trio", "time", "socket", "structlog"},
+    "client/replies.py": {"trio", "time", "socket", "structlog"},
+    "client/pace.py": {"trio", "time", "socket", "structlog"},
     "channels": {"h11", "trio_websocket", "starlette", "hypercorn"},
     "scopes": {"h11", "trio_websocket", "socket"},
 }

@@ -9,9 +9,10 @@ import trio
 from trio_websocket import ConnectionClosed
 from wsproto.utilities import LocalProtocolError
 
-from framecast.accounts.gate import Gate
+from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse, serve_subscriber
+from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
 from framecast.client.websocket import WebSocketTransport
@@ -20,9 +21,11 @@ from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
 from framecast.door.head import RequestHead
 from framecast.door.origin import check_host, check_origin
-from framecast.door.outbound import WriterEvents, WriterStream
-from framecast.door.upgrade import accept_websocket
+from framecast.door.outbound import Reading, WriterEvents, WriterStream
+from framecast.door.upgrade import accept_websocket, offered_subprotocols
 from framecast.ingest.websocket import PushSockets
+from framecast.protocol.codec import CODECS, Codec, negotiate
+from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
 
 log = structlog.get_logger(__name__)
@@ -36,7 +39,7 @@ FindRoom = Callable[[RequestHead], ExchangeRoom | None]
 class SubscriberSockets:
     """The room behind ``/api/live/ws``: gives each subscriber a writer-backed stream and a session."""
 
-    gate: Gate
+    visitors: Visitors
     rooms: SubscriberRooms
     roster: Roster
     events: WriterEvents
@@ -44,28 +47,39 @@ class SubscriberSockets:
 
     def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
-        identity = self.gate(head.find(b"authorization"))
+        visitor = self.visitors(head.find(b"authorization"))
         self.roster.check_open()
-        return partial(self._serve, head, identity)
+        return partial(self._serve, head, visitor)
 
-    async def _serve(self, head: RequestHead, identity: Identity, stream: trio.abc.Stream) -> None:
+    async def _serve(self, head: RequestHead, visitor: Identity | None, stream: trio.abc.Stream) -> None:
         limits = self.rooms.settings
         if not isinstance(stream, trio.SocketStream):
             raise TypeError(f"subscribers need a plain socket, not {type(stream).__name__}")
+        name, subprotocol = negotiate(offered_subprotocols(head), head.query)
         outbound = self.events.adopt(
             stream,
             stream,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,
             close_flush_seconds=limits.close_seconds,
+            reading=Reading(protocol="protobuf" if CODECS[name].BINARY else "json"),
         )
+        address = peer_address(stream)
         try:
-            await self._serve_websocket(head, identity, outbound)
+            await self._serve_websocket(head, visitor, outbound, CODECS[name], subprotocol, address)
             await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
         finally:
             await outbound.aclose()
 
-    async def _serve_websocket(self, head: RequestHead, identity: Identity, outbound: WriterStream) -> None:
+    async def _serve_websocket(  # noqa: PLR0917 - all that is known of one client
+        self,
+        head: RequestHead,
+        visitor: Identity | None,
+        outbound: WriterStream,
+        codec: Codec,
+        subprotocol: str | None,
+        address: str,
+    ) -> None:
         limits = self.rooms.settings
         try:
             async with trio.open_nursery() as nursery:
@@ -73,20 +87,33 @@ class SubscriberSockets:
                     nursery,
                     outbound,
                     head,
+                    subprotocol=subprotocol,
                     max_message_bytes=limits.message_size_limit,
                     handshake_seconds=self.limits.head_seconds,
                 )
                 transport = WebSocketTransport(websocket)
-                with self.roster.place() as full:
-                    if full is None:
-                        await serve_subscriber(transport, outbound, identity, self.rooms)
-                    else:
+                with self.roster.place(address) as place:
+                    if place is None:
+                        full = CloseCode.CONNECTION_LIMIT
                         await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
+                    else:
+                        newcomer = Newcomer(
+                            transport=transport, outbox=outbound, codec=codec, place=place, visitor=visitor
+                        )
+                        await serve_subscriber(newcomer, self.rooms)
                 # Its reader may be waiting for a peer that will never close.
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:
             # What peers do: leave during the handshake, or speak on after our Close, which trio-websocket 0.12 answers.
             log.debug("subscriber left", error=repr(group))
+
+
+def peer_address(stream: trio.SocketStream) -> str:
+    """The IP address at the other end; "" when it is gone already."""
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:

@@ -6,6 +6,7 @@ outlive the accepting. Stopping goes the other way round.
 
 import gc
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from framecast import __version__
 from framecast._core import Fanout, build_info
-from framecast.accounts.gate import closed_gate, open_gate
+from framecast.accounts.admission import Admissions
+from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
@@ -59,6 +62,7 @@ class House:
     events: WriterEvents
     broker: MemoryBroker
     hub: Hub
+    verifier: TokenVerifier | None
     streams: StreamTable
     columns: PendingColumns
     writer: StoreWriter
@@ -107,6 +111,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 
 def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
     gate = open_gate if settings.server.dev else closed_gate
+    verifier = find_verifier(settings.tokens)
     broker = MemoryBroker()
     options = OptionsTable(settings.channels, settings.history)
     hub = Hub(
@@ -123,15 +128,9 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     events = WriterEvents(fanout)
     stopping = trio.Event()
     subscribers = SubscriberSockets(
-        gate,
-        SubscriberRooms(
-            scopes=build_scopes(hub, settings),
-            hub=hub,
-            settings=settings.live,
-            version=f"framecast {__version__}",
-            stopping=stopping,
-        ),
-        Roster(settings.live.max_connections, stopping),
+        gate if verifier is None else let_strangers_pass(gate),
+        _build_subscriber_rooms(settings, hub, verifier, stopping),
+        Roster(settings.live, stopping),
         events,
         settings.server,
     )
@@ -148,7 +147,21 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
         body_seconds=settings.push.body_seconds,
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app)
-    return House(events, broker, hub, streams, columns, writer, app, push_sockets, rooms, stopping)
+    return House(events, broker, hub, verifier, streams, columns, writer, app, push_sockets, rooms, stopping)
+
+
+def _build_subscriber_rooms(
+    settings: Settings, hub: Hub, verifier: TokenVerifier | None, stopping: trio.Event
+) -> SubscriberRooms:
+    return SubscriberRooms(
+        scopes=build_scopes(hub, settings),
+        options=hub.options,
+        hub=hub,
+        admissions=Admissions(verifier, time.time),
+        settings=settings.live,
+        version=f"framecast {__version__}",
+        stopping=stopping,
+    )
 
 
 def _check_places(settings: Settings) -> None:
@@ -214,6 +227,8 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
+            if house.verifier is not None:
+                await nursery.start(house.verifier.run)
             task_status.started(background)
 
 

@@ -5,7 +5,7 @@ All bytes of the server, trio-websocket's own included, go through one FIFO, as 
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,10 +19,21 @@ import trio.testing
 from prometheus_client import REGISTRY
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
 
-from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
+from client.world import (
+    SUBSCRIBED,
+    TRANSCRIPTS,
+    MemoryHub,
+    MemoryScopes,
+    Wishes,
+    build_rooms,
+    read_line,
+    read_transcript,
+)
+from framecast.accounts import admission as accounts
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.client.connection import refuse, serve_subscriber
-from framecast.client.rooms import Rooms, admit_everyone
+from framecast.client.newcomer import Newcomer
+from framecast.client.roster import Roster
 from framecast.client.websocket import WebSocketTransport
 from framecast.errors import PeerError, Refusal
 from framecast.settings import Live
@@ -43,6 +54,7 @@ class FifoStream(trio.abc.Stream):
         self.last_received = 0.0
         self.alive = True
         self.overflowed = False
+        self.stalled = False
         self.queued_bytes = 0
         self.closed = trio.Event()
         self._stream = stream
@@ -101,6 +113,7 @@ class World:
     hub: MemoryHub
     scopes: MemoryScopes
     stopping: trio.Event
+    roster: Roster
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     ended: trio.Event = field(default_factory=trio.Event)
 
@@ -134,8 +147,9 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    settings: Live = SETTINGS, *, admit: Callable[[Identity], None] = admit_everyone, serving: bool = True
+    settings: Live = SETTINGS, *, wishes: Wishes | None = None, serving: bool = True
 ) -> AsyncIterator[World]:
+    wishes = wishes or Wishes(settings)
     with trio.fail_after(3_600):
         async with trio.open_nursery() as nursery:
             client_end, server_end = trio.testing.memory_stream_pair()
@@ -144,26 +158,27 @@ async def open_world(
             accepted: list[WebSocketConnection] = []
 
             async def accept() -> None:
-                request = await wrap_server_stream(nursery, outbox, max_message_size=settings.message_size_limit)
+                request = await wrap_server_stream(nursery, outbox, max_message_size=wishes.settings.message_size_limit)
                 accepted.append(await request.accept())
 
             async with trio.open_nursery() as handshake:
                 handshake.start_soon(accept)
                 client = await _open_client(nursery, client_end)
             hub = MemoryHub({1: outbox.send_message})
-            world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), trio.Event())
-            rooms = Rooms(
-                scopes=world.scopes,
-                hub=hub,
-                settings=settings,
-                version=VERSION,
-                stopping=world.stopping,
-                admit=admit,
-            )
+            stopping = trio.Event()
+            roster = Roster(wishes.settings, stopping)
+            world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), stopping, roster)
+            rooms = build_rooms(wishes, hub, world.scopes, world.stopping)
 
             async def serve() -> None:
                 with world.scope:
-                    await serve_subscriber(WebSocketTransport(world.server), outbox, DEVELOPER, rooms)
+                    transport = WebSocketTransport(world.server)
+                    with world.roster.place("203.0.113.7") as place:
+                        assert place is not None
+                        newcomer = Newcomer(
+                            transport=transport, outbox=outbox, codec=wishes.codec, place=place, visitor=DEVELOPER
+                        )
+                        await serve_subscriber(newcomer, rooms)
                 world.ended.set()
                 await outbox.aclose()
 
@@ -358,10 +373,12 @@ async def test_without_connect_it_is_closed_with_3502(autojump_clock: trio.testi
 
 
 async def test_a_refused_client_is_heard_no_more_and_closed(autojump_clock: trio.testing.MockClock) -> None:
-    def refuse_all(identity: Identity) -> None:
-        raise Refusal(110, "expired")
+    class NobodyToday(accounts.Admissions):
+        async def connect(self, visitor: Identity | None, token: str) -> accounts.Admission:
+            raise Refusal(110, "expired")
 
-    async with open_world(admit=refuse_all) as world:
+    wishes = Wishes(SETTINGS, admissions=NobodyToday(None, lambda: 0.0))
+    async with open_world(wishes=wishes) as world:
         await world.say(CONNECT, '{"id":2,"subscribe":{"channel":"stream/a/b"}}', "broken")
         assert await world.next_line() == {"id": 1, "error": {"code": 110, "message": "expired"}}
         await world.say("broken too")
@@ -527,15 +544,14 @@ async def test_a_lost_connection_ends_quietly(autojump_clock: trio.testing.MockC
     assert {entry["log_level"] for entry in logs} <= {"debug", "info"}
 
 
-@pytest.mark.parametrize(("overflowed", "code"), [(True, "3008"), (False, "peer")])
-async def test_a_cut_connection_ends_by_itself(
-    overflowed: bool, code: str, autojump_clock: trio.testing.MockClock
-) -> None:
+@pytest.mark.parametrize(("cut", "code"), [("overflowed", "3008"), ("stalled", "3009"), ("", "peer")])
+async def test_a_cut_connection_ends_by_itself(cut: str, code: str, autojump_clock: trio.testing.MockClock) -> None:
     async with open_world() as world:
         await world.connect()
         before = counted("closes_total", code=code)
         world.outbox.alive = False
-        world.outbox.overflowed = overflowed
+        if cut:
+            setattr(world.outbox, cut, True)
         await world.say('{"id":2,"rpc":{}}')
         await world.ended.wait()
         assert trio.current_time() == 0

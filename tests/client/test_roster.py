@@ -1,36 +1,95 @@
-"""How many subscribers are served at once."""
+"""Limits that count clients: in all, from one address, of one user."""
+
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import trio
 
-from framecast.client.roster import Roster
-from framecast.errors import Refusal
+from framecast.accounts.identity import Identity
+from framecast.client.roster import Place, Roster
+from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode
+from framecast.settings import Live
+
+ALICE = Identity(1, "alice", "Viewer")
 
 
-def test_one_past_the_limit_is_turned_away_and_takes_no_place() -> None:
-    roster = Roster(2, trio.Event())
-    with roster.place() as first, roster.place() as second:
-        assert (first, second) == (None, None)
-        for _ in range(3):
-            with roster.place() as third:
-                assert third is CloseCode.CONNECTION_LIMIT
-    with roster.place() as first, roster.place() as second:
-        assert (first, second) == (None, None)
+def open_roster(**limits: Any) -> Roster:
+    return Roster(Live(**limits), trio.Event())
+
+
+def is_full(roster: Roster, address: str = "192.0.2.1") -> bool:
+    with roster.place(address) as place:
+        return place is None
+
+
+def take(stack: ExitStack, roster: Roster, address: str = "192.0.2.1") -> Place:
+    place = stack.enter_context(roster.place(address))
+    assert place is not None
+    return place
+
+
+def test_places_are_limited_and_given_back() -> None:
+    roster = open_roster(max_connections=2)
+    with roster.place("192.0.2.1"):
+        with roster.place("192.0.2.2"):
+            assert is_full(roster)
+            assert len(roster) == 2
+        assert not is_full(roster)
+    assert len(roster) == 0
+
+
+def test_unlimited_is_unlimited() -> None:
+    roster = open_roster(max_connections=-1)
+    with ExitStack() as stack:
+        for _ in range(1_000):
+            take(stack, roster)
+        assert not is_full(roster)
+
+
+def test_an_address_has_its_own_limit() -> None:
+    roster = open_roster(max_connections=-1, max_connections_per_address=1)
+    with roster.place("192.0.2.1"):
+        assert is_full(roster, "192.0.2.1")
+        assert not is_full(roster, "192.0.2.2")
+    assert not is_full(roster, "192.0.2.1")
+
+
+def test_a_user_has_a_limit_of_its_own_and_nobody_has_none() -> None:
+    roster = open_roster(max_connections=-1, max_connections_per_user=1)
+    with ExitStack() as stack:
+        first, second, third = (take(stack, roster) for _ in range(3))
+        first.sign_in(ALICE)
+        with pytest.raises(PeerError):
+            second.sign_in(ALICE)
+        second.sign_in(Identity(2, "alice", "Viewer"))
+        for _ in range(2):
+            third.sign_in(Identity(1, "", "Viewer"))
+    with ExitStack() as stack:
+        take(stack, roster).sign_in(ALICE)
+
+
+def test_all_connections_of_a_user_can_be_ended() -> None:
+    roster = open_roster()
+    ended: list[CloseCode] = []
+    with ExitStack() as stack:
+        one, other, early = (take(stack, roster) for _ in range(3))
+        one.end = other.end = ended.append
+        one.sign_in(ALICE)
+        early.sign_in(ALICE)
+        other.sign_in(Identity(1, "bob", "Viewer"))
+        assert roster.disconnect(1, "alice", CloseCode.FORCE_DISCONNECT) == 2
+        assert roster.disconnect(2, "alice", CloseCode.FORCE_DISCONNECT) == 0
+    assert ended == [CloseCode.FORCE_DISCONNECT]
+    assert roster.disconnect(1, "alice", CloseCode.FORCE_DISCONNECT) == 0
 
 
 def test_a_place_is_free_again_after_a_failure() -> None:
-    roster = Roster(1, trio.Event())
-    with pytest.raises(RuntimeError), roster.place():
+    roster = open_roster(max_connections=1)
+    with pytest.raises(RuntimeError), roster.place("192.0.2.1"):
         raise RuntimeError("a bug")
-    with roster.place() as full:
-        assert full is None
-
-
-def test_minus_one_is_no_limit() -> None:
-    roster = Roster(-1, trio.Event())
-    with roster.place() as first, roster.place() as second:
-        assert (first, second) == (None, None)
+    assert not is_full(roster)
 
 
 @pytest.mark.parametrize(("limit", "ending", "word"), [(0, False, "switched off"), (1, True, "shutting down")])
@@ -39,12 +98,5 @@ def test_a_closed_roster_says_why(limit: int, ending: bool, word: str) -> None:
     if ending:
         stopping.set()
     with pytest.raises(Refusal, match=word) as refused:
-        Roster(limit, stopping).check_open()
+        Roster(Live(max_connections=limit), stopping).check_open()
     assert (refused.value.code, refused.value.temporary) == (503, ending)
-
-
-def test_an_open_roster_lets_pass_even_when_it_is_full() -> None:
-    roster = Roster(1, trio.Event())
-    with roster.place() as full:
-        assert full is None
-        roster.check_open()

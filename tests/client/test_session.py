@@ -9,71 +9,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, MemoryHub, MemoryScopes, read_line, read_transcript
-from framecast.client.actions import Connect, Publish, Refuse, Subscribe, Unsubscribe
+from client.desk import SETTINGS, Desk
+from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, read_line, read_transcript
+from framecast.client.actions import Connect
+from framecast.client.replies import error_reply
 from framecast.client.session import LEGAL_MOVES, Session, State
-from framecast.errors import PeerError, Refusal
+from framecast.errors import PeerError
 from framecast.protocol import json_codec
-from framecast.protocol.codes import ErrorCode
 from framecast.protocol.messages import METHODS
 from framecast.settings import Live
-
-SETTINGS = Live(channels_per_client=3)
-
-
-class Desk:
-    """Carries out what a session asks for, without waiting for anything."""
-
-    def __init__(self, settings: Live = SETTINGS) -> None:
-        self.session = Session("c1", 1, settings=settings, version=VERSION)
-        self.hub = MemoryHub({1: self._take})
-        self.scopes = MemoryScopes(self.hub)
-        self.said: list[Any] = []
-
-    def _take(self, message: bytes) -> None:
-        self.said.extend(read_line(line) for line in message.split(b"\n"))
-
-    def hear(self, frame: str | bytes) -> list[Any]:
-        """One message in, everything said since out. PeerError as the session's."""
-        for item in json_codec.decode(frame):
-            action = self.session.receive(item)
-            if action is None:
-                continue
-            try:
-                self._take(self._carry_out(action))
-            except Refusal as refusal:
-                self._take(self.session.refused(action, refusal))
-        said, self.said = self.said, []
-        return said
-
-    def _carry_out(self, action: object) -> bytes:
-        match action:
-            case Connect():
-                return self.session.connected(action)
-            case Subscribe():
-                beginning = self.scopes.find(action.address).begin(action.address, action.returning)
-                if action.all_or_nothing and not beginning.recovered:
-                    raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
-                self.hub.subscribe(1, action.address, action.channel)
-                return self.session.subscribed(action, beginning)
-            case Unsubscribe():
-                if action.address:
-                    self.hub.unsubscribe(1, action.address)
-                return self.session.unsubscribed(action)
-            case Publish():
-                if not self.scopes.find(action.address).publishable:
-                    raise Refusal(403, "Forbidden")
-                self.hub.publish(action.address.key, action.data)
-                return self.session.published(action)
-            case Refuse():
-                raise action.refusal
-        raise AssertionError(action)
-
-    def error(self, frame: str) -> tuple[int, bool]:
-        """The error that answers `frame`: code and whether it is temporary."""
-        [reply] = self.hear(frame)
-        assert reply["error"]["message"]
-        return reply["error"]["code"], reply["error"].get("temporary", False)
 
 
 @pytest.fixture
@@ -196,7 +140,7 @@ def test_a_channel_is_one_whatever_its_spelling(desk: Desk) -> None:
     assert desk.hear(subscribe("stream/a/b")) == [{"id": 2, "subscribe": SUBSCRIBED}]
     for spelling in ("stream/a/b", "1/stream/a/b", "default/stream/a/b", "org-1/stream/a/b"):
         assert desk.error(subscribe(spelling)) == (105, False)
-    assert list(desk.session.subscriptions.values()) == ["stream/a/b"]
+    assert [one.spelling for one in desk.session.subscriptions.values()] == ["stream/a/b"]
 
 
 def test_only_its_own_spelling_ends_a_subscription(desk: Desk) -> None:
@@ -255,8 +199,8 @@ def test_null_is_published_as_null(desk: Desk) -> None:
 
 
 def test_one_pong_answers_one_ping(desk: Desk) -> None:
-    assert desk.session.ping(10.0) == b"{}"
-    assert desk.session.ping(12.0) == b"{}"
+    desk.session.pinged(10.0)
+    desk.session.pinged(12.0)
     assert desk.session.pong_deadline == 20.0
     assert desk.hear("{}") == []
     assert desk.session.pong_deadline == 22.0
@@ -266,19 +210,16 @@ def test_one_pong_answers_one_ping(desk: Desk) -> None:
 
 
 def test_a_refused_session_hears_nothing_more() -> None:
-    session = Session("c1", 1, settings=SETTINGS, version=VERSION)
+    session = Session("c1", settings=SETTINGS, publishable=json_codec.publishable)
     [command] = json_codec.decode('{"id":1,"connect":{}}')
-    action = session.receive(command)
-    assert isinstance(action, Connect)
-    reply = json.loads(session.refused(action, Refusal(110, "expired")))
-    assert reply == {"id": 1, "error": {"code": 110, "message": "expired"}}
+    assert isinstance(session.receive(command), Connect)
+    session.refused()
     assert [session.receive(item) for item in json_codec.decode('{}\n{"id":2,"connect":{}}\nbroken')] == [None] * 3
 
 
 @pytest.mark.parametrize(("code", "temporary"), [(100, True), (111, True), (113, True), (403, False), (500, False)])
 def test_only_what_may_pass_is_called_temporary(code: int, temporary: bool) -> None:
-    session = Session("c1", 1, settings=SETTINGS, version=VERSION)
-    error = json.loads(session.refused(Connect(1), Refusal(code, "")))["error"]
+    error = json.loads(json_codec.encode(error_reply(1, code, "", temporary=False)))["error"]
     assert error.get("temporary", False) is temporary
     assert error["message"]
 
@@ -387,7 +328,7 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.connected and not self.over)
     @rule()
     def ping(self) -> None:
-        assert self.desk.session.ping(float(self.pings)) == b"{}"
+        self.desk.session.pinged(float(self.pings))
         self.pings += 1
 
     @precondition(lambda self: not self.over)
@@ -406,8 +347,8 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def the_session_and_the_hub_hold_what_the_model_holds(self) -> None:
         if not self.over:
-            assert {str(a): spelling for a, spelling in self.desk.session.subscriptions.items()} == self.held
-            assert sorted(self.desk.hub.subscribers.values()) == sorted(self.held.values())
+            assert {str(a): one.spelling for a, one in self.desk.session.subscriptions.items()} == self.held
+            assert sorted(one.spelling for one in self.desk.hub.subscribers.values()) == sorted(self.held.values())
             assert (self.desk.session.pong_deadline < inf) == (self.pings > 0)
 
 

@@ -7,16 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import trio
 from msgspec import Raw
 
+from framecast.accounts import admission as accounts
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
-from framecast.channels.history import Kept
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import ChannelHistory, Kept
+from framecast.client.replies import client_info
+from framecast.client.rooms import Admissions, Method, Rooms
 from framecast.errors import Refusal
 from framecast.protocol import json_codec
-from framecast.protocol.messages import Publication, Push, PushBody
+from framecast.protocol.codec import Codec
+from framecast.protocol.codes import UnsubscribeCode
+from framecast.protocol.messages import Presence, Publication, Push, PushBody
+from framecast.settings import ChannelOptions, Live
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 TRANSCRIPTS = sorted(GOLDEN.glob("*.txt"))
@@ -25,6 +33,17 @@ TOP = Position("EPOCH", 9)
 SUBSCRIBED = {"recoverable": True, "positioned": True, "epoch": TOP.epoch, "offset": TOP.offset}
 """The result for a channel without anything to show."""
 VERSION = "framecast test"
+UNIX_SECONDS = 1_800_000_000.0
+"""When Trio's clock of a test shows 0."""
+
+
+@dataclass
+class Subscriber:
+    """One subscription as the hub knows it."""
+
+    spelling: str
+    info: ClientInfo
+    events: bool
 
 
 @dataclass
@@ -32,31 +51,73 @@ class MemoryHub:
     """Delivers at once to whatever `send` was registered for a connection."""
 
     senders: dict[int, Callable[[bytes], object]] = field(default_factory=dict)
-    subscribers: dict[tuple[str, int], str] = field(default_factory=dict)
+    codec: Codec = json_codec
+    subscribers: dict[tuple[str, int], Subscriber] = field(default_factory=dict)
+    ended: dict[int, Callable[[Address, UnsubscribeCode], None]] = field(default_factory=dict)
     left: list[int] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)
     """Channels that a scope allowed to subscribe to, until their subscription ends."""
+    pasts: dict[str, ChannelHistory] = field(default_factory=dict)
     full: bool = False
 
-    def subscribe(self, connection: int, address: Address, spelling: str) -> None:
+    def watch(self, connection: int, ended: Callable[[Address, UnsubscribeCode], None]) -> None:
+        self.ended[connection] = ended
+
+    def subscribe(
+        self,
+        connection: int,
+        address: Address,
+        spelling: str,
+        *,
+        info: ClientInfo,
+        options: ChannelOptions,
+        events: bool = False,
+    ) -> None:
         if self.full:
             raise Refusal(106, "limit exceeded")
-        self.subscribers[address.key, connection] = spelling
+        self.subscribers[address.key, connection] = Subscriber(spelling, info, events)
+
+    def announce_join(self, connection: int, address: Address) -> None:
+        joined = Presence(client_info(self.subscribers[address.key, connection].info))
+        for (channel, other), subscriber in list(self.subscribers.items()):
+            if channel == address.key and subscriber.events:
+                push = Push(PushBody(channel=subscriber.spelling, join=joined))
+                self.senders[other](self.codec.encode(push))
 
     def unsubscribe(self, connection: int, address: Address) -> None:
         self.subscribers.pop((address.key, connection), None)
         self.opened.discard(address.key)
 
+    def end(self, connection: int, address: Address, code: UnsubscribeCode) -> None:
+        """What a hub does to a subscription by itself."""
+        self.unsubscribe(connection, address)
+        self.ended[connection](address, code)
+
     def leave(self, connection: int) -> None:
         self.left.append(connection)
+        self.ended.pop(connection, None)
         for key in [key for key in self.subscribers if key[1] == connection]:
             del self.subscribers[key]
 
-    def publish(self, key: str, data: bytes) -> None:
-        for (channel, connection), spelling in list(self.subscribers.items()):
+    async def page(
+        self, address: Address, *, since: Position | None, limit: int, reverse: bool
+    ) -> tuple[Position, list[Kept]]:
+        past = self.pasts[address.key]
+        return past.position, past.page(since=since, limit=limit, reverse=reverse)
+
+    def presence(self, address: Address) -> dict[str, ClientInfo]:
+        return {one.info.client: one.info for (key, _), one in self.subscribers.items() if key == address.key}
+
+    def presence_counts(self, address: Address) -> tuple[int, int]:
+        present = self.presence(address).values()
+        return len(present), len({info.user for info in present})
+
+    def publish(self, key: str, data: bytes, info: ClientInfo | None = None) -> None:
+        for (channel, connection), subscriber in list(self.subscribers.items()):
             if channel == key:
-                push = Push(PushBody(channel=spelling, pub=Publication(data=Raw(data))))
-                self.senders[connection](json_codec.encode(push))
+                publisher = None if info is None else client_info(info)
+                push = Push(PushBody(channel=subscriber.spelling, pub=Publication(data=Raw(data), info=publisher)))
+                self.senders[connection](self.codec.encode(push))
 
 
 @dataclass
@@ -69,7 +130,9 @@ class MemoryScope:
     hooks: dict[str, Callable[[], Any]] = field(default_factory=dict)
     seen: list[tuple[str, bytes | None]] = field(default_factory=list)
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
+    async def subscribe(
+        self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions
+    ) -> Begin:
         self.seen.append((address.key, data))
         self.hub.opened.add(address.key)
         if hook := self.hooks.get(address.path):
@@ -83,12 +146,14 @@ class MemoryScope:
         missed = [Kept(offset, offset - 1, b'{"data":%d}' % offset, 1, 0.0) for offset in (TOP.offset - 1, TOP.offset)]
         return Beginning(TOP, recovered=True, missed=missed)
 
-    async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
+    async def publish(
+        self, identity: Identity, address: Address, data: bytes, info: ClientInfo, *, subscribed: bool
+    ) -> None:
         if hook := self.hooks.get(address.path):
             await hook()
         if not self.publishable:
             raise Refusal(403, "Forbidden")
-        self.hub.publish(address.key, data)
+        self.hub.publish(address.key, data, info if address.namespace == "signed" else None)
 
 
 @dataclass
@@ -106,6 +171,47 @@ class MemoryScopes:
         if scope is None:
             raise Refusal(404, "Not Found")
         return scope
+
+
+@dataclass
+class MemoryOptions:
+    """The same for every channel of a namespace."""
+
+    by_namespace: dict[str, ChannelOptions] = field(default_factory=dict)
+
+    def find(self, address: Address) -> ChannelOptions:
+        return self.by_namespace.get(address.namespace, PLAIN)
+
+
+PLAIN = ChannelOptions(ask_history=False)
+
+
+OPEN = accounts.Admissions(None, lambda: UNIX_SECONDS)
+
+
+@dataclass
+class Wishes:
+    """What a test wants of the rooms around its clients."""
+
+    settings: Live
+    codec: Codec = json_codec
+    options: MemoryOptions = field(default_factory=MemoryOptions)
+    admissions: Admissions = field(default=OPEN)
+    methods: dict[str, Method] = field(default_factory=dict)
+
+
+def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: trio.Event) -> Rooms:
+    return Rooms(
+        scopes=scopes,
+        options=wishes.options,
+        hub=hub,
+        admissions=wishes.admissions,
+        settings=wishes.settings,
+        version=VERSION,
+        stopping=stopping,
+        methods=wishes.methods,
+        unix_seconds=lambda: UNIX_SECONDS + trio.current_time(),
+    )
 
 
 def read_transcript(file: Path) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,11 @@ class Beginning:
 
     missed: Sequence[Kept] = ()
 
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in the reply."""
+        return len(self.data or b"") + sum(kept.size_bytes for kept in self.missed)
+
 
 Begin = Callable[[Position | None], Beginning]
 """Given the position of a subscriber that returns, None for a new one. Must be called, and the subscriber attached,

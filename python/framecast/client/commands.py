@@ -4,45 +4,57 @@ One command is finished before the next begins. Whatever comes of it, it is answ
 command and no connection.
 """
 
-from collections.abc import Callable
-
 import structlog
 import trio
 
-from framecast.accounts.identity import Identity
-from framecast.channels.beginning import Begin
+from framecast.channels.address import Address
 from framecast.client import metrics
-from framecast.client.actions import Action, Connect, Publish, Refuse, Subscribe, Unsubscribe
-from framecast.client.rooms import Outbox, Rooms
-from framecast.client.session import Session
+from framecast.client.actions import (
+    Action,
+    AskPresence,
+    Call,
+    Connect,
+    Publish,
+    ReadHistory,
+    Refresh,
+    RefreshSubscription,
+    Refuse,
+    Subscribe,
+    Unsubscribe,
+)
+from framecast.client.member import Member
+from framecast.client.replies import client_info, error_reply, history_result, payload, time_to_live
+from framecast.client.subscribing import Subscribing
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import ErrorCode
+from framecast.protocol.messages import (
+    ConnectResult,
+    Empty,
+    PresenceResult,
+    PresenceStatsResult,
+    RefreshResult,
+    Reply,
+    RpcResult,
+)
 
 log = structlog.get_logger(__name__)
 
-ROOM_POLL_SECONDS = 0.02
-ROOM_POLL_MOST_SECONDS = 0.25
-"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
-
 
 class Commands:
-    """The deeds of one connection. `send` queues a reply."""
+    """The deeds of one connection."""
 
-    def __init__(
-        self, session: Session, outbox: Outbox, subscriber: Identity, rooms: Rooms, send: Callable[[bytes], None]
-    ) -> None:
-        self._session = session
-        self._outbox = outbox
-        self._subscriber = subscriber
-        self._rooms = rooms
-        self._settings = rooms.settings
-        self._send = send
-        self._log = log.bind(client=session.client, connection=outbox.connection)
+    def __init__(self, member: Member, subscribing: Subscribing) -> None:
+        self._member = member
+        self._session = member.session
+        self._rooms = member.rooms
+        self._send = member.send
+        self._subscribing = subscribing
+        self._log = log.bind(client=member.session.client, connection=member.connection)
 
     async def carry_out(self, action: Action) -> None:
         """Do what a command asks for and answer it, whatever comes of it."""
         try:
-            with trio.fail_after(self._settings.command_seconds):
+            with trio.fail_after(self._rooms.settings.command_seconds):
                 await self._perform(action)
         except PeerError:
             raise
@@ -55,63 +67,118 @@ class Commands:
             self._log.exception("command_failed", command=type(action).__name__)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
 
+    def _refuse(self, action: Action, refusal: Refusal) -> None:
+        if isinstance(action, Connect):
+            self._session.refused()
+        metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
+        self._send(error_reply(action.id, refusal.code, refusal.message, temporary=refusal.temporary))
+
     async def _perform(self, action: Action) -> None:
         match action:
             case Connect():
-                self._rooms.admit(self._subscriber)
-                self._send(self._session.connected(action))
+                await self._connect(action)
             case Subscribe():
-                await self._subscribe(action)
+                await self._subscribing.subscribe(action)
             case Unsubscribe():
-                if action.address is not None:
-                    self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
-                self._send(self._session.unsubscribed(action))
+                self._unsubscribe(action)
             case Publish():
-                scope = self._rooms.scopes.find(action.address)
-                await scope.publish(self._subscriber, action.address, action.data)
-                self._send(self._session.published(action))
+                await self._publish(action)
+            case AskPresence():
+                self._tell_presence(action)
+            case ReadHistory():
+                await self._read_history(action)
+            case Call():
+                await self._call(action)
+            case Refresh():
+                await self._refresh(action)
+            case RefreshSubscription():
+                await self._subscribing.refresh(action)
             case Refuse():
                 # Raised from here, it would hold this frame and the frame it, until the collector comes by.
                 self._refuse(action, action.refusal)
 
-    async def _subscribe(self, action: Subscribe) -> None:
+    async def _connect(self, action: Connect) -> None:
+        member, newcomer, settings = self._member, self._member.newcomer, self._rooms.settings
+        request = action.request
+        admission = await self._rooms.admissions.connect(newcomer.visitor, request.token or "")
+        if newcomer.listens_to is not None:
+            admission = admission.subscribed_to(newcomer.listens_to)
+        newcomer.place.sign_in(admission.identity)
+        prepared = await self._subscribing.prepare(admission, request.subs or {})
+        ttl_seconds = member.seconds_until(admission.lasts_until)
+        # No checkpoint from here to the reply: nothing may overtake it.
+        member.admission = admission
+        self._session.connected(admission.identity.org_id)
+        self._session.expires_at = member.deadline(ttl_seconds)
+        result = ConnectResult(
+            client=self._session.client,
+            version=self._rooms.version,
+            subs=self._subscribing.begin_all(prepared),
+            expires=ttl_seconds is not None,
+            ttl=time_to_live(ttl_seconds),
+            ping=settings.ping_seconds,
+            pong=newcomer.listens_to is None,
+            session="" if newcomer.emulated is None else newcomer.emulated.session,
+            node="" if newcomer.emulated is None else newcomer.emulated.node,
+        )
+        self._send(Reply(action.id, connect=result))
+        self._subscribing.announce()
+        await self._subscribing.push_rest()
+
+    def _unsubscribe(self, action: Unsubscribe) -> None:
+        if action.address is not None:
+            self._rooms.hub.unsubscribe(self._member.connection, action.address)
+            self._session.unsubscribed(action.address)
+        self._send(Reply(action.id, unsubscribe=Empty()))
+
+    async def _publish(self, action: Publish) -> None:
         scope = self._rooms.scopes.find(action.address)
-        await self._await_room()
-        begin = await scope.subscribe(self._subscriber, action.address, action.data)
-        try:
-            self._begin(action, begin)
-        except Refusal:
-            # The scope may have begun the channel for this client, which may name ever new ones.
-            self._rooms.hub.unsubscribe(self._outbox.connection, action.address)
-            raise
+        subscription = self._session.subscriptions.get(action.address)
+        info = self._member.info(b"" if subscription is None else subscription.chan_info)
+        await scope.publish(self._member.identity, action.address, action.data, info, subscribed=action.subscribed)
+        self._send(Reply(action.id, publish=Empty()))
 
-    def _begin(self, action: Subscribe, begin: Begin) -> None:
-        # One step, without a checkpoint: no publication falls between the beginning and the subscription, and none
-        # overtakes the reply. The hub comes before the reply because it may refuse.
-        beginning = begin(action.returning)
-        if action.returning is not None:
-            metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
-        if action.all_or_nothing and not beginning.recovered:
-            raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
-        self._rooms.hub.subscribe(self._outbox.connection, action.address, action.channel)
-        self._send(self._session.subscribed(action, beginning))
+    def _tell_presence(self, action: AskPresence) -> None:
+        options = self._rooms.options.find(action.address)
+        _check_may_ask(action.address, "presence", enabled=options.ask_presence, subscribed=action.subscribed)
+        hub = self._rooms.hub
+        if action.counts:
+            clients, users = hub.presence_counts(action.address)
+            self._send(Reply(action.id, presence_stats=PresenceStatsResult(clients, users)))
+        else:
+            present = {client: client_info(info) for client, info in hub.presence(action.address).items()}
+            self._send(Reply(action.id, presence=PresenceResult(present)))
 
-    async def _await_room(self) -> None:
-        """Wait until a channel's past fits the queue; Refusal 111 when the client reads too slowly for that.
+    async def _read_history(self, action: ReadHistory) -> None:
+        options = self._rooms.options.find(action.address)
+        _check_may_ask(action.address, "history", enabled=options.ask_history, subscribed=action.subscribed)
+        await self._subscribing.await_room()
+        position, page = await self._rooms.hub.page(
+            action.address, since=action.since, limit=action.limit, reverse=action.reverse
+        )
+        self._send(Reply(action.id, history=history_result(page, position)))
 
-        A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and
-        would cut a client that reads well. The queue is polled: only the writer thread knows when it empties, and an
-        event for it would be paid for by every connection that never waits here.
-        """
-        patience = trio.current_time() + self._settings.room_seconds
-        pause = ROOM_POLL_SECONDS
-        while self._outbox.queued_bytes > self._settings.queue_bytes // 4:
-            left = patience - trio.current_time()
-            if left <= 0:
-                raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
-            await trio.sleep(min(pause, left))
-            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
+    async def _call(self, action: Call) -> None:
+        method = self._rooms.methods.get(action.method)
+        if method is None:
+            raise ErrorCode.METHOD_NOT_FOUND.refusal()
+        data = await method(self._member.identity, action.data)
+        self._send(Reply(action.id, rpc=RpcResult(payload(data))))
 
-    def _refuse(self, action: Action, refusal: Refusal) -> None:
-        metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
-        self._send(self._session.refused(action, refusal))
+    async def _refresh(self, action: Refresh) -> None:
+        member = self._member
+        admission = await self._rooms.admissions.refresh(member.admitted, action.token)
+        ttl_seconds = member.seconds_until(admission.lasts_until)
+        member.admission = admission
+        self._session.expires_at = member.deadline(ttl_seconds)
+        self._send(
+            Reply(action.id, refresh=RefreshResult(expires=ttl_seconds is not None, ttl=time_to_live(ttl_seconds)))
+        )
+
+
+def _check_may_ask(address: Address, what: str, *, enabled: bool, subscribed: bool) -> None:
+    """Refusal 108 where the channel's options do not have it, 103 for one who is not subscribed."""
+    if not enabled:
+        raise ErrorCode.NOT_AVAILABLE.refusal()
+    if not subscribed:
+        raise ErrorCode.PERMISSION_DENIED.refusal(f"permission denied: subscribe to {address} to ask for its {what}")

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from framecast.accounts.identity import Identity
 from framecast.client import metrics
-from framecast.client.actions import Connect
+from framecast.client.actions import Connect, Refresh, RefreshSubscription, Subscribe
 from framecast.client.commands import Commands
 from framecast.client.inbox import Inbox
-from framecast.client.rooms import Outbox, Rooms
+from framecast.client.member import Member
+from framecast.client.newcomer import Newcomer
+from framecast.client.pace import Pace
+from framecast.client.rooms import Rooms
 from framecast.client.session import Session, State
+from framecast.client.subscribing import Subscribing
 from framecast.client.transport import PeerLeft, Transport
 from framecast.errors import PeerError
-from framecast.protocol import json_codec
 from framecast.protocol.codes import CloseCode
-from framecast.protocol.messages import Command
+from framecast.protocol.messages import Command, Ping, Pong, Push, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,7 @@ class Ending:
 
 PEER_LEFT = Ending(None, "the client left", "peer")
 CUT = Ending(None, CloseCode.SLOW.reason, str(CloseCode.SLOW.code))
+STALLED = Ending(None, CloseCode.WRITE_ERROR.reason, str(CloseCode.WRITE_ERROR.code))
 MESSAGE_TOO_BIG = Ending(None, "message too big", "1009")
 REFUSED = Ending(NORMAL, "connect refused", str(NORMAL))
 
@@ -49,15 +52,16 @@ def _ending(close: CloseCode) -> Ending:
     return Ending(close.code, close.reason, str(close.code))
 
 
-async def serve_subscriber(transport: Transport, outbox: Outbox, subscriber: Identity, rooms: Rooms) -> None:
+async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
     """Serve one client until it ends, for whatever reason; then the core has left all its channels.
 
     Raises nothing of its own: what goes wrong inside ends this connection only. The caller owns the stream beneath
     and closes it afterwards. When cancelled there is no goodbye; to have one, set `rooms.stopping` first.
     """
     client = str(uuid.uuid4())
-    session = Session(client, subscriber.org_id, settings=rooms.settings, version=rooms.version)
-    connection = _Connection(transport, outbox, subscriber, rooms=rooms, session=session)
+    outbox = newcomer.outbox
+    session = Session(client, settings=rooms.settings, publishable=newcomer.codec.publishable)
+    connection = _Connection(Member(session=session, rooms=rooms, newcomer=newcomer))
     label = "cancelled"
     log.debug("subscriber_opened", client=client, connection=outbox.connection)
     with metrics.CONNECTIONS.track_inprogress():
@@ -68,7 +72,7 @@ async def serve_subscriber(transport: Transport, outbox: Outbox, subscriber: Ide
                 rooms.hub.leave(outbox.connection)
             label = ending.label
             if ending.code is not None:
-                await _close(transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
+                await _close(newcomer.transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
         finally:
             metrics.CLOSES.labels(label).inc()
             log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
@@ -91,26 +95,26 @@ async def _close(transport: Transport, code: int, reason: str, *, seconds: float
 class _Connection:
     """The four tasks and what they share. Owned by `serve_subscriber`."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        outbox: Outbox,
-        subscriber: Identity,
-        *,
-        rooms: Rooms,
-        session: Session,
-    ) -> None:
-        self._transport = transport
-        self._outbox = outbox
+    def __init__(self, member: Member) -> None:
+        rooms, newcomer = member.rooms, member.newcomer
+        self._transport = newcomer.transport
+        self._outbox = newcomer.outbox
+        self._codec = newcomer.codec
         self._stopping = rooms.stopping
         self._settings = rooms.settings
-        self._session = session
+        self._session = member.session
+        self._only_listens = newcomer.listens_to is not None
         self._inbox = Inbox(rooms.settings.message_size_limit)
         self._connect_answered = trio.Event()
+        self._rescheduled = trio.Event()
         self._ending: Ending | None = None
         self._scope = trio.CancelScope()
-        self._log = log.bind(client=session.client, connection=outbox.connection)
-        self._commands = Commands(session, outbox, subscriber, rooms, self._send)
+        self._log = log.bind(client=member.session.client, connection=member.connection)
+        member.send = self._send
+        member.end = newcomer.place.end = self._close
+        self._subscribing = Subscribing(member)
+        self._commands = Commands(member, self._subscribing)
+        rooms.hub.watch(member.connection, self._subscribing.ended)
 
     async def run(self) -> Ending:
         """Run until there is a reason to end, and return it."""
@@ -132,8 +136,13 @@ class _Connection:
         self._ending = self._ending or ending
         self._scope.cancel()
 
+    def _close(self, close: CloseCode) -> None:
+        self._end(_ending(close))
+
     def _lost(self) -> Ending:
         """Why nothing goes in or out any more."""
+        if self._outbox.stalled:
+            return STALLED
         return CUT if self._outbox.overflowed else PEER_LEFT
 
     async def _await_shutdown(self) -> None:
@@ -153,26 +162,36 @@ class _Connection:
 
     async def _act(self) -> None:
         """Carry out the commands, one after another, in the order they came."""
+        settings = self._settings
+        pace = Pace(settings.commands_per_second, settings.commands_burst, trio.current_time())
         try:
             while (frame := await self._inbox.get()) is not None:
-                for item in json_codec.decode(frame):
+                for item in self._codec.decode(frame):
+                    pause = 0.0
                     if isinstance(item, Command):
                         metrics.COMMANDS.labels(item.method).inc()
-                    action = self._session.receive(item)
-                    if action is not None:
-                        await self._commands.carry_out(action)
-                    if isinstance(action, Connect):
-                        self._connect_answered.set()
+                        pause = pace.take(trio.current_time())
                     # A message may hold thousands of commands that never wait.
-                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for this module
+                    await trio.sleep(pause)
+                    await self._hear(item)
         except PeerError as broken:
             self._end(Ending(broken.code, broken.reason, str(broken.code)))
         else:
             self._end(PEER_LEFT)
 
-    def _send(self, message: bytes) -> None:
+    async def _hear(self, item: Command | Pong | PeerError) -> None:
+        action = self._session.receive(item)
+        if action is not None:
+            await self._commands.carry_out(action)
+        if isinstance(action, Subscribe | Refresh | RefreshSubscription):
+            # It may have brought a token that runs out.
+            self._rescheduled.set()
+        if isinstance(action, Connect):
+            self._connect_answered.set()
+
+    def _send(self, message: Reply | Push | Ping) -> None:
         try:
-            self._outbox.send_message(message)
+            self._outbox.send_message(self._codec.encode(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # A client that left gets no replies, and need not: see _read.
             if self._ending is None:
@@ -189,21 +208,38 @@ class _Connection:
             await trio.sleep(self._settings.close_seconds)
             self._end(REFUSED)
         else:
-            await self._ping()
+            try:
+                await self._keep_time()
+            except PeerError as expired:
+                self._end(Ending(expired.code, expired.reason, str(expired.code)))
 
-    async def _ping(self) -> None:
+    async def _keep_time(self) -> None:
+        """Ping for ever, and end what runs out. PeerError when the client itself does."""
         interval = self._settings.ping_seconds
         # Spread out, so that clients who all came back at once are not all pinged at once.
         next_ping = trio.current_time() + random.uniform(interval / 2, interval)  # noqa: S311 - no secret
         while True:
-            # What came is looked at before anybody is called silent: a pong may stand in it.
-            deadline = next_ping if self._inbox.busy else min(next_ping, self._session.pong_deadline)
-            await trio.sleep_until(deadline)
+            await self._sleep_until(min(next_ping, self._session.expiry_deadline))
             now = trio.current_time()
-            if now >= self._session.pong_deadline and not self._inbox.busy:
+            if self._is_silent(now):
                 self._log.debug("pong_missed", silent_seconds=round(now - self._outbox.last_received, 3))
                 self._end(_ending(CloseCode.NO_PONG))
                 return
+            self._subscribing.expire(now)
             if now >= next_ping:
-                self._send(self._session.ping(now))
+                if not self._only_listens:
+                    self._session.pinged(now)
+                self._send(Ping())
                 next_ping += interval
+
+    def _is_silent(self, now: float) -> bool:
+        # What came is looked at before anybody is called silent: a pong may stand in it.
+        return now >= self._session.pong_deadline and not self._inbox.busy
+
+    async def _sleep_until(self, deadline: float) -> None:
+        """Sleep until then, or until a pong is due, or until a command may have changed either."""
+        if not self._inbox.busy:
+            deadline = min(deadline, self._session.pong_deadline)
+        self._rescheduled = trio.Event()
+        with trio.move_on_at(deadline):
+            await self._rescheduled.wait()

@@ -1,15 +1,21 @@
 """What a subscriber's connection needs from the rest of the house, and promises that it relies on."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
 
+from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin
-from framecast.settings import Live
+from framecast.channels.broker import Position
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import Kept
+from framecast.protocol.codes import UnsubscribeCode
+from framecast.settings import ChannelOptions, Live
 
 
 class Outbox(Protocol):
@@ -29,23 +35,34 @@ class Outbox(Protocol):
 
     @property
     def overflowed(self) -> bool:
-        """Whether the connection was cut because the client read too slowly."""
+        """Whether the connection was cut because too much waited for the client."""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the connection was cut because the client took nothing for too long."""
 
     def send_message(self, payload: bytes) -> None:
-        """Queue one WebSocket text message. BrokenResourceError or ClosedResourceError when it is cut."""
+        """Queue one message, framed as the transport wants it.
+
+        BrokenResourceError or ClosedResourceError when the connection is cut.
+        """
 
 
 class Scope(Protocol):
     """The rules of one kind of channel."""
 
-    async def subscribe(self, identity: Identity, address: Address, data: bytes | None) -> Begin:
-        """Return when `identity` may subscribe; Refusal when not. `data` is the client's JSON.
+    async def subscribe(
+        self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions
+    ) -> Begin:
+        """Return when `identity` may subscribe; Refusal when not. `data` is the client's JSON, `options` its own.
 
         What is returned says how the subscriber begins, if it is asked before the next checkpoint.
         """
 
-    async def publish(self, identity: Identity, address: Address, data: bytes) -> None:
-        """Publish a client's JSON; Refusal when it may not."""
+    async def publish(
+        self, identity: Identity, address: Address, data: bytes, info: ClientInfo, *, subscribed: bool
+    ) -> None:
+        """Publish a client's JSON; Refusal when it may not. `info` is what subscribers are shown of the client."""
 
 
 class Scopes(Protocol):
@@ -55,6 +72,13 @@ class Scopes(Protocol):
         """Refusal 404 for a scope nobody knows."""
 
 
+class Options(Protocol):
+    """What is switched on for each channel."""
+
+    def find(self, address: Address) -> ChannelOptions:
+        """Never fails: a channel that does not exist has options too."""
+
+
 class Hub(Protocol):
     """Who receives what.
 
@@ -62,8 +86,26 @@ class Hub(Protocol):
     that does not wait in between can ask how it begins, subscribe and queue its reply as one step.
     """
 
-    def subscribe(self, connection: int, address: Address, spelling: str) -> None:
-        """Deliver from now on, naming the channel `spelling`. Refusal (a limit) changes nothing."""
+    def watch(self, connection: int, ended: Callable[[Address, UnsubscribeCode], None]) -> None:
+        """Call `ended` when the server ends one of this connection's subscriptions, until it leaves."""
+
+    def subscribe(
+        self,
+        connection: int,
+        address: Address,
+        spelling: str,
+        *,
+        info: ClientInfo,
+        options: ChannelOptions,
+        events: bool = False,
+    ) -> None:
+        """Deliver from now on, naming the channel `spelling`. Refusal (a limit) changes nothing.
+
+        As `info` it is present and announced where `options` say so. `events`: joins and leaves too.
+        """
+
+    def announce_join(self, connection: int, address: Address) -> None:
+        """Tell those who want to know that a subscriber came, once it was told that it is one."""
 
     def unsubscribe(self, connection: int, address: Address) -> None:
         """Stop delivering, or give up a subscription that a scope has allowed and that was not made."""
@@ -71,10 +113,33 @@ class Hub(Protocol):
     def leave(self, connection: int) -> None:
         """Stop delivering anything. Idempotent."""
 
+    async def page(
+        self, address: Address, *, since: Position | None, limit: int, reverse: bool
+    ) -> tuple[Position, list[Kept]]:
+        """Where the channel stands, and a cut of its past. Refusal 107 or 112 for a cut that cannot be made."""
 
-def admit_everyone(identity: Identity) -> None:
-    """Let every identity that passed the door connect."""
-    del identity
+    def presence(self, address: Address) -> Mapping[str, ClientInfo]:
+        """Who is subscribed, by client."""
+
+    def presence_counts(self, address: Address) -> tuple[int, int]:
+        """How many clients and how many users are subscribed."""
+
+
+class Admissions(Protocol):
+    """Who may come in, and for how long."""
+
+    async def connect(self, visitor: Identity | None, token: str) -> Admission:
+        """Refusal or PeerError for one who may not."""
+
+    async def refresh(self, admission: Admission, token: str) -> Admission:
+        """Refusal or PeerError for a token that is no good."""
+
+    async def subscription(self, admission: Admission, *, channel: str, client: str, token: str) -> Grant:
+        """Refusal or PeerError for a token that is no good."""
+
+
+Method = Callable[[Identity, bytes], Awaitable[bytes]]
+"""Takes the caller and its JSON, returns JSON; Refusal answers the call with an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +147,9 @@ class Rooms:
     """What all connections of a server share."""
 
     scopes: Scopes
+    options: Options
     hub: Hub
+    admissions: Admissions
     settings: Live
     version: str
     """What clients are told about the server, ``framecast 0.1.0``."""
@@ -90,5 +157,8 @@ class Rooms:
     stopping: trio.Event
     """Set when the server goes down: every session says so and ends."""
 
-    admit: Callable[[Identity], None] = admit_everyone
-    """Asked at `connect`; Refusal is the answer to it. Tokens in the command will be its business."""
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    """What clients may call, by name."""
+
+    unix_seconds: Callable[[], float] = time.time
+    """The clock that tokens are held against."""

@@ -1,40 +1,106 @@
-"""Who is being served, over whatever transport, and whether one more may be."""
+"""Who is connected: counts against the limits, and the way to all clients of one user.
 
-from collections.abc import Iterator
+Only those who are served hold a place. SDKs take the refusal (3504) as final, so nobody must get it who is not one too
+many.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import trio
 
+from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
 from framecast.protocol.codes import CloseCode
+from framecast.settings import Live
+
+User = tuple[int, str]
+"""Org and login: two orgs' users are never one."""
+
+NOBODY = ""
+
+
+class Place:
+    """One served client's place. Made by `Roster.place`."""
+
+    def __init__(self, roster: "Roster") -> None:
+        self._roster = roster
+        self.user: User | None = None
+        self.end: Callable[[CloseCode], None] | None = None
+        """Ends the client's connection, while it has one."""
+
+    def sign_in(self, identity: Identity) -> None:
+        """The client turned out to be this user. PeerError 3504 when the user has as many clients as may be."""
+        self._roster.sign_in(self, identity)
 
 
 class Roster:
-    """The subscribers of a server. One for all transports; used from Trio's thread only."""
+    """The places of all subscribers, whatever their transport. Belongs to the Trio thread."""
 
-    def __init__(self, max_connections: int, stopping: trio.Event) -> None:
-        self._max_connections = max_connections
+    def __init__(self, limits: Live, stopping: trio.Event) -> None:
+        self._limits = limits
         self._stopping = stopping
-        self._served = 0
+        self._places: set[Place] = set()
+        self._by_address: Counter[str] = Counter()
+        self._by_user: dict[User, set[Place]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def check_open(self) -> None:
         """Refusal 503 while Live is switched off or ending, for a request that has not been accepted yet."""
-        if self._max_connections == 0:
+        if self._limits.max_connections == 0:
             raise Refusal(503, "Live is switched off on this server (live.max_connections = 0)")
         if self._stopping.is_set():
             raise Refusal(503, "this server is shutting down", temporary=True)
 
     @contextmanager
-    def place(self) -> Iterator[CloseCode | None]:
-        """Hold a place for the length of the block; when none is free, give the code to turn the client away with.
-
-        Who is turned away does not count: a newcomer's 3504 is final for the SDKs.
-        """
-        if 0 <= self._max_connections <= self._served:
-            yield CloseCode.CONNECTION_LIMIT
-            return
-        self._served += 1
-        try:
+    def place(self, address: str) -> Iterator[Place | None]:
+        """Hold a place for a client from `address`, for the length of the block; None when no place is free (3504)."""
+        if self._is_full(address):
             yield None
+            return
+        place = Place(self)
+        self._places.add(place)
+        self._by_address[address] += 1
+        try:
+            yield place
         finally:
-            self._served -= 1
+            self._leave(place, address)
+
+    def _is_full(self, address: str) -> bool:
+        limits = self._limits
+        if 0 <= limits.max_connections <= len(self._places):
+            return True
+        return 0 <= limits.max_connections_per_address <= self._by_address.get(address, 0)
+
+    def sign_in(self, place: Place, identity: Identity) -> None:
+        """See `Place.sign_in`. Who has no name is not counted: anonymous viewers are no one user."""
+        if identity.login == NOBODY:
+            return
+        user = (identity.org_id, identity.login)
+        others = self._by_user.get(user, set())
+        if 0 <= self._limits.max_connections_per_user <= len(others):
+            raise CloseCode.CONNECTION_LIMIT.error()
+        place.user = user
+        self._by_user.setdefault(user, set()).add(place)
+
+    def disconnect(self, org_id: int, login: str, close: CloseCode) -> int:
+        """End all connections of a user; how many there were."""
+        places = tuple(self._by_user.get((org_id, login), ()))
+        for place in places:
+            if place.end is not None:
+                place.end(close)
+        return len(places)
+
+    def _leave(self, place: Place, address: str) -> None:
+        self._places.discard(place)
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        if place.user is not None:
+            others = self._by_user[place.user]
+            others.discard(place)
+            if not others:
+                del self._by_user[place.user]

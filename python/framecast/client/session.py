@@ -1,39 +1,47 @@
 """The rules of one subscriber's session: who may do what when. No I/O, no clock: times are passed in.
 
-`receive` turns one decoded command into what is to be done about it; the caller does it and has the outcome turned
-into reply bytes. One command is finished before the next is given in, so no subscription is ever half made here.
+`receive` turns one decoded command into what is to be done about it; the caller does it and tells the session what
+came of it. One command is finished before the next is given in, so no subscription is ever half made here.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from math import inf
 
 from msgspec import Raw
 
 from framecast.channels.address import Address, parse_channel
-from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
-from framecast.client.actions import Action, Connect, Publish, Refuse, Subscribe, Unsubscribe
+from framecast.client.actions import (
+    Action,
+    AskPresence,
+    Call,
+    Connect,
+    Publish,
+    ReadHistory,
+    Refresh,
+    RefreshSubscription,
+    Refuse,
+    Subscribe,
+    Unsubscribe,
+)
+from framecast.client.subscription import Subscription
 from framecast.errors import PeerError, Refusal
-from framecast.protocol import json_codec
-from framecast.protocol.codes import TEMPORARY, CloseCode, ErrorCode
+from framecast.protocol.codes import CloseCode, ErrorCode
 from framecast.protocol.messages import (
     METHODS,
-    NO_DATA,
     Command,
     ConnectRequest,
-    ConnectResult,
-    Empty,
-    Error,
-    Ping,
+    HistoryRequest,
     Pong,
-    Publication,
+    PresenceRequest,
+    PresenceStatsRequest,
     PublishRequest,
-    Reply,
+    RefreshRequest,
+    RpcRequest,
     SubRefreshRequest,
     SubscribeRequest,
-    SubscribeResult,
     UnsubscribeRequest,
 )
 from framecast.settings import Live
@@ -62,38 +70,29 @@ class Do(Enum):
     CARRY_OUT = "carry out"
 
 
-Verdict = Do | ErrorCode | CloseCode
+Verdict = Do | CloseCode
 
 LEGAL_MOVES: Mapping[State, Mapping[str, Verdict]] = {
     State.NEW: dict.fromkeys(METHODS, CloseCode.BAD_REQUEST) | {"connect": Do.CARRY_OUT},
-    State.CONNECTED: {
-        "connect": CloseCode.BAD_REQUEST,
-        "ping": CloseCode.BAD_REQUEST,
-        "subscribe": Do.CARRY_OUT,
-        "unsubscribe": Do.CARRY_OUT,
-        "publish": Do.CARRY_OUT,
-        "presence": ErrorCode.NOT_AVAILABLE,
-        "presence_stats": ErrorCode.NOT_AVAILABLE,
-        "history": ErrorCode.NOT_AVAILABLE,
-        "rpc": ErrorCode.METHOD_NOT_FOUND,
-        "send": CloseCode.NOT_AVAILABLE,
-        "refresh": CloseCode.BAD_REQUEST,
-        "sub_refresh": Do.CARRY_OUT,
-    },
+    State.CONNECTED: dict.fromkeys(METHODS, Do.CARRY_OUT)
+    | {"connect": CloseCode.BAD_REQUEST, "ping": CloseCode.BAD_REQUEST, "send": CloseCode.NOT_AVAILABLE},
 }
-"""What becomes of each method: carried out, answered with an error, or the end. A refused session hears nothing."""
+"""What becomes of each method: carried out, or the end. A refused session hears nothing."""
 
 
 class Session:
     """One subscriber's session. Owned by one connection; its tasks take turns, none waits inside."""
 
-    def __init__(self, client: str, org_id: int, *, settings: Live, version: str) -> None:
+    def __init__(self, client: str, *, settings: Live, publishable: Callable[[Raw], bytes]) -> None:
+        """`publishable` is the codec's: it makes a payload fit for others."""
         self.client = client
         self.state = State.NEW
-        self._org_id = org_id
+        self.expires_at = inf
+        """When the client's token has run out, on the caller's clock."""
+        self._org_id = 0
         self._settings = settings
-        self._version = version
-        self._spellings: dict[Address, str] = {}
+        self._publishable = publishable
+        self._subscriptions: dict[Address, Subscription] = {}
         self._pings: deque[float] = deque()
 
     def receive(self, item: Command | Pong | PeerError) -> Action | None:
@@ -108,35 +107,41 @@ class Session:
         if isinstance(item, Pong):
             self._pong()
             return None
-        match LEGAL_MOVES[self.state][item.method]:
-            case CloseCode() as close:
-                raise close.error()
-            case ErrorCode() as error:
-                return Refuse(item.id, error.refusal())
+        verdict = LEGAL_MOVES[self.state][item.method]
+        if isinstance(verdict, CloseCode):
+            raise verdict.error()
         try:
-            return self._carry_out(item)
+            return self._read(item)
         except Refusal as refusal:
             return Refuse(item.id, refusal)
 
-    def _carry_out(self, command: Command) -> Action:
+    def _read(self, command: Command) -> Action:  # noqa: PLR0911 - a table
+        number = command.id
         match command.request:
-            case ConnectRequest():
-                return Connect(command.id)
+            case ConnectRequest() as request:
+                return Connect(number, request)
             case SubscribeRequest() as request:
-                return self._subscribe(command.id, request)
+                return self._read_subscribe(number, request)
             case UnsubscribeRequest(channel=channel):
-                return Unsubscribe(command.id, self._find_subscription(channel or ""))
-            case PublishRequest(channel=channel, data=data):
-                if not bytes(data):
-                    raise ErrorCode.BAD_REQUEST.refusal("bad request: publish without data")
-                return Publish(command.id, self._parse(channel or ""), bytes(data))
-            case SubRefreshRequest(channel=channel):
-                if self._find_subscription(channel or "") is None:
-                    raise ErrorCode.PERMISSION_DENIED.refusal()
-        # A subscription that has no token cannot have a new one; and no other request is carried out.
+                return Unsubscribe(number, self._find_own(channel or ""))
+            case PublishRequest() as request:
+                return self._read_publish(number, request)
+            case PresenceRequest(channel=channel) | PresenceStatsRequest(channel=channel) as request:
+                address = self._parse(channel or "")
+                counts = isinstance(request, PresenceStatsRequest)
+                return AskPresence(number, address, address in self._subscriptions, counts)
+            case HistoryRequest() as request:
+                return self._read_history(number, request)
+            case RpcRequest(method=method, data=data):
+                return Call(number, method or "", self._publishable(data) if bytes(data) else b"")
+            case RefreshRequest(token=token):
+                return self._read_refresh(number, token or "")
+            case SubRefreshRequest() as request:
+                return self._read_sub_refresh(number, request)
+        # Every method that is carried out has a case of its own above.
         raise CloseCode.BAD_REQUEST.error()
 
-    def _subscribe(self, number: int, request: SubscribeRequest) -> Subscribe:
+    def _read_subscribe(self, number: int, request: SubscribeRequest) -> Subscribe:
         if (request.delta or "") not in DELTA_TYPES:
             raise CloseCode.BAD_REQUEST.error()
         if request.type:
@@ -145,9 +150,9 @@ class Session:
             raise ErrorCode.BAD_REQUEST.refusal("bad request: tags filters are not allowed")
         channel = request.channel or ""
         address = self._parse(channel)
-        if address in self._spellings:
+        if address in self._subscriptions:
             raise ErrorCode.ALREADY_SUBSCRIBED.refusal()
-        if len(self._spellings) >= self._settings.channels_per_client:
+        if len(self._subscriptions) >= self._settings.channels_per_client:
             raise ErrorCode.LIMIT_EXCEEDED.refusal()
         data = bytes(request.data)
         returning = Position(request.epoch or "", request.offset or 0) if request.recover else None
@@ -155,18 +160,52 @@ class Session:
             number,
             channel,
             address,
-            None if data in {b"", NULL} else data,
+            None if data in {b"", NULL} else self._publishable(request.data),
             returning,
             all_or_nothing=returning is not None and bool((request.flag or 0) & REJECT_UNRECOVERED),
+            token=request.token or "",
+            join_leave=bool(request.join_leave),
+            delta=bool(request.delta),
         )
+
+    def _read_publish(self, number: int, request: PublishRequest) -> Publish:
+        if not bytes(request.data):
+            raise ErrorCode.BAD_REQUEST.refusal("bad request: publish without data")
+        address = self._parse(request.channel or "")
+        return Publish(number, address, self._publishable(request.data), address in self._subscriptions)
+
+    def _read_history(self, number: int, request: HistoryRequest) -> ReadHistory:
+        address = self._parse(request.channel or "")
+        since = None
+        if request.since is not None:
+            since = Position(request.since.epoch or "", request.since.offset or 0)
+        return ReadHistory(
+            number, address, address in self._subscriptions, since, request.limit or 0, bool(request.reverse)
+        )
+
+    def _read_refresh(self, number: int, token: str) -> Refresh:
+        if not token or self.expires_at == inf:
+            raise CloseCode.BAD_REQUEST.error()
+        return Refresh(number, token)
+
+    def _read_sub_refresh(self, number: int, request: SubRefreshRequest) -> RefreshSubscription:
+        channel = request.channel or ""
+        address = self._find_own(channel)
+        if address is None:
+            raise ErrorCode.PERMISSION_DENIED.refusal()
+        if not request.token:
+            raise ErrorCode.BAD_REQUEST.refusal("bad request: sub_refresh without a token")
+        if self._subscriptions[address].expires_at == inf:
+            raise CloseCode.BAD_REQUEST.error()
+        return RefreshSubscription(number, channel, address, request.token)
 
     def _parse(self, channel: str) -> Address:
         if len(channel.encode()) > MAX_CHANNEL_BYTES:
             raise ErrorCode.BAD_REQUEST.refusal(f"bad request: channel longer than {MAX_CHANNEL_BYTES} bytes")
         return parse_channel(channel, self._org_id)
 
-    def _find_subscription(self, channel: str) -> Address | None:
-        """The subscription made under exactly this spelling.
+    def _find_own(self, channel: str) -> Address | None:
+        """The client's own subscription made under exactly this spelling.
 
         A client whose second spelling was refused (105) knows that one as its own, refused subscription: giving it up
         must not end the first.
@@ -175,62 +214,49 @@ class Session:
             address = self._parse(channel)
         except Refusal:
             return None
-        return address if self._spellings.get(address) == channel else None
+        subscription = self._subscriptions.get(address)
+        if subscription is None or subscription.spelling != channel or subscription.server_side:
+            return None
+        return address
+
+    def connected(self, org_id: int) -> None:
+        """The client was let in, as one of this org."""
+        self.state = State.CONNECTED
+        self._org_id = org_id
+
+    def refused(self) -> None:
+        """The client was not let in, which ends the conversation: nothing more is heard."""
+        self.state = State.REFUSED
 
     @property
-    def subscriptions(self) -> Mapping[Address, str]:
-        """What this client is subscribed to, with its own spelling of each."""
-        return self._spellings
+    def subscriptions(self) -> Mapping[Address, Subscription]:
+        """What this client is subscribed to."""
+        return self._subscriptions
 
-    def connected(self, action: Connect) -> bytes:
-        """The client was let in."""
-        self.state = State.CONNECTED
-        result = ConnectResult(client=self.client, version=self._version, ping=self._settings.ping_seconds, pong=True)
-        return json_codec.encode(Reply(action.id, connect=result))
+    def subscribed(self, address: Address, subscription: Subscription) -> None:
+        """The subscription stands, or lasts until another time."""
+        self._subscriptions[address] = subscription
 
-    def subscribed(self, action: Subscribe, beginning: Beginning) -> bytes:
-        """The subscription stands, with what it begins with.
+    def unsubscribed(self, address: Address) -> Subscription | None:
+        """The subscription, if there was one, is over; what it was."""
+        return self._subscriptions.pop(address, None)
 
-        To a client that gets all it missed, the offset is the one it asked from: it walks up by the publications
-        (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it).
-        """
-        self._spellings[action.address] = action.channel
-        returning = action.returning
-        stands_at = returning if returning is not None and beginning.recovered else beginning.position
-        result = SubscribeResult(
-            data=NO_DATA if beginning.data is None else Raw(beginning.data),
-            recoverable=True,
-            positioned=True,
-            epoch=beginning.position.epoch,
-            offset=stands_at.offset,
-            publications=tuple(Publication(data=Raw(kept.data), offset=kept.offset) for kept in beginning.missed),
-            recovered=beginning.recovered,
-            was_recovering=returning is not None,
-        )
-        return json_codec.encode(Reply(action.id, subscribe=result))
+    @property
+    def expiry_deadline(self) -> float:
+        """When the first thing that ran out has had its time to be refreshed; never when nothing can run out."""
+        first = min((one.expires_at for one in self._subscriptions.values()), default=inf)
+        return min(self.expires_at, first) + self._settings.expired_seconds
 
-    def unsubscribed(self, action: Unsubscribe) -> bytes:
-        """The subscription, if there was one, is over."""
-        if action.address is not None:
-            self._spellings.pop(action.address, None)
-        return json_codec.encode(Reply(action.id, unsubscribe=Empty()))
+    def expired(self, now: float) -> list[Address]:
+        """Subscriptions that ran out and were not refreshed in time. PeerError 3005 when the client's own token did."""
+        patience = self._settings.expired_seconds
+        if self.expires_at + patience <= now:
+            raise CloseCode.CONNECTION_EXPIRED.error()
+        return [address for address, one in self._subscriptions.items() if one.expires_at + patience <= now]
 
-    def published(self, action: Publish) -> bytes:
-        """The publication was handed on."""
-        return json_codec.encode(Reply(action.id, publish=Empty()))
-
-    def refused(self, action: Action, refusal: Refusal) -> bytes:
-        """The command was not carried out. A refused connect ends the conversation: nothing more is heard."""
-        if isinstance(action, Connect):
-            self.state = State.REFUSED
-        temporary = refusal.temporary or refusal.code in TEMPORARY
-        error = Error(refusal.code, refusal.message or "refused", temporary)
-        return json_codec.encode(Reply(action.id, error=error))
-
-    def ping(self, now: float) -> bytes:
-        """Ask for a sign of life."""
+    def pinged(self, now: float) -> None:
+        """A sign of life was asked for."""
         self._pings.append(now)
-        return json_codec.encode(Ping())
 
     def _pong(self) -> None:
         """The oldest ping was answered. PeerError when none is outstanding."""

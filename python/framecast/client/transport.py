@@ -3,6 +3,7 @@
 Everything else that is said to a client goes through its outbox, whatever the transport.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -23,3 +24,13 @@ class Transport(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Tell the client why it ends, and let go. The caller sets the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emulated:
+    """What a client names itself by that speaks in requests of their own (an HTTP stream, server-sent events)."""
+
+    session: str
+    """A secret: whoever knows it can speak for the client."""
+
+    node: str

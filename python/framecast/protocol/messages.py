@@ -189,6 +189,10 @@ def read_command(envelope: Envelope) -> Command | Pong:
     return Pong()
 
 
+NO_DATA = Raw()
+"""For a payload that a result may lack: this very object is left out, any other is written."""
+
+
 class Error(Struct, frozen=True, omit_defaults=True):
     """A refused command. SDKs need the message too."""
 
@@ -202,8 +206,8 @@ class ClientInfo(Struct, frozen=True, omit_defaults=True):
 
     user: str
     client: str
-    conn_info: Raw = Raw()
-    chan_info: Raw = Raw()
+    conn_info: Raw = NO_DATA
+    chan_info: Raw = NO_DATA
 
 
 class Publication(Struct, frozen=True, omit_defaults=True):
@@ -216,10 +220,6 @@ class Publication(Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
     delta: bool = False
     time: int = 0
-
-
-NO_DATA = Raw()
-"""For a result's `data`: this very object is left out, any other is written."""
 
 
 class SubscribeResult(Struct, frozen=True, omit_defaults=True):
@@ -246,7 +246,7 @@ class ConnectResult(Struct, frozen=True, omit_defaults=True):
 
     client: str
     version: str = ""
-    data: Raw = Raw()
+    data: Raw = NO_DATA
     subs: dict[str, SubscribeResult] = {}
     expires: bool = False
     ttl: int = 0
@@ -285,7 +285,7 @@ class HistoryResult(Struct, frozen=True):
 class RpcResult(Struct, frozen=True, omit_defaults=True):
     """What a method returned."""
 
-    data: Raw = Raw()
+    data: Raw = NO_DATA
 
 
 class RefreshResult(Struct, frozen=True, omit_defaults=True):

@@ -95,6 +95,14 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     message_size_limit: Positive = MIB
     """Bytes of one message from a client; more closes the connection with 1009."""
 
+    max_connections_per_user: UnlimitedOrCount = -1
+    """Subscribers at once that are the same user, -1 is unlimited; one more is closed with 3504. Who has no name is
+    not counted."""
+
+    max_connections_per_address: UnlimitedOrCount = -1
+    """Subscribers at once from one IP address, -1 is unlimited; one more is closed with 3504. Behind a proxy all have
+    the proxy's address."""
+
     queue_bytes: Positive = 4 * MIB
     """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed)."""
 
@@ -120,6 +128,16 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
 
     pong_seconds: Seconds = 10.0
     """For the client to answer a ping; then close 3012."""
+
+    expired_seconds: Seconds = 25.0
+    """After a token ran out, for the client to bring a new one; then the connection is closed with 3005, or the
+    subscription is ended."""
+
+    commands_per_second: Annotated[float, Meta(gt=0)] = 1_000.0
+    """Of one client, on the average; more wait their turn, and none is lost."""
+
+    commands_burst: Positive = 2_000
+    """Commands of one client that are carried out as fast as they come."""
 
     command_seconds: Seconds = 10.0
     """For one command to be carried out; then it is answered with error 100."""

@@ -1,0 +1,113 @@
+"""Who a subscriber turns out to be: what the door knew of it, and what the tokens say that it brings along.
+
+A token is proof enough where tokens are switched on (`[tokens]`): then the door lets strangers pass, and `connect`
+decides. Where they are off, a token is ignored, as Grafana Live ignores it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from framecast.accounts.identity import Identity
+from framecast.accounts.tokens.claims import ConnectionClaims, Override
+from framecast.accounts.tokens.verifier import TokenVerifier
+from framecast.protocol.codes import CloseCode, ErrorCode
+
+TOKEN_ORG = 1
+TOKEN_ROLE = "Viewer"  # noqa: S105 - no secret
+"""Of everybody who comes with a token: what more it may grant is not decided by tokens yet."""
+
+
+UNCHANGED = Override()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What is known of one subscription beside the channel's own rules."""
+
+    info: bytes = b""
+    """JSON that others see of the client on this channel; b"" for none."""
+
+    data: bytes = b""
+    """JSON for the client, where the channel has nothing to say; b"" for none."""
+
+    lasts_until: float | None = None
+    """Unix seconds; None for ever."""
+
+    override: Override = UNCHANGED
+    """What the subscription has otherwise than its channel."""
+
+
+NOTHING = Grant()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A subscriber that was let in."""
+
+    identity: Identity
+    conn_info: bytes = b""
+    """JSON that others see of the client; b"" for none."""
+
+    lasts_until: float | None = None
+    """Unix seconds; None for ever."""
+
+    channels: Mapping[str, Grant] = field(default_factory=dict)
+    """What it is subscribed to without asking."""
+
+    def subscribed_to(self, channels: Iterable[str]) -> "Admission":
+        """The same with these channels besides."""
+        return replace(self, channels=dict.fromkeys(channels, NOTHING) | dict(self.channels))
+
+
+class Admissions:
+    """Decides on every `connect`, and on every token that comes later."""
+
+    def __init__(self, verifier: TokenVerifier | None, unix_seconds: Callable[[], float]) -> None:
+        self._verifier = verifier
+        self._unix_seconds = unix_seconds
+
+    async def connect(self, visitor: Identity | None, token: str) -> Admission:
+        """Let a visitor in, whom the door knows or whose token says who it is.
+
+        Refusal 101 for somebody unknown, 109 for an expired token; PeerError 3500 for one that is no good.
+        """
+        if self._verifier is None or not token:
+            if visitor is None:
+                raise ErrorCode.UNAUTHORIZED.refusal("unauthorized: bring a token, this server lets nobody else in")
+            return Admission(visitor)
+        claims = await self._verifier.connection(token, now=self._unix_seconds())
+        org_id = TOKEN_ORG if visitor is None else visitor.org_id
+        return _admit(Identity(org_id, claims.user, TOKEN_ROLE), claims)
+
+    async def refresh(self, admission: Admission, token: str) -> Admission:
+        """Let a subscriber stay for as long as a new token says. Refusal and PeerError as `connect`.
+
+        PeerError 3500 for a token of somebody else. What a new token says of channels counts from the next connection
+        on.
+        """
+        if self._verifier is None:
+            raise CloseCode.BAD_REQUEST.error()
+        claims = await self._verifier.connection(token, now=self._unix_seconds())
+        if claims.user != admission.identity.login:
+            raise CloseCode.INVALID_TOKEN.error()
+        return replace(_admit(admission.identity, claims), channels=admission.channels)
+
+    async def subscription(self, admission: Admission, *, channel: str, client: str, token: str) -> Grant:
+        """What the token of a subscription says; nothing where there is none.
+
+        Refusal 109 for an expired token, 103 for one that is no good; PeerError 3500 for another channel's or user's.
+        """
+        if self._verifier is None or not token:
+            return NOTHING
+        claims = await self._verifier.subscription(
+            token, channel=channel, user=admission.identity.login, client=client, now=self._unix_seconds()
+        )
+        return Grant(claims.info, claims.data, claims.expires_at, claims.override)
+
+
+def _admit(identity: Identity, claims: ConnectionClaims) -> Admission:
+    channels = {
+        channel: Grant(options.info, options.data, None, options.override)
+        for channel, options in claims.channels.items()
+    }
+    return Admission(identity, claims.info, claims.expires_at, channels)

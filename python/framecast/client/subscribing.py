@@ -1,0 +1,253 @@
+"""How a client comes to be subscribed, and how it ceases to be without having asked.
+
+The rule of every path: from `begin(…)` to the message that tells the client, there is no checkpoint. So no publication
+falls between a beginning and its subscription, and none overtakes what the client is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+import trio
+from msgspec import Raw
+
+from framecast.accounts.admission import Admission, Grant
+from framecast.channels.address import Address, parse_channel
+from framecast.channels.beginning import Begin, Beginning
+from framecast.channels.broker import Position
+from framecast.channels.options import override
+from framecast.client import metrics
+from framecast.client.actions import RefreshSubscription, Subscribe
+from framecast.client.member import Member
+from framecast.client.replies import payload, subscribe_result, time_to_live
+from framecast.client.subscription import Subscription
+from framecast.errors import Refusal
+from framecast.protocol import messages
+from framecast.protocol.codes import CloseCode, ErrorCode, UnsubscribeCode
+from framecast.protocol.messages import Push, PushBody, RefreshResult, Reply, SubscribeRequest, SubscribeResult
+from framecast.settings import ChannelOptions
+
+log = structlog.get_logger(__name__)
+
+ROOM_POLL_SECONDS = 0.02
+ROOM_POLL_MOST_SECONDS = 0.25
+"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A subscription that its scope allows and that was not made yet."""
+
+    address: Address
+    begin: Begin
+    options: ChannelOptions
+    subscription: Subscription
+    grant: Grant
+    returning: Position | None = None
+    join_leave: bool = False
+
+
+class Subscribing:
+    """The subscriptions of one client."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self._session = member.session
+        self._rooms = member.rooms
+        self._hub = member.rooms.hub
+        self._rest: list[str] = []
+
+    async def subscribe(self, action: Subscribe) -> None:
+        """Carry out the command. Refusal when it is not granted; then nothing is left of it."""
+        member, address = self._member, action.address
+        grant = await self._rooms.admissions.subscription(
+            member.admitted, channel=action.channel, client=self._session.client, token=action.token
+        )
+        scope = self._rooms.scopes.find(address)
+        await self.await_room()
+        options = self._options(address, grant)
+        begin = await scope.subscribe(member.identity, address, action.data, options)
+        ttl_seconds = member.seconds_until(grant.lasts_until)
+        subscription = Subscription(action.channel, member.deadline(ttl_seconds), chan_info=grant.info)
+        prepared = Prepared(address, begin, options, subscription, grant, action.returning, action.join_leave)
+        try:
+            beginning = begin(action.returning)
+            if action.all_or_nothing and not beginning.recovered:
+                raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
+            self._attach(prepared)
+        except Refusal:
+            # The scope may have begun the channel for this client, which may name ever new ones.
+            self._hub.unsubscribe(member.connection, address)
+            raise
+        member.send(Reply(action.id, subscribe=self._result(prepared, beginning, ttl_seconds)))
+        self._hub.announce_join(member.connection, address)
+
+    async def refresh(self, action: RefreshSubscription) -> None:
+        """Carry out the command: the subscription lasts as long as its new token says."""
+        member = self._member
+        grant = await self._rooms.admissions.subscription(
+            member.admitted, channel=action.channel, client=self._session.client, token=action.token
+        )
+        ttl_seconds = member.seconds_until(grant.lasts_until)
+        subscription = Subscription(action.channel, member.deadline(ttl_seconds), chan_info=grant.info)
+        self._session.subscribed(action.address, subscription)
+        result = RefreshResult(expires=ttl_seconds is not None, ttl=time_to_live(ttl_seconds))
+        member.send(Reply(action.id, sub_refresh=result))
+
+    async def prepare(self, admission: Admission, returning: Mapping[str, SubscribeRequest]) -> list[Prepared]:
+        """Ask for what a client's token subscribes it to. PeerError 3505 when that is too much.
+
+        A channel that is refused is left out, as if the token did not name it: who wrote the token is not here to be
+        told, so the log is. To one who only listens it is told: Refusal.
+        """
+        if len(admission.channels) > self._rooms.settings.channels_per_client:
+            raise CloseCode.CHANNEL_LIMIT.error()
+        prepared = []
+        for channel, grant in admission.channels.items():
+            try:
+                address = parse_channel(channel, admission.identity.org_id)
+                options = self._options(address, grant)
+                begin = await self._rooms.scopes.find(address).subscribe(admission.identity, address, None, options)
+            except Refusal as refusal:
+                if channel in (self._member.newcomer.listens_to or ()):
+                    raise
+                log.warning("token_names_refused_channel", channel=channel, error=refusal.message)
+                continue
+            request = returning.get(channel)
+            position = Position(request.epoch or "", request.offset or 0) if request and request.recover else None
+            subscription = Subscription(channel, server_side=True, chan_info=grant.info)
+            prepared.append(
+                Prepared(
+                    address,
+                    begin,
+                    options,
+                    subscription,
+                    grant,
+                    position,
+                    join_leave=True,
+                )
+            )
+        return prepared
+
+    def begin_all(self, prepared: list[Prepared]) -> dict[str, SubscribeResult]:
+        """Begin what was prepared, for the connect reply; what does not fit that is pushed by `push_rest`."""
+        results: dict[str, SubscribeResult] = {}
+        room_bytes = self._rooms.settings.queue_bytes // 4
+        for one in prepared:
+            channel = one.subscription.spelling
+            if one.address in self._session.subscriptions:
+                continue
+            beginning = one.begin(one.returning)
+            room_bytes -= beginning.size_bytes
+            if room_bytes < 0:
+                self._rest.append(channel)
+                continue
+            self._attach(one)
+            results[channel] = self._result(one, beginning, None)
+        return results
+
+    async def push_rest(self) -> None:
+        """Make the server-side subscriptions that did not fit the connect reply, each when there is room for it."""
+        member = self._member
+        for channel in self._rest:
+            address = parse_channel(channel, member.identity.org_id)
+            await self.await_room()
+            grant = member.admitted.channels[channel]
+            options = self._options(address, grant)
+            begin = await self._rooms.scopes.find(address).subscribe(member.identity, address, None, options)
+            subscription = Subscription(channel, server_side=True, chan_info=grant.info)
+            prepared = Prepared(address, begin, options, subscription, grant, join_leave=True)
+            beginning = begin(None)
+            self._attach(prepared)
+            position = beginning.position if beginning.recoverable else Position("", 0)
+            pushed = messages.Subscribe(
+                recoverable=beginning.recoverable,
+                positioned=beginning.recoverable,
+                epoch=position.epoch,
+                offset=position.offset,
+                data=_data(beginning, grant),
+            )
+            member.send(Push(PushBody(channel=channel, subscribe=pushed)))
+        self._rest.clear()
+
+    def announce(self) -> None:
+        """Tell of the server-side subscriptions that the connect reply made."""
+        for address, subscription in self._session.subscriptions.items():
+            if subscription.server_side:
+                self._hub.announce_join(self._member.connection, address)
+
+    def expire(self, now: float) -> None:
+        """End the subscriptions whose tokens ran out. PeerError 3005 when the client's own did."""
+        for address in self._session.expired(now):
+            self._hub.unsubscribe(self._member.connection, address)
+            self.ended(address, UnsubscribeCode.EXPIRED)
+
+    def ended(self, address: Address, code: UnsubscribeCode) -> None:
+        """The hub delivers nothing more on this subscription: tell the client."""
+        subscription = self._session.unsubscribed(address)
+        if subscription is None:
+            return
+        if subscription.server_side and code is UnsubscribeCode.INSUFFICIENT_STATE:
+            # SDKs do not subscribe again to what they did not subscribe to; they come back with their positions.
+            self._member.end(CloseCode.INSUFFICIENT_STATE)
+            return
+        pushed = messages.Unsubscribe(code.code, code.reason)
+        self._member.send(Push(PushBody(channel=subscription.spelling, unsubscribe=pushed)))
+
+    async def await_room(self) -> None:
+        """Wait until a channel's past fits the queue; Refusal 111 when the client reads too slowly for that.
+
+        A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and
+        would cut a client that reads well. The queue is polled: only the writer thread knows when it empties, and an
+        event for it would be paid for by every connection that never waits here.
+        """
+        settings = self._rooms.settings
+        patience = trio.current_time() + settings.room_seconds
+        pause = ROOM_POLL_SECONDS
+        while self._member.newcomer.outbox.queued_bytes > settings.queue_bytes // 4:
+            left = patience - trio.current_time()
+            if left <= 0:
+                raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
+            await trio.sleep(min(pause, left))
+            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
+
+    def _attach(self, prepared: Prepared) -> None:
+        """Deliver from now on. Refusal (a limit) changes nothing. The hub comes first because it may refuse."""
+        options, subscription = prepared.options, prepared.subscription
+        self._hub.subscribe(
+            self._member.connection,
+            prepared.address,
+            subscription.spelling,
+            info=self._member.info(subscription.chan_info),
+            options=options,
+            events=_wants_events(options, prepared),
+        )
+        self._session.subscribed(prepared.address, subscription)
+
+    def _options(self, address: Address, grant: Grant) -> ChannelOptions:
+        """The channel's options, as the client's token has them."""
+        said = grant.override
+        options = self._rooms.options.find(address)
+        return override(options, presence=said.presence, join_leave=said.join_leave, recovery=said.force_recovery)
+
+    def _result(self, prepared: Prepared, beginning: Beginning, ttl_seconds: float | None) -> SubscribeResult:
+        if prepared.returning is not None:
+            metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
+        return subscribe_result(
+            beginning,
+            prepared.returning,
+            data=_data(beginning, prepared.grant),
+            ttl_seconds=ttl_seconds,
+        )
+
+
+def _wants_events(options: ChannelOptions, prepared: Prepared) -> bool:
+    """Whether a subscriber is told of others: by its token, by the channel, by its own wish."""
+    if prepared.grant.override.force_push_join_leave is not None:
+        return prepared.grant.override.force_push_join_leave
+    return options.join_leave == "pushed" or (options.join_leave == "asked" and prepared.join_leave)
+
+
+def _data(beginning: Beginning, grant: Grant) -> Raw:
+    """What the channel has to say first, or else what the token says."""
+    return payload(beginning.data or grant.data)

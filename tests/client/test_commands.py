@@ -1,0 +1,403 @@
+"""What becomes of each command beyond subscribing to a plain channel: presence, pages, tokens, ends from the server."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from client.desk import Desk
+from client.world import PLAIN, SUBSCRIBED, TOP, UNIX_SECONDS, MemoryOptions, Wishes
+from framecast.accounts import admission as accounts
+from framecast.accounts.admission import Admission, Grant
+from framecast.accounts.identity import Identity
+from framecast.channels.address import Address
+from framecast.channels.broker import Publication
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import ChannelHistory
+from framecast.errors import PeerError, Refusal
+from framecast.protocol import json_codec
+from framecast.protocol.codes import CloseCode, ErrorCode, UnsubscribeCode
+from framecast.protocol.unidirectional import UnidirectionalCodec
+from framecast.settings import ChannelOptions, Live
+
+ALICE = Identity(1, "alice", "Viewer")
+A_B = Address(1, "stream", "a", "b")
+PATIENCE_SECONDS = 25.0
+
+Found = TypeVar("Found")
+
+
+@dataclass
+class Scripted:
+    """Knows a few tokens by heart; plays accounts.Admissions."""
+
+    people: dict[str, Admission | Exception] = field(default_factory=dict)
+    grants: dict[str, Grant | Exception] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def connect(self, visitor: Identity | None, token: str) -> Admission:
+        return _find(self.people, token) if token else Admission(ALICE, b'{"n":1}')
+
+    async def refresh(self, admission: Admission, token: str) -> Admission:
+        return _find(self.people, token)
+
+    async def subscription(self, admission: Admission, *, channel: str, client: str, token: str) -> Grant:
+        self.asked.append((channel, client))
+        return _find(self.grants, token) if token else accounts.NOTHING
+
+
+def _find(known: dict[str, Found | Exception], token: str) -> Found:
+    found = known[token]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+class Talk(Desk):
+    """A desk whose namespace `a` has the given options, and whose tokens are scripted."""
+
+    def __init__(
+        self, settings: Live | None = None, *, listens_to: Sequence[str] | None = None, **options: Any
+    ) -> None:
+        self.tokens = Scripted()
+        by_namespace = {"a": msgspec.structs.replace(PLAIN, **options)}
+        wishes = Wishes(settings or Live(), options=MemoryOptions(by_namespace), admissions=self.tokens)
+        if listens_to is not None:
+            wishes.codec = UnidirectionalCodec(json_codec)
+        super().__init__(wishes=wishes, listens_to=listens_to)
+
+    def say(self, **command: object) -> list[Any]:
+        return self.hear(json.dumps({"id": 2, **command}))
+
+    def connect(self, **request: object) -> Any:
+        [reply] = self.say(connect=request)
+        return reply["connect"]
+
+    def subscribe(self, channel: str = "stream/a/b", **extra: object) -> Any:
+        return self.say(subscribe={"channel": channel, **extra})[0]["subscribe"]
+
+    def refused(self, **command: object) -> tuple[int, bool]:
+        return self.error(json.dumps({"id": 9, **command}))
+
+    def expect_end(self, close: CloseCode, **command: object) -> None:
+        with pytest.raises(PeerError) as caught:
+            self.say(**command)
+        assert caught.value.code == close.code
+
+
+def keep(talk: Talk, count: int) -> None:
+    """Give the channel a past of `count` publications."""
+    past = talk.hub.pasts[A_B.key] = ChannelHistory(A_B.key, TOP, options=ChannelOptions())
+    for offset in range(TOP.offset + 1, TOP.offset + 1 + count):
+        info = ClientInfo("bob", "c9", b"", b'{"r":2}') if offset % 2 else None
+        past.append(Publication(A_B.key, b"%d" % offset, None, 0, TOP.epoch, offset, offset - 1, info), 0.0)
+
+
+# Presence, joining and leaving
+
+
+def test_presence_is_not_there_unless_it_is_switched_on() -> None:
+    talk = Talk(presence=True)
+    talk.connect()
+    talk.subscribe()
+    assert talk.refused(presence={"channel": "stream/a/b"}) == (108, False)
+    assert talk.refused(presence_stats={"channel": "stream/a/b"}) == (108, False)
+
+
+def test_presence_is_for_those_who_are_present() -> None:
+    talk = Talk(presence=True, ask_presence=True)
+    talk.connect()
+    assert talk.refused(presence={"channel": "stream/a/b"}) == (103, False)
+    assert talk.refused(presence_stats={"channel": "stream/a/b"}) == (103, False)
+
+
+def test_presence_tells_users_and_their_info() -> None:
+    talk = Talk(presence=True, ask_presence=True)
+    talk.tokens.grants["t"] = Grant(info=b'{"seat":3}')
+    talk.connect()
+    talk.subscribe(token="t")
+    alice = {"user": "alice", "client": "c1", "conn_info": {"n": 1}, "chan_info": {"seat": 3}}
+    [reply] = talk.say(presence={"channel": "stream/a/b"})
+    assert reply == {"id": 2, "presence": {"presence": {"c1": alice}}}
+    [reply] = talk.say(presence_stats={"channel": "stream/a/b"})
+    assert reply == {"id": 2, "presence_stats": {"num_clients": 1, "num_users": 1}}
+    assert talk.tokens.asked == [("stream/a/b", "c1")]
+
+
+@pytest.mark.parametrize(
+    ("option", "wish", "told"),
+    [("off", True, False), ("asked", False, False), ("asked", True, True), ("pushed", False, True)],
+)
+def test_joins_are_told_after_the_reply_to_those_who_want_them(option: str, wish: bool, told: bool) -> None:
+    talk = Talk(join_leave=option)
+    talk.connect()
+    said = talk.say(subscribe={"channel": "stream/a/b", "join_leave": wish})
+    assert "subscribe" in said[0]
+    info = {"user": "alice", "client": "c1", "conn_info": {"n": 1}}
+    assert said[1:] == ([{"push": {"channel": "stream/a/b", "join": {"info": info}}}] if told else [])
+
+
+# History
+
+
+def test_history_is_for_subscribers_of_channels_that_have_it() -> None:
+    talk = Talk(ask_history=True)
+    talk.connect()
+    keep(talk, 3)
+    assert talk.refused(history={"channel": "stream/a/b"}) == (103, False)
+    assert talk.refused(history={"channel": "stream/tg/cpu"}) == (108, False)
+
+
+def test_pages_of_history_go_both_ways() -> None:
+    talk = Talk(ask_history=True)
+    talk.connect()
+    keep(talk, 4)
+    talk.subscribe()
+
+    def page(**request: object) -> tuple[list[int], dict[str, Any]]:
+        [reply] = talk.say(history={"channel": "stream/a/b", **request})
+        return [pub["offset"] for pub in reply["history"]["publications"]], reply["history"]
+
+    offsets, whole = page(limit=-1)
+    assert offsets == [10, 11, 12, 13]
+    assert (whole["epoch"], whole["offset"]) == (TOP.epoch, 13)
+    assert whole["publications"][1] == {
+        "data": 11,
+        "info": {"user": "bob", "client": "c9", "chan_info": {"r": 2}},
+        "offset": 11,
+    }
+    assert page()[0] == []
+    assert page(limit=2)[0] == [10, 11]
+    since = {"offset": 11, "epoch": TOP.epoch}
+    assert page(limit=1, since=since)[0] == [12]
+    assert page(limit=5, since=since, reverse=True)[0] == [10]
+    assert page(limit=2, reverse=True)[0] == [13, 12]
+    foreign = {"channel": "stream/a/b", "limit": 1, "since": {"offset": 1, "epoch": "other"}}
+    assert talk.refused(history=foreign) == (112, False)
+    backwards = {"channel": "stream/a/b", "limit": 1, "since": {"offset": 0}, "reverse": True}
+    assert talk.refused(history=backwards) == (107, False)
+
+
+# Publishing and calling
+
+
+def test_a_publication_names_its_publisher() -> None:
+    talk = Talk()
+    talk.connect()
+    talk.subscribe("grafana/signed/x")
+    said = talk.say(publish={"channel": "grafana/signed/x", "data": {"x": 1}})
+    info = {"user": "alice", "client": "c1", "conn_info": {"n": 1}}
+    push = {"push": {"channel": "grafana/signed/x", "pub": {"data": {"x": 1}, "info": info}}}
+    assert said == [push, {"id": 2, "publish": {}}]
+
+
+def test_methods_are_called_by_name() -> None:
+    async def double(identity: Identity, data: bytes) -> bytes:
+        if identity.login != "alice":
+            raise Refusal(403, "Forbidden")
+        return b"%d" % (2 * int(data))
+
+    talk = Desk(wishes=Wishes(Live(), admissions=Scripted(), methods={"double": double}))
+    talk.hear('{"id":1,"connect":{}}')
+    assert talk.hear('{"id":2,"rpc":{"method":"double","data":21}}') == [{"id": 2, "rpc": {"data": 42}}]
+    assert talk.error('{"id":3,"rpc":{"method":"other","data":21}}') == (104, False)
+
+
+# Tokens
+
+
+def test_a_client_stays_as_long_as_its_token_says() -> None:
+    talk = Talk()
+    talk.tokens.people |= {
+        "t": Admission(ALICE, lasts_until=UNIX_SECONDS + 100.7),
+        "longer": Admission(ALICE, lasts_until=UNIX_SECONDS + 1_000),
+        "ever": Admission(ALICE),
+    }
+    result = talk.connect(token="t")
+    assert (result["expires"], result["ttl"]) == (True, 100)
+    assert talk.session.expiry_deadline == pytest.approx(100.7 + PATIENCE_SECONDS)
+    assert talk.session.expired(100.7 + 24.9) == []
+    assert talk.say(refresh={"token": "longer"}) == [{"id": 2, "refresh": {"expires": True, "ttl": 1000}}]
+    assert talk.session.expired(1_000 + 24.9) == []
+    with pytest.raises(PeerError) as caught:
+        talk.session.expired(1_000 + PATIENCE_SECONDS)
+    assert caught.value.code == CloseCode.CONNECTION_EXPIRED.code
+    assert talk.say(refresh={"token": "ever"}) == [{"id": 2, "refresh": {}}]
+    assert talk.session.expiry_deadline == inf
+    talk.expect_end(CloseCode.BAD_REQUEST, refresh={"token": "t"})
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(ErrorCode.TOKEN_EXPIRED.refusal(), 109), (CloseCode.INVALID_TOKEN.error(), CloseCode.INVALID_TOKEN)],
+)
+def test_a_token_that_is_no_good(error: Exception, outcome: int | CloseCode) -> None:
+    talk = Talk()
+    talk.tokens.people |= {"t": error, "good": Admission(ALICE, lasts_until=UNIX_SECONDS + 5)}
+    if isinstance(outcome, CloseCode):
+        talk.expect_end(outcome, connect={"token": "t"})
+    else:
+        assert talk.refused(connect={"token": "t"}) == (outcome, False)
+    talk = Talk()
+    talk.tokens.people |= {"t": error, "good": Admission(ALICE, lasts_until=UNIX_SECONDS + 5)}
+    talk.connect(token="good")
+    if isinstance(outcome, CloseCode):
+        talk.expect_end(outcome, refresh={"token": "t"})
+    else:
+        assert talk.refused(refresh={"token": "t"}) == (outcome, False)
+
+
+def test_a_refresh_without_a_token_breaks_the_protocol() -> None:
+    talk = Talk()
+    talk.tokens.people["good"] = Admission(ALICE, lasts_until=UNIX_SECONDS + 5)
+    talk.connect(token="good")
+    talk.expect_end(CloseCode.BAD_REQUEST, refresh={"token": ""})
+
+
+def test_a_subscription_lasts_as_long_as_its_token_says() -> None:
+    talk = Talk()
+    talk.tokens.grants |= {"t": Grant(lasts_until=UNIX_SECONDS + 10), "u": Grant(lasts_until=UNIX_SECONDS + 50)}
+    talk.connect()
+    assert talk.subscribe(token="t") == SUBSCRIBED | {"expires": True, "ttl": 10}
+    talk.subscribe("stream/a/c")
+    refresh = {"channel": "stream/a/b", "token": "u"}
+    assert talk.say(sub_refresh=refresh) == [{"id": 2, "sub_refresh": {"expires": True, "ttl": 50}}]
+    talk.subscribing.expire(10 + PATIENCE_SECONDS)
+    assert talk.take() == []
+    talk.subscribing.expire(50 + PATIENCE_SECONDS)
+    ended = {"code": 2501, "reason": "subscription expired"}
+    assert talk.take() == [{"push": {"channel": "stream/a/b", "unsubscribe": ended}}]
+    assert [address.path for address in talk.session.subscriptions] == ["c"]
+    assert [key for key, _ in talk.hub.subscribers] == ["1/stream/a/c"]
+
+
+def test_only_what_runs_out_can_be_refreshed() -> None:
+    talk = Talk()
+    talk.connect()
+    talk.subscribe()
+    assert talk.refused(sub_refresh={"channel": "stream/a/b"}) == (107, False)
+    assert talk.refused(sub_refresh={"channel": "stream/a/c", "token": "t"}) == (103, False)
+    talk.expect_end(CloseCode.BAD_REQUEST, sub_refresh={"channel": "stream/a/b", "token": "t"})
+
+
+def test_a_subscription_is_refused_for_its_token() -> None:
+    talk = Talk()
+    talk.tokens.grants |= {"old": ErrorCode.TOKEN_EXPIRED.refusal(), "bad": ErrorCode.PERMISSION_DENIED.refusal()}
+    talk.connect()
+    assert talk.refused(subscribe={"channel": "stream/a/b", "token": "old"}) == (109, False)
+    assert talk.refused(subscribe={"channel": "stream/a/b", "token": "bad"}) == (103, False)
+    assert not talk.session.subscriptions
+    assert not talk.hub.subscribers
+
+
+def test_a_tokens_data_is_told_where_the_channel_says_nothing() -> None:
+    talk = Talk()
+    talk.tokens.grants["t"] = Grant(data=b'{"welcome":1}')
+    talk.connect()
+    assert talk.subscribe(token="t")["data"] == {"welcome": 1}
+    assert "schema" in talk.subscribe("stream/tg/cpu", token="t")["data"]
+
+
+# Subscriptions of the server's making
+
+
+def served(*channels: str, settings: Live | None = None, **options: Any) -> Talk:
+    talk = Talk(settings, **options)
+    talk.tokens.people["t"] = Admission(ALICE, channels={channel: Grant() for channel in channels})
+    return talk
+
+
+def test_a_token_subscribes_its_client() -> None:
+    talk = served("stream/a/b", "1/stream/tg/cpu", "ds/not/there", "no address", "2/stream/a/b")
+    result = talk.connect(token="t")
+    assert set(result["subs"]) == {"stream/a/b", "1/stream/tg/cpu"}
+    assert result["subs"]["stream/a/b"] == SUBSCRIBED
+    assert "schema" in result["subs"]["1/stream/tg/cpu"]["data"]
+    talk.hub.publish("1/stream/tg/cpu", b"1")
+    assert talk.take() == [{"push": {"channel": "1/stream/tg/cpu", "pub": {"data": 1}}}]
+    assert talk.refused(subscribe={"channel": "stream/a/b"}) == (105, False)
+
+
+def test_a_client_cannot_end_what_the_server_made() -> None:
+    talk = served("stream/a/b")
+    talk.connect(token="t")
+    assert talk.say(unsubscribe={"channel": "stream/a/b"}) == [{"id": 2, "unsubscribe": {}}]
+    assert talk.hub.subscribers
+
+
+def test_a_client_that_comes_back_gets_what_it_missed_on_all_channels() -> None:
+    talk = served("stream/a/b", "stream/a/c", join_leave="pushed")
+    position = {"recover": True, "epoch": TOP.epoch, "offset": 7}
+    said = talk.say(connect={"token": "t", "subs": {"stream/a/b": position, "stream/a/other": position}})
+    subs = said[0]["connect"]["subs"]
+    assert set(subs) == {"stream/a/b", "stream/a/c"}
+    assert [pub["offset"] for pub in subs["stream/a/b"]["publications"]] == [8, 9]
+    assert subs["stream/a/b"]["recovered"]
+    assert subs["stream/a/c"] == SUBSCRIBED
+    assert [line["push"]["channel"] for line in said[1:]] == ["stream/a/b", "stream/a/c"]
+    assert all("join" in line["push"] for line in said[1:])
+
+
+def test_too_many_channels_in_a_token_end_it() -> None:
+    talk = served("stream/a/b", "stream/a/c", settings=Live(channels_per_client=1))
+    talk.expect_end(CloseCode.CHANNEL_LIMIT, connect={"token": "t"})
+
+
+def test_pasts_that_do_not_fit_the_reply_are_pushed_after_it() -> None:
+    talk = served("stream/tg/cpu", "stream/tg/mem", "stream/tg/disk", settings=Live(queue_bytes=4 * 150))
+    for name in ("cpu", "mem", "disk"):
+        talk.scopes.stream.snapshots[f"1/stream/tg/{name}"] = b'"' + b"x" * 100 + b'"'
+    said = talk.say(connect={"token": "t"})
+    assert list(said[0]["connect"]["subs"]) == ["stream/tg/cpu"]
+    pushed = [line["push"] for line in said[1:]]
+    assert [push["channel"] for push in pushed] == ["stream/tg/mem", "stream/tg/disk"]
+    assert pushed[0]["subscribe"] == SUBSCRIBED | {"data": "x" * 100}
+    assert len(talk.hub.subscribers) == 3
+
+
+# Ends that the server brings
+
+
+@pytest.mark.parametrize("code", UnsubscribeCode)
+def test_a_client_is_told_when_the_server_ends_a_subscription(code: UnsubscribeCode) -> None:
+    talk = Talk()
+    talk.connect()
+    talk.subscribe("1/stream/a/b")
+    talk.hub.end(1, A_B, code)
+    unsubscribe = {"code": code.code, "reason": code.reason}
+    assert talk.take() == [{"push": {"channel": "1/stream/a/b", "unsubscribe": unsubscribe}}]
+    assert not talk.session.subscriptions
+    talk.hub.ended[1](A_B, code)
+    assert talk.take() == []
+
+
+def test_a_hole_in_what_the_server_subscribed_to_ends_the_connection() -> None:
+    talk = served("stream/a/b")
+    talk.connect(token="t")
+    talk.hub.end(1, A_B, UnsubscribeCode.INSUFFICIENT_STATE)
+    assert talk.closed is CloseCode.INSUFFICIENT_STATE
+    assert talk.take() == []
+
+
+# Those who only listen
+
+
+def test_who_cannot_speak_is_connected_and_subscribed_at_once() -> None:
+    talk = Talk(listens_to=("stream/tg/cpu",))
+    [push] = talk.hear('{"id":1,"connect":{}}')
+    assert push["connect"]["client"] == "CLIENT"
+    assert "pong" not in push["connect"]
+    assert "schema" in push["connect"]["subs"]["stream/tg/cpu"]["data"]
+    talk.hub.end(1, Address(1, "stream", "tg", "cpu"), UnsubscribeCode.SERVER)
+    unsubscribe = {"code": 2000, "reason": "server unsubscribe"}
+    assert talk.take() == [{"channel": "stream/tg/cpu", "unsubscribe": unsubscribe}]
+
+
+@pytest.mark.parametrize(("channel", "close"), [("2/stream/a/b", 3507), ("ds/a/b", 3004)])
+def test_who_cannot_speak_is_told_why_it_is_turned_away(channel: str, close: int) -> None:
+    [push] = Talk(listens_to=(channel,)).hear('{"id":1,"connect":{}}')
+    assert push["disconnect"]["code"] == close

@@ -1,0 +1,72 @@
+"""What time does to a connection: tokens that run out, commands that come too fast."""
+
+import pytest
+import trio
+import trio.testing
+
+from client.test_commands import ALICE, Scripted
+from client.test_connection import open_world
+from client.world import UNIX_SECONDS, Wishes
+from framecast.accounts.admission import Admission, Grant
+from framecast.client.pace import Pace
+from framecast.settings import Live
+
+SETTINGS = Live(expired_seconds=25, ping_seconds=3600)
+
+
+def wishes(settings: Live = SETTINGS) -> Wishes:
+    tokens = Scripted()
+    tokens.people |= {
+        "short": Admission(ALICE, lasts_until=UNIX_SECONDS + 10),
+        "long": Admission(ALICE, lasts_until=UNIX_SECONDS + 100),
+    }
+    tokens.grants |= {"short": Grant(lasts_until=UNIX_SECONDS + 20)}
+    return Wishes(settings, admissions=tokens)
+
+
+async def test_a_client_whose_token_ran_out_has_time_to_bring_a_new_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_world(wishes=wishes()) as world:
+        reply = await world.ask('{"id":1,"connect":{"token":"short"}}')
+        assert (reply["connect"]["expires"], reply["connect"]["ttl"]) == (True, 10)
+        assert await world.wait_closed() == (3005, "connection expired")
+        assert trio.current_time() == pytest.approx(35)
+
+
+async def test_a_refreshed_client_stays(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(wishes=wishes()) as world:
+        await world.ask('{"id":1,"connect":{"token":"short"}}')
+        await trio.sleep(30)
+        reply = await world.ask('{"id":2,"refresh":{"token":"long"}}')
+        assert reply == {"id": 2, "refresh": {"expires": True, "ttl": 70}}
+        assert await world.wait_closed() == (3005, "connection expired")
+        assert trio.current_time() == pytest.approx(125)
+
+
+async def test_a_subscription_that_runs_out_is_ended_alone(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(wishes=wishes()) as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b","token":"short"}}')
+        ended = {"code": 2501, "reason": "subscription expired"}
+        assert await world.next_line() == {"push": {"channel": "stream/a/b", "unsubscribe": ended}}
+        assert trio.current_time() == pytest.approx(45)
+        assert not world.hub.subscribers
+        assert "rpc" not in await world.ask('{"id":3,"rpc":{"method":"any"}}')
+
+
+def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
+    pace = Pace(10.0, 3, now=0.0)
+    assert [pace.take(0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert pace.take(0.2) == pytest.approx(0.1)
+    assert [pace.take(100.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
+
+
+async def test_commands_that_come_too_fast_wait_and_none_is_lost(autojump_clock: trio.testing.MockClock) -> None:
+    settings = Live(commands_per_second=10.0, commands_burst=5, ping_seconds=25, pong_seconds=1.0)
+    async with open_world(settings) as world:
+        await world.connect()
+        await world.say(*[f'{{"id":{number},"rpc":{{}}}}' for number in range(2, 302)])
+        answered = [(await world.next_line())["id"] for _ in range(300)]
+        assert answered == list(range(2, 302))
+        assert trio.current_time() == pytest.approx(29.6, abs=0.2)
