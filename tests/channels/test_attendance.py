@@ -148,6 +148,16 @@ async def test_a_token_may_keep_one_subscriber_out_of_sight_or_bring_it_there() 
         assert witness.pushed() == [joined(1), joined(2, SILENT)]
 
 
+async def test_who_subscribes_again_without_a_name_is_not_present_any_more() -> None:
+    async with live_world(channels=OPTIONS) as world:
+        subscriber = world.subscriber()
+        join(world, 1, subscriber, OPEN)
+        world.hub.subscribe(subscriber.connection, OPEN, "c")
+        assert world.hub.presence(OPEN) == {}
+        world.hub.leave(subscriber.connection)
+        assert world.hub.presence_counts(OPEN) == (0, 0)
+
+
 async def test_presence_is_not_available_where_it_is_not_kept() -> None:
     async with live_world(channels=OPTIONS) as world:
         join(world, 1, world.subscriber(), UNSEEN)
