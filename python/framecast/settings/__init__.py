@@ -6,6 +6,7 @@ Sections and keys are named as in Grafana's ini where they mean the same. What f
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 from msgspec import Meta, Struct
 
 from framecast.settings.channels import (
@@ -355,12 +356,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "server": Server,
-    "live": Live,
-    "push": Push,
-    "streams": Streams,
-    "history": History,
-    "store": Store,
-    "tokens": Tokens,
-    "log": Log,
+    field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != "channels"
 }
+"""All but `channels`, which is a table of sections."""
