@@ -58,9 +58,10 @@ class Desk:
         self.said: list[Any] = []
         self.closed: CloseCode | None = None
         self.at = 0.0
+        self.outbox = EmptyOutbox()
         newcomer = Newcomer(
             transport=NoTransport(),
-            outbox=EmptyOutbox(),
+            outbox=self.outbox,
             codec=self.codec,
             place=Place(Roster(wishes.settings, trio.Event())),
             visitor=DEVELOPER,

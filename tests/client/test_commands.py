@@ -359,6 +359,28 @@ def test_pasts_that_do_not_fit_the_reply_are_pushed_after_it() -> None:
     assert len(talk.hub.subscribers) == 3
 
 
+def test_who_has_no_room_for_its_pasts_comes_back_later() -> None:
+    talk = served("stream/tg/cpu", "stream/tg/mem", settings=Live(queue_bytes=4 * 150, room_seconds=1))
+    for name in ("cpu", "mem"):
+        talk.scopes.stream.snapshots[f"1/stream/tg/{name}"] = b'"' + b"x" * 100 + b'"'
+    talk.outbox.queued_bytes = 151
+    talk.expect_end(CloseCode.TOO_MANY_REQUESTS, connect={"token": "t"})
+    assert list(talk.take()[0]["connect"]["subs"]) == ["stream/tg/cpu"]
+
+
+def test_nothing_is_left_of_subscriptions_when_one_of_them_cannot_be() -> None:
+    talk = served("stream/a/b", "stream/a/c")
+    talk.hub.full = True
+    assert talk.refused(connect={"token": "t"}) == (106, False)
+    assert not talk.session.subscriptions
+    assert not talk.hub.opened
+
+
+def test_a_channel_that_two_spellings_of_a_token_name_is_subscribed_once() -> None:
+    talk = served("stream/a/b", "1/stream/a/b")
+    assert list(talk.connect(token="t")["subs"]) == ["stream/a/b"]
+
+
 # Ends that the server brings
 
 

@@ -185,3 +185,17 @@ async def test_streams_cannot_be_opened_for_publishing(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"channels.{name}.publish = 'everybody' cannot be used: streams take"):
         async with live_world(channels={name: {"publish": "everybody"}}):
             pass
+
+
+@pytest.mark.parametrize("address", [NEWS, parse_address("stream/s/m", 1)])
+async def test_a_beginning_is_void_once_its_channel_has_ended(address: Address) -> None:
+    async with live_world() as world:
+        begin = await world.scopes.find(address).subscribe(DEVELOPER, address, None)
+        assert begin(None).position.offset == 0
+        world.hub.forget(address)
+        with pytest.raises(Refusal) as caught:
+            begin(None)
+        assert (caught.value.code, caught.value.temporary) == (111, True)
+        await world.scopes.find(address).subscribe(DEVELOPER, address, None)
+        with pytest.raises(Refusal):
+            begin(None)

@@ -32,5 +32,6 @@ class Beginning:
 
 
 Begin = Callable[[Position | None], Beginning]
-"""Given the position of a subscriber that returns, None for a new one. Must be called, and the subscriber attached,
-without a checkpoint after it was handed out: then what is delivered next follows `Beginning.position`."""
+"""Given the position of a subscriber that returns, None for a new one. The subscriber must be attached without a
+checkpoint after it was called: then what is delivered next follows `Beginning.position`. Refusal 111 when the channel
+has ended since it was handed out."""

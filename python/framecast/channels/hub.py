@@ -139,6 +139,11 @@ class Hub:
         """The channel's past, where it has begun."""
         return self.histories.find(address.key)
 
+    def check_current(self, history: ChannelHistory) -> None:
+        """Refusal 111 when this is not the channel's past any more: it has ended, and may have begun anew."""
+        if self.histories.find(history.channel) is not history:
+            raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the channel has just ended, try again")
+
     def restore(self, address: Address, schema: bytes) -> None:
         """The channel has this schema from an earlier life of the server, and no past: nothing was published yet."""
         self.histories.restore(address.key, schema)

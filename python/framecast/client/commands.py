@@ -26,7 +26,7 @@ from framecast.client.member import Member
 from framecast.client.replies import client_info, error_reply, history_result, payload, time_to_live
 from framecast.client.subscribing import Subscribing
 from framecast.errors import PeerError, Refusal
-from framecast.protocol.codes import ErrorCode
+from framecast.protocol.codes import CloseCode, ErrorCode
 from framecast.protocol.messages import (
     ConnectResult,
     Empty,
@@ -66,6 +66,18 @@ class Commands:
         except Exception:  # noqa: BLE001 - one command's failure is answered, logged and costs no connection
             self._log.exception("command_failed", command=type(action).__name__)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
+        else:
+            if isinstance(action, Connect):
+                await self._finish_connecting()
+
+    async def _finish_connecting(self) -> None:
+        """Make what the connect reply had no room for. PeerError 3013 for a client that reads too slowly for it."""
+        try:
+            with trio.fail_after(self._rooms.settings.command_seconds):
+                await self._subscribing.push_rest()
+        except (Refusal, trio.TooSlowError) as failure:
+            self._log.debug("server_side_subscriptions_failed", error=repr(failure))
+            raise CloseCode.TOO_MANY_REQUESTS.error() from None
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
         if isinstance(action, Connect):
@@ -123,7 +135,6 @@ class Commands:
         )
         self._send(Reply(action.id, connect=result))
         self._subscribing.announce()
-        await self._subscribing.push_rest()
 
     def _unsubscribe(self, action: Unsubscribe) -> None:
         if action.address is not None:

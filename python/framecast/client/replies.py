@@ -13,6 +13,9 @@ from framecast.protocol.messages import NO_DATA, Error, HistoryResult, Publicati
 SOON_SECONDS = 1
 """The shortest time a client can be told; 0 would mean that nothing expires."""
 
+LATE_SECONDS = 2**31 - 1
+"""The longest: the Protobuf form has 32 bits for it, and who comes back sooner is told anew."""
+
 
 def subscribe_result(
     beginning: Beginning,
@@ -71,4 +74,4 @@ def error_reply(number: int, code: int, message: str, *, temporary: bool) -> Rep
 
 def time_to_live(seconds: float | None) -> int:
     """Whole seconds, as the protocol wants them; 0 for what never expires."""
-    return 0 if seconds is None else max(SOON_SECONDS, int(seconds))
+    return 0 if seconds is None else int(min(max(SOON_SECONDS, seconds), LATE_SECONDS))

@@ -4,6 +4,7 @@ The rule of every path: from `begin(…)` to the message that tells the client, 
 falls between a beginning and its subscription, and none overtakes what the client is told.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ class Subscribing:
         self._session = member.session
         self._rooms = member.rooms
         self._hub = member.rooms.hub
-        self._rest: list[str] = []
+        self._rest: deque[str] = deque()
 
     async def subscribe(self, action: Subscribe) -> None:
         """Carry out the command. Refusal when it is not granted; then nothing is left of it."""
@@ -130,45 +131,55 @@ class Subscribing:
         return prepared
 
     def begin_all(self, prepared: list[Prepared]) -> dict[str, SubscribeResult]:
-        """Begin what was prepared, for the connect reply; what does not fit that is pushed by `push_rest`."""
+        """Begin what was prepared, for the connect reply; what does not fit that is pushed by `push_rest`.
+
+        Refusal, and nothing is left of any, when the hub has no room for one of them or one's channel has ended.
+        """
         results: dict[str, SubscribeResult] = {}
         room_bytes = self._rooms.settings.queue_bytes // 4
-        for one in prepared:
-            channel = one.subscription.spelling
-            if one.address in self._session.subscriptions:
-                continue
-            beginning = one.begin(one.returning)
-            room_bytes -= beginning.size_bytes
-            if room_bytes < 0:
-                self._rest.append(channel)
-                continue
-            self._attach(one)
-            results[channel] = self._result(one, beginning, None)
+        try:
+            for one in prepared:
+                beginning = one.begin(one.returning)
+                room_bytes -= beginning.size_bytes
+                if room_bytes < 0:
+                    self._rest.append(one.subscription.spelling)
+                elif one.address not in self._session.subscriptions:
+                    self._attach(one)
+                    results[one.subscription.spelling] = self._result(one, beginning, None)
+        except Refusal:
+            for one in prepared:
+                self._session.unsubscribed(one.address)
+                self._hub.unsubscribe(self._member.connection, one.address)
+            raise
         return results
 
     async def push_rest(self) -> None:
         """Make the server-side subscriptions that did not fit the connect reply, each when there is room for it."""
+        while self._rest:
+            await self._push_subscription(self._rest.popleft())
+
+    async def _push_subscription(self, channel: str) -> None:
         member = self._member
-        for channel in self._rest:
-            address = parse_channel(channel, member.identity.org_id)
-            await self.await_room()
-            grant = member.admitted.channels[channel]
-            options = self._options(address, grant)
-            begin = await self._rooms.scopes.find(address).subscribe(member.identity, address, None, options)
-            subscription = Subscription(channel, server_side=True, chan_info=grant.info)
-            prepared = Prepared(address, begin, options, subscription, grant, join_leave=True)
-            beginning = begin(None)
-            self._attach(prepared)
-            position = beginning.position if beginning.recoverable else Position("", 0)
-            pushed = messages.Subscribe(
-                recoverable=beginning.recoverable,
-                positioned=beginning.recoverable,
-                epoch=position.epoch,
-                offset=position.offset,
-                data=_data(beginning, grant),
-            )
-            member.send(Push(PushBody(channel=channel, subscribe=pushed)))
-        self._rest.clear()
+        address = parse_channel(channel, member.identity.org_id)
+        if address in self._session.subscriptions:
+            return
+        await self.await_room()
+        grant = member.admitted.channels[channel]
+        options = self._options(address, grant)
+        begin = await self._rooms.scopes.find(address).subscribe(member.identity, address, None, options)
+        subscription = Subscription(channel, server_side=True, chan_info=grant.info)
+        beginning = begin(None)
+        self._attach(Prepared(address, begin, options, subscription, grant, join_leave=True))
+        position = beginning.position if beginning.recoverable else Position("", 0)
+        pushed = messages.Subscribe(
+            recoverable=beginning.recoverable,
+            positioned=beginning.recoverable,
+            epoch=position.epoch,
+            offset=position.offset,
+            data=_data(beginning, grant),
+        )
+        member.send(Push(PushBody(channel=channel, subscribe=pushed)))
+        self._hub.announce_join(member.connection, address)
 
     def announce(self) -> None:
         """Tell of the server-side subscriptions that the connect reply made."""

@@ -61,6 +61,7 @@ class OpenScope:
         await self._hub.publish_message(address, data, info)
 
     def _begin(self, history: ChannelHistory, options: ChannelOptions, returning: Position | None) -> Beginning:
+        self._hub.check_current(history)
         missed = _missed(history, options, returning)
         if missed is not None:
             return Beginning(history.position, recovered=True, missed=missed)

@@ -62,6 +62,7 @@ class StreamScope:
     def _begin(
         self, history: ChannelHistory, extent: Extent, options: ChannelOptions, returning: Position | None
     ) -> Beginning:
+        self._hub.check_current(history)
         if options.recovery == "off":
             return Beginning(history.position, self._frames.make(history, extent), recoverable=False)
         if returning is None or not history.knows(returning) or _lacks_schema(history, returning):
