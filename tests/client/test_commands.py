@@ -152,6 +152,18 @@ def test_history_is_for_subscribers_of_channels_that_have_it() -> None:
     assert talk.refused(history={"channel": "stream/tg/cpu"}) == (108, False)
 
 
+@pytest.mark.parametrize("command", ["presence", "history"])
+def test_long_answers_wait_for_room(command: str) -> None:
+    talk = Talk(Live(queue_bytes=400, room_seconds=1), ask_history=True, presence=True, ask_presence=True)
+    talk.connect()
+    keep(talk, 3)
+    talk.subscribe()
+    talk.outbox.queued_bytes = 101
+    assert talk.refused(**{command: {"channel": "stream/a/b"}}) == (111, True)
+    talk.outbox.queued_bytes = 100
+    assert command in talk.say(**{command: {"channel": "stream/a/b"}})[0]
+
+
 def test_pages_of_history_go_both_ways() -> None:
     talk = Talk(ask_history=True)
     talk.connect()

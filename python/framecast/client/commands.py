@@ -96,7 +96,7 @@ class Commands:
             case Publish():
                 await self._publish(action)
             case AskPresence():
-                self._tell_presence(action)
+                await self._tell_presence(action)
             case ReadHistory():
                 await self._read_history(action)
             case Call():
@@ -149,9 +149,10 @@ class Commands:
         await scope.publish(self._member.identity, action.address, action.data, info, subscribed=action.subscribed)
         self._send(Reply(action.id, publish=Empty()))
 
-    def _tell_presence(self, action: AskPresence) -> None:
+    async def _tell_presence(self, action: AskPresence) -> None:
         options = self._rooms.options.find(action.address)
         _check_may_ask(action.address, "presence", enabled=options.ask_presence, subscribed=action.subscribed)
+        await self._subscribing.await_room()
         hub = self._rooms.hub
         if action.counts:
             clients, users = hub.presence_counts(action.address)
