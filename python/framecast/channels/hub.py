@@ -4,7 +4,9 @@ It belongs to the Trio thread. `subscribe` and `history` are synchronous on purp
 publication is delivered, so a subscriber's first answer and what follows it have neither a hole nor a double.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 Ended = Callable[[Address, UnsubscribeCode], None]
 """Takes the news that the server has ended one of a connection's subscriptions; never waits, never raises."""
+
+QUIET_CHANNELS_TRIED = 100
+"""Of a publication that needs one of them gone; the next one tries others."""
 
 CHANNELS_AT_ONCE = 500
 """Channels that are swept before the others get a turn."""
@@ -54,7 +59,8 @@ class Hub:
         self._subscriptions = Subscriptions()
         self._presence = Presence()
         self._ended: dict[int, Ended] = {}
-        self._begun_by_clients: set[str] = set()
+        self._begun_by_clients: OrderedDict[str, None] = OrderedDict()
+        """By their last message, the quietest first."""
         self.options = options or OptionsTable({}, retention)
         """What clients may do on which channel."""
         self._sweep_seconds = max(LEAST_SWEEP_SECONDS, self.options.shortest_seconds / 10)
@@ -78,21 +84,20 @@ class Hub:
     async def publish_message(self, address: Address, data: bytes, info: ClientInfo | None) -> None:
         """Publish what a client sent, JSON that is no frame, as `publish` does.
 
-        Refusal 106 when clients have published on `live.max_channels` channels that are not forgotten yet, and this
-        would be one more: they may name any.
+        Clients may name any channel. At `live.max_channels` of them the one that was quiet for longest and is not
+        watched makes room; Refusal 106 when those that were quiet for longest are all watched.
         """
         key = address.key
         begun = self._begun_by_clients
         if key not in begun and len(begun) >= self._max_channels:
-            raise ErrorCode.LIMIT_EXCEEDED.refusal(
-                f"limit exceeded: clients have published on {self._max_channels} channels"
-            )
-        begun.add(key)
+            self._forget_quietest()
+        begun[key] = None
+        begun.move_to_end(key)
         try:
             await self.publish([Draft(key, data, rows=1, info=info)])
         finally:
             if self.histories.find(key) is None:
-                begun.discard(key)
+                begun.pop(key, None)
 
     async def page(
         self, address: Address, *, since: Position | None, limit: int, reverse: bool
@@ -273,7 +278,17 @@ class Hub:
         if not self._subscriptions.count(key):
             self._forget(key)
 
+    def _forget_quietest(self) -> None:
+        for key in tuple(islice(self._begun_by_clients, QUIET_CHANNELS_TRIED)):
+            if not self._subscriptions.count(key):
+                self._forget(key)
+                return
+            self._begun_by_clients.move_to_end(key)
+        raise ErrorCode.LIMIT_EXCEEDED.refusal(
+            f"limit exceeded: clients publish on {self._max_channels} channels that are watched"
+        )
+
     def _forget(self, key: str) -> None:
-        self._begun_by_clients.discard(key)
+        self._begun_by_clients.pop(key, None)
         self.histories.forget(key)
         self._broker.forget(key)
