@@ -8,6 +8,7 @@
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
+pub mod delta;
 pub mod fanout;
 pub mod frame;
 mod json;
