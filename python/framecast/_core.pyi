@@ -403,11 +403,15 @@ class Fanout:
         become blanks.
         """
 
-    def subscribe(self, connection: int, channel: str, spelling: str, *, events: bool = False) -> None:
+    def subscribe(
+        self, connection: int, channel: str, spelling: str, *, delta: bool = False, events: bool = False
+    ) -> None:
         """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
 
-        With `events` it is told who joins and leaves as well. Does nothing for a connection that is finished or gone.
-        Subscribing again changes what is wanted.
+        With `delta` the first publication comes in full and later ones as Fossil deltas against the one before, where
+        that is smaller, both are at most 128 KiB and memory is not short; in JSON `data` is then always a string.
+        With `events` it is told who joins and leaves. Does nothing for a connection that is finished or gone.
+        Subscribing again changes what is wanted, and begins anew.
         """
 
     def unsubscribe(self, connection: int, channel: str) -> None:
@@ -419,7 +423,7 @@ class Fanout:
         `data` must be JSON text; it is embedded as it is, but for raw line breaks in JSON, which become blanks.
         `offset` 0 is left out of the push. `info` is who published: user, client, and the JSON of conn_info and
         chan_info, each left out when empty.
-        Encoded once per spelling and way of reading, whatever the number of subscribers.
+        Encoded once per spelling and way of reading, whatever the number of subscribers (deltas count as such a way).
         """
 
     def announce(self, channel: str, joined: bool, info: tuple[str, str, bytes, bytes]) -> int:

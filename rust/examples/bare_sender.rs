@@ -9,7 +9,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use _core::wire::{Data, Form, Framing, Publication, Reader};
+use _core::wire::{Form, Framing, Publication, Reader, Shape};
 use rustix::time::{ClockId, clock_gettime};
 
 fn nanoseconds(clock: ClockId) -> i64 {
@@ -53,11 +53,12 @@ fn main() {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let filler = "x".repeat((bytes as usize).saturating_sub(stamp.len() + 2));
         let data = format!("{stamp}{filler}\"}}");
-        let message = form.publication(&Publication {
-            data: Data::Value(data.as_bytes()),
+        let publication = Publication {
+            payload: data.as_bytes(),
             offset: u64::from(round),
             info: None,
-        });
+        };
+        let message = form.publication(&publication, Shape::Value);
         for socket in &mut sockets {
             sent += u64::from(socket.write_all(&message).is_ok());
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use _core::fanout::budget::{Budget, Buffer};
-use _core::fanout::channel::Subscribers;
 use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
+use _core::fanout::subscribers::Subscribers;
 use _core::wire::{Form, Framing, Reader};
 use proptest::prelude::*;
 
@@ -112,11 +112,11 @@ proptest! {
             if let Some(spelling) = spelling {
                 let spelling = format!("spelling {spelling}");
                 let form = Form { reader: Reader { framing: Framing::TextMessages, unidirectional: false }, spelling: spelling.as_str().into() };
-                subscribers.insert(id, form, id * 10);
-                model.insert(id, spelling);
+                let before = subscribers.insert(id, form, id * 10);
+                prop_assert_eq!(before, model.insert(id, spelling).map(|_| id * 10));
             } else {
-                subscribers.remove(id);
-                model.remove(&id);
+                let before = subscribers.remove(id);
+                prop_assert_eq!(before, model.remove(&id).map(|_| id * 10));
             }
             let mut seen = BTreeMap::new();
             let mut forms = BTreeSet::new();

@@ -2,7 +2,7 @@
 //! says.
 #![allow(clippy::unwrap_used)]
 
-use _core::wire::{Announcement, ClientInfo, Data, Form, Framing, Publication, Reader};
+use _core::wire::{Announcement, ClientInfo, Form, Framing, Publication, Reader, Shape};
 
 const INFO: ClientInfo<'static> = ClientInfo {
     user: "u\"1",
@@ -29,19 +29,23 @@ fn form(framing: Framing, unidirectional: bool, spelling: &str) -> Form {
 
 fn value(data: &[u8], offset: u64) -> Publication<'_> {
     Publication {
-        data: Data::Value(data),
+        payload: data,
         offset,
         info: None,
     }
 }
 
-fn line(spelling: &str, publication: &Publication<'_>) -> String {
-    let line = form(Framing::Lines, false, spelling).publication(publication);
+fn shaped(spelling: &str, publication: &Publication<'_>, shape: Shape<'_>) -> String {
+    let line = form(Framing::Lines, false, spelling).publication(publication, shape);
     String::from_utf8(line).unwrap()
 }
 
+fn line(spelling: &str, publication: &Publication<'_>) -> String {
+    shaped(spelling, publication, Shape::Value)
+}
+
 fn delimited(unidirectional: bool, publication: &Publication<'_>) -> Vec<u8> {
-    form(Framing::Delimited, unidirectional, "a").publication(publication)
+    form(Framing::Delimited, unidirectional, "a").publication(publication, Shape::Value)
 }
 
 #[test]
@@ -104,20 +108,24 @@ fn info_is_written_before_the_offset_and_its_optional_parts_when_they_are_there(
 
 #[test]
 fn reader_of_deltas_gets_strings_and_is_told_which_is_a_delta() {
-    let mut publication = value(b"", 3);
-    publication.data = Data::Text(b"{\"a\":\n1}");
+    let publication = value(b"{\"a\":\n1}", 3);
     assert_eq!(
-        line("a", &publication),
+        shaped("a", &publication, Shape::Text),
         "{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":\"{\\\"a\\\":\\n1}\",\"offset\":3}}}\n"
     );
-    publication.data = Data::Delta(b"1R\n1P@0,2:1}14Nkhp;");
+    let delta = Shape::Delta(b"1R\n1P@0,2:1}14Nkhp;");
     assert_eq!(
-        line("a", &publication),
+        shaped("a", &publication, delta),
         "{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":\"1R\\n1P@0,2:1}14Nkhp;\",\"delta\":true,\"offset\":3}}}\n"
     );
+    let form = form(Framing::Delimited, true, "a");
     assert_eq!(
-        delimited(true, &publication),
+        form.publication(&publication, delta),
         b"\x1e\x12\x01a\x22\x19\x22\x131R\n1P@0,2:1}14Nkhp;\x30\x03\x40\x01"
+    );
+    assert_eq!(
+        form.publication(&publication, Shape::Text),
+        form.publication(&publication, Shape::Value)
     );
 }
 
@@ -125,7 +133,7 @@ fn reader_of_deltas_gets_strings_and_is_told_which_is_a_delta() {
 fn bare_push_is_for_who_reads_in_one_direction() {
     let publication = value(b"1", 2);
     assert_eq!(
-        form(Framing::Events, true, "a").publication(&publication),
+        form(Framing::Events, true, "a").publication(&publication, Shape::Value),
         b"data: {\"channel\":\"a\",\"pub\":{\"data\":1,\"offset\":2}}\n\n"
     );
     let bare = b"\x0a\x12\x01a\x22\x05\x22\x011\x30\x02";
@@ -140,7 +148,7 @@ fn protobuf_publication_is_what_the_reference_server_writes() {
     let publication = value(b"{\"a\":1}", 0);
     let expected = b"\x16\x22\x14\x12\x07plain:p\x22\x09\x22\x07{\"a\":1}";
     let form = form(Framing::BinaryMessages, false, "plain:p");
-    let message = form.publication(&publication);
+    let message = form.publication(&publication, Shape::Value);
     assert_eq!(message[..2], [0x82, 0x17]);
     assert_eq!(message[2..], *expected);
 }
@@ -164,7 +172,7 @@ fn protobuf_info_leaves_out_what_is_empty_and_stays_when_all_is() {
 #[test]
 fn long_publication_takes_longer_lengths_everywhere() {
     let data = vec![b'7'; 70_000];
-    let message = form(Framing::BinaryMessages, false, "a").publication(&value(&data, 0));
+    let message = form(Framing::BinaryMessages, false, "a").publication(&value(&data, 0), Shape::Value);
     // Two tags and lengths inside each other, each length in three bytes.
     assert_eq!(message[..2], [0x82, 127]);
     assert_eq!(message[2..10], 70_018_u64.to_be_bytes());

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from centrifuge.fossil import apply_delta  # type: ignore[import-untyped]  # it ships no types
 from fanout_peers import READERS, Framing, Peer, Protocol, peers_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ JSON = st.builds(
     st.booleans(),
 )
 INFOS = st.tuples(NAMES, NAMES, st.just(b"") | JSON, st.just(b"") | JSON)
+PIECES = ["ä" * 9, "ö", "€", "₭", "0123456789abcdef", "a\nb", '"', "😀😁" * 5]
 FORMS = [(*reader, unidirectional) for reader, unidirectional in itertools.product(READERS, [False, True])]
 
 
@@ -70,6 +72,53 @@ def test_every_form_says_who_joined_and_left(spelling: str, info: tuple[str, str
             for what in "join", "leave":
                 push = {"channel": spelling, what: {"info": read_info(info)}}
                 assert peer.receive() == (push if unidirectional else {"push": push})
+
+
+def publish_in_turn(fanout: Fanout, peers: list[Peer], payloads: list[bytes]) -> None:
+    for data in payloads:
+        assert fanout.publish("a", data, 0) == len(peers)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(payloads=st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map(lambda p: json.dumps(p).encode())))
+def test_the_reference_reader_of_deltas_follows_every_publication(
+    reader: tuple[Protocol, Framing], payloads: list[bytes]
+) -> None:
+    fanout = Fanout(max_total_bytes=1 << 30)
+    with peers_of(fanout) as peers:
+        peer = join(peers, fanout, reader)
+        fanout.subscribe(peer.connection, "a", "a", delta=True)
+        publish_in_turn(fanout, peers, payloads)
+        last = b""
+        for number, data in enumerate(payloads):
+            pub = peer.receive()["push"]["pub"]
+            got = pub["data"].encode() if reader[0] == "json" else pub["data"]
+            assert isinstance(got, bytes)
+            assert number > 0 or "delta" not in pub
+            last = apply_delta(last, got) if pub.get("delta") else got
+            assert last == data
+
+
+def test_deltas_are_read_and_told_apart_in_every_form() -> None:
+    fanout = Fanout(max_total_bytes=1 << 30)
+    with peers_of(fanout) as peers:
+        for protocol, framing, unidirectional in FORMS:
+            peer = join(peers, fanout, (protocol, framing), unidirectional=unidirectional)
+            fanout.subscribe(peer.connection, "a", "a", delta=True)
+        before, after = (json.dumps(["größe" * 9, number, "€" * 50]).encode() for number in (1, 2))
+        publish_in_turn(fanout, peers, [before, after])
+        assert fanout.statistics().encodings == 2 * len(FORMS)
+        for peer, (protocol, _, unidirectional) in zip(peers, FORMS, strict=True):
+            first, second = (peer.receive() for _ in range(2))
+            for message in first, second:
+                assert ("push" in message) is not unidirectional
+            full, changed = (message.get("push", message)["pub"] for message in (first, second))
+            expected: Any = before if protocol == "protobuf" else before.decode()
+            assert full == {"data": expected}
+            delta = changed["data"] if protocol == "protobuf" else changed["data"].encode()
+            assert len(delta) < len(after) / 2
+            assert apply_delta(before, delta) == after
+            assert changed["delta"] == 1
 
 
 def test_who_joins_is_told_only_to_those_who_want_to_know() -> None:

@@ -50,6 +50,12 @@ impl Budget {
         self.held_bytes() <= self.max_bytes - self.max_bytes / 8
     }
 
+    /// Whether half of it stays free with a buffer of `bytes` more.
+    #[must_use]
+    pub fn is_half_free_beside(&self, bytes: usize) -> bool {
+        self.held_bytes() + bytes + BUFFER_BYTES <= self.max_bytes / 2
+    }
+
     fn take(&self, bytes: usize) {
         self.held_bytes.fetch_add(bytes, Relaxed);
     }

@@ -16,7 +16,8 @@
 //! happens once in all.
 
 pub mod budget;
-pub mod channel;
+
+mod channels;
 mod connection;
 mod delivery;
 mod event;
@@ -26,6 +27,7 @@ mod registry;
 mod shared;
 mod stall;
 mod statistics;
+pub mod subscribers;
 mod writer;
 
 use std::collections::HashSet;
@@ -37,9 +39,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use budget::Buffer;
-use channel::Channels;
+use channels::{Channels, Seat, Share};
 use connection::{Connection, Content, Phase};
-use delivery::Seat;
 pub use event::{Event, Kind};
 use shared::Shared;
 pub use statistics::Statistics;
@@ -68,12 +69,14 @@ pub struct Subscription {
     pub spelling: Arc<str>,
     /// Whether it is told who joins and leaves.
     pub events: bool,
+    /// Whether it gets, where that is less, what changed since the publication before.
+    pub delta: bool,
 }
 
 /// Every outbound byte of the connections it was given. All methods may be called from any thread.
 pub struct Fanout {
     shared: Arc<Shared>,
-    channels: Channels<Seat>,
+    channels: Channels,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -146,28 +149,26 @@ impl Fanout {
         })
     }
 
-    /// Put `connection` among the subscribers of `channel`, or change what it wants there.
+    /// Put `connection` among the subscribers of `channel`, or change what it wants there. The next publication
+    /// goes to it in full either way.
     pub fn subscribe(&self, connection: u64, channel: &str, subscription: Subscription) {
         let Some(connection) = self.find(connection) else {
             return;
         };
-        let mut shard = self.channels.shard(channel);
-        let mut state = connection.state();
-        if !state.is_open() {
-            return;
-        }
-        let name: Arc<str> = shard
-            .get_key_value(channel)
-            .map_or_else(|| channel.into(), |(known, _)| Arc::clone(known));
-        state.channels.insert(Arc::clone(&name));
-        drop(state);
         let form = Form {
             reader: connection.reader,
             spelling: subscription.spelling,
         };
-        let subscribers = shard.entry(name).or_default();
-        let (id, events) = (connection.id, subscription.events);
-        subscribers.insert(id, form, Seat { connection, events });
+        let seat = Seat {
+            connection,
+            events: subscription.events,
+            share: if subscription.delta {
+                Share::DeltasNext
+            } else {
+                Share::Full
+            },
+        };
+        self.channels.join(channel, form, seat);
     }
 
     /// Take `connection` out of the subscribers of `channel`.

@@ -286,7 +286,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{Event, Fanout, Kind, Subscription, Terms};
-    use crate::wire::{Data, Framing, Publication, Reader};
+    use crate::wire::{Framing, Publication, Reader};
 
     #[test]
     fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
@@ -304,6 +304,7 @@ mod tests {
         let wanted = Subscription {
             spelling: "a".into(),
             events: true,
+            delta: true,
         };
         fanout.subscribe(id, "a", wanted);
         fanout.shared.order(|work| work.fail = true);
@@ -313,7 +314,7 @@ mod tests {
         let happened = [Kind::Broken, Kind::Released].map(|kind| Event { connection: id, kind });
         assert_eq!(fanout.take_events(), happened);
         let publication = Publication {
-            data: Data::Value(b"1"),
+            payload: b"1",
             offset: 1,
             info: None,
         };

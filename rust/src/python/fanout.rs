@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 
 use crate::fanout::{self, Subscription, Terms};
-use crate::wire::{Announcement, ClientInfo, Data, Framing, Publication, Reader};
+use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader};
 
 /// Add the classes to the module.
 ///
@@ -200,11 +200,20 @@ impl Fanout {
         py.detach(|| self.0.send_message(connection, payload))
     }
 
-    #[pyo3(signature = (connection, channel, spelling, *, events = false))]
-    fn subscribe(&self, py: Python<'_>, connection: u64, channel: &str, spelling: &str, events: bool) {
+    #[pyo3(signature = (connection, channel, spelling, *, delta = false, events = false))]
+    fn subscribe(
+        &self,
+        py: Python<'_>,
+        connection: u64,
+        channel: &str,
+        spelling: &str,
+        delta: bool,
+        events: bool,
+    ) {
         let subscription = Subscription {
             spelling: spelling.into(),
             events,
+            delta,
         };
         py.detach(|| self.0.subscribe(connection, channel, subscription));
     }
@@ -217,7 +226,7 @@ impl Fanout {
     #[allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over
     fn publish(&self, py: Python<'_>, channel: &str, data: &[u8], offset: u64, info: Option<Info>) -> usize {
         let publication = Publication {
-            data: Data::Value(data),
+            payload: data,
             offset,
             info: info.as_ref().map(client_info),
         };

@@ -7,19 +7,19 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::push::{Announcement, ClientInfo, Data, Parts, Publication};
+use super::push::{Announcement, ClientInfo, Parts, Publication, Shape};
 use super::{Form, Reader};
 use crate::json::{write_escaped, write_string};
 
 /// A publication push.
-pub(super) fn publication<'a>(form: &Form, publication: &Publication<'a>) -> Parts<'a> {
+pub(super) fn publication<'a>(form: &Form, publication: &Publication<'a>, shape: Shape<'_>) -> Parts<'a> {
     let mut before = begin(form);
     before.extend_from_slice(b",\"pub\":{\"data\":");
     let mut after = Vec::new();
-    let data = match publication.data {
-        Data::Value(value) => on_one_line(value),
-        Data::Text(text) => string(text),
-        Data::Delta(delta) => {
+    let data = match shape {
+        Shape::Value => on_one_line(publication.payload),
+        Shape::Text => string(publication.payload),
+        Shape::Delta(delta) => {
             after.extend_from_slice(b",\"delta\":true");
             string(delta)
         }

@@ -15,7 +15,7 @@ pub mod websocket;
 use std::sync::Arc;
 
 pub use framing::{Framing, Protocol, Reader};
-pub use push::{Announcement, ClientInfo, Data, Publication};
+pub use push::{Announcement, ClientInfo, Publication, Shape};
 
 /// What decides the bytes of a push beside what it says: how the client reads, and the channel's name as this
 /// client spells it.
@@ -30,10 +30,10 @@ pub struct Form {
 impl Form {
     /// The whole wire form of one publication, framing included.
     #[must_use]
-    pub fn publication(&self, publication: &Publication<'_>) -> Vec<u8> {
+    pub fn publication(&self, publication: &Publication<'_>, shape: Shape<'_>) -> Vec<u8> {
         let parts = match self.reader.protocol() {
-            Protocol::Json => json_push::publication(self, publication),
-            Protocol::Protobuf => protobuf_push::publication(self, publication),
+            Protocol::Json => json_push::publication(self, publication, shape),
+            Protocol::Protobuf => protobuf_push::publication(self, publication, shape),
         };
         self.reader.framing.message(&parts.each())
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Form;
 use super::protobuf::{field_bytes, put_bytes, put_bytes_if_any, put_length, put_number_if_any, put_varint};
-use super::push::{Announcement, ClientInfo, Data, Parts, Publication};
+use super::push::{Announcement, ClientInfo, Parts, Publication, Shape};
 
 const REPLY_PUSH: u8 = 4;
 
@@ -27,10 +27,10 @@ const INFO_CONNECTION: u8 = 3;
 const INFO_CHANNEL: u8 = 4;
 
 /// A publication push.
-pub(super) fn publication<'a>(form: &Form, publication: &Publication<'a>) -> Parts<'a> {
-    let (data, is_delta) = match publication.data {
-        Data::Value(data) | Data::Text(data) => (data, false),
-        Data::Delta(delta) => (delta, true),
+pub(super) fn publication<'a>(form: &Form, publication: &Publication<'a>, shape: Shape<'a>) -> Parts<'a> {
+    let (data, is_delta) = match shape {
+        Shape::Value | Shape::Text => (publication.payload, false),
+        Shape::Delta(delta) => (delta, true),
     };
     let mut after = Vec::new();
     if let Some(info) = &publication.info {

@@ -15,26 +15,26 @@ pub struct ClientInfo<'a> {
     pub chan_info: &'a [u8],
 }
 
-/// A publication's payload, and what it is to its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data<'a> {
-    /// The payload: embedded JSON in JSON, bytes in Protobuf.
-    Value(&'a [u8]),
-    /// The payload for a reader of deltas: in JSON a string that holds it, in Protobuf the same as a value.
-    Text(&'a [u8]),
-    /// A delta against the publication before: in JSON a string that holds it. Both say that it is one.
-    Delta(&'a [u8]),
-}
-
 /// What is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Publication<'a> {
-    /// The payload. Whoever publishes answers for it being JSON.
-    pub data: Data<'a>,
+    /// Whoever publishes answers for it being JSON.
+    pub payload: &'a [u8],
     /// Its place in the channel's stream; 0, which is left out, where the channel keeps none.
     pub offset: u64,
     /// Who published it; None for the server itself.
     pub info: Option<ClientInfo<'a>>,
+}
+
+/// The shape in which a reader gets a publication's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape<'a> {
+    /// As it is: embedded JSON in JSON, bytes in Protobuf.
+    Value,
+    /// In full for a reader of deltas: in JSON a string that holds it, in Protobuf no different from a value.
+    Text,
+    /// This delta against the publication before, marked as one: in JSON a string that holds it.
+    Delta(&'a [u8]),
 }
 
 /// What subscribers are told of one another.

@@ -3,6 +3,10 @@
 
 mod budget;
 mod delivery;
+mod deltas;
 mod peers;
 mod release;
 mod slow_peers;
+
+#[path = "../naive/fossil.rs"]
+mod fossil;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use _core::fanout::{Event, Fanout, Kind, Subscription, Terms};
-use _core::wire::{Data, Framing, Publication, Reader};
+use _core::wire::{Framing, Publication, Reader};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 pub const ROOMY: usize = 64 << 20;
@@ -40,12 +40,13 @@ pub fn wanting(spelling: &str) -> Subscription {
     Subscription {
         spelling: spelling.into(),
         events: false,
+        delta: false,
     }
 }
 
 pub fn publish(fanout: &Fanout, channel: &str, data: &[u8], offset: u64) -> usize {
     let publication = Publication {
-        data: Data::Value(data),
+        payload: data,
         offset,
         info: None,
     };
