@@ -219,6 +219,27 @@ def test_methods_are_called_by_name() -> None:
     assert talk.error('{"id":3,"rpc":{"method":"other","data":21}}') == (104, False)
 
 
+# Deltas
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wish", "granted"), [(False, True, False), (True, False, False), (True, True, True)]
+)
+def test_deltas_are_for_those_who_ask_where_they_are_allowed(allowed: bool, wish: bool, granted: bool) -> None:
+    talk = Talk(delta=allowed)
+    talk.connect()
+    result = talk.subscribe(**({"delta": "fossil"} if wish else {}))
+    assert result == SUBSCRIBED | ({"delta": True} if granted else {})
+    assert [one.delta for one in talk.hub.subscribers.values()] == [granted]
+
+
+def test_who_has_deltas_gets_what_it_missed_as_text() -> None:
+    talk = Talk(delta=True)
+    talk.connect()
+    result = talk.subscribe(delta="fossil", recover=True, epoch=TOP.epoch, offset=TOP.offset - 2)
+    assert [pub["data"] for pub in result["publications"]] == ['{"data":8}', '{"data":9}']
+
+
 # Tokens
 
 

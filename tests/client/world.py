@@ -43,6 +43,7 @@ class Subscriber:
 
     spelling: str
     info: ClientInfo
+    delta: bool
     events: bool
 
 
@@ -71,11 +72,12 @@ class MemoryHub:
         *,
         info: ClientInfo,
         options: ChannelOptions,
+        delta: bool = False,
         events: bool = False,
     ) -> None:
         if self.full:
             raise Refusal(106, "limit exceeded")
-        self.subscribers[address.key, connection] = Subscriber(spelling, info, events)
+        self.subscribers[address.key, connection] = Subscriber(spelling, info, delta, events)
 
     def announce_join(self, connection: int, address: Address) -> None:
         joined = Presence(client_info(self.subscribers[address.key, connection].info))

@@ -1,5 +1,6 @@
 """What clients are told about what was done: results as messages. Sans-io; the codec comes later."""
 
+import msgspec
 from msgspec import Raw
 
 from framecast.channels.beginning import Beginning
@@ -22,12 +23,15 @@ def subscribe_result(
     returning: Position | None,
     *,
     data: Raw,
+    delta: bool,
+    quoted: bool,
     ttl_seconds: float | None,
 ) -> SubscribeResult:
     """What a subscription begins with.
 
     To a client that gets all it missed, the offset is the one it asked from: it walks up by the publications
-    (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it).
+    (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it). `quoted`: payloads
+    are strings, as a JSON client with deltas expects.
     """
     position = beginning.position
     stands_at = returning if returning is not None and beginning.recovered else position
@@ -39,9 +43,10 @@ def subscribe_result(
         positioned=beginning.recoverable,
         epoch=position.epoch if beginning.recoverable else "",
         offset=stands_at.offset if beginning.recoverable else 0,
-        publications=tuple(publication(kept) for kept in beginning.missed),
+        publications=tuple(publication(kept, quoted=quoted) for kept in beginning.missed),
         recovered=beginning.recovered,
         was_recovering=returning is not None,
+        delta=delta,
     )
 
 
@@ -50,11 +55,11 @@ def history_result(page: list[Kept], position: Position) -> HistoryResult:
     return HistoryResult(tuple(publication(kept) for kept in page), position.epoch, position.offset)
 
 
-def publication(kept: Kept) -> Publication:
+def publication(kept: Kept, *, quoted: bool = False) -> Publication:
     """A publication of the past as clients see it."""
-    return Publication(
-        data=Raw(kept.data), info=None if kept.info is None else client_info(kept.info), offset=kept.offset
-    )
+    data = msgspec.json.encode(kept.data.decode()) if quoted else kept.data
+    info = None if kept.info is None else client_info(kept.info)
+    return Publication(data=Raw(data), info=info, offset=kept.offset)
 
 
 def client_info(info: ClientInfo) -> messages.ClientInfo:

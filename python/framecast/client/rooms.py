@@ -97,11 +97,13 @@ class Hub(Protocol):
         *,
         info: ClientInfo,
         options: ChannelOptions,
+        delta: bool = False,
         events: bool = False,
     ) -> None:
         """Deliver from now on, naming the channel `spelling`. Refusal (a limit) changes nothing.
 
-        As `info` it is present and announced where `options` say so. `events`: joins and leaves too.
+        As `info` it is present and announced where `options` say so. `delta`: as differences where that is shorter;
+        `events`: joins and leaves too.
         """
 
     def announce_join(self, connection: int, address: Address) -> None:

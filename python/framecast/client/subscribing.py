@@ -46,6 +46,7 @@ class Prepared:
     grant: Grant
     returning: Position | None = None
     join_leave: bool = False
+    delta: bool = False
 
 
 class Subscribing:
@@ -70,7 +71,9 @@ class Subscribing:
         begin = await scope.subscribe(member.identity, address, action.data, options)
         ttl_seconds = member.seconds_until(grant.lasts_until)
         subscription = Subscription(action.channel, member.deadline(ttl_seconds), chan_info=grant.info)
-        prepared = Prepared(address, begin, options, subscription, grant, action.returning, action.join_leave)
+        prepared = Prepared(
+            address, begin, options, subscription, grant, action.returning, action.join_leave, action.delta
+        )
         try:
             beginning = begin(action.returning)
             if action.all_or_nothing and not beginning.recovered:
@@ -117,16 +120,9 @@ class Subscribing:
             request = returning.get(channel)
             position = Position(request.epoch or "", request.offset or 0) if request and request.recover else None
             subscription = Subscription(channel, server_side=True, chan_info=grant.info)
+            delta = request is not None and bool(request.delta)
             prepared.append(
-                Prepared(
-                    address,
-                    begin,
-                    options,
-                    subscription,
-                    grant,
-                    position,
-                    join_leave=True,
-                )
+                Prepared(address, begin, options, subscription, grant, position, join_leave=True, delta=delta)
             )
         return prepared
 
@@ -231,6 +227,7 @@ class Subscribing:
             subscription.spelling,
             info=self._member.info(subscription.chan_info),
             options=options,
+            delta=prepared.delta and options.delta,
             events=_wants_events(options, prepared),
         )
         self._session.subscribed(prepared.address, subscription)
@@ -244,10 +241,13 @@ class Subscribing:
     def _result(self, prepared: Prepared, beginning: Beginning, ttl_seconds: float | None) -> SubscribeResult:
         if prepared.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
+        delta = prepared.delta and prepared.options.delta
         return subscribe_result(
             beginning,
             prepared.returning,
             data=_data(beginning, prepared.grant),
+            delta=delta,
+            quoted=delta and not self._member.newcomer.codec.BINARY,
             ttl_seconds=ttl_seconds,
         )
 
