@@ -3,15 +3,19 @@
 from types import TracebackType
 from typing import Self
 
-from framecast import metrics
+from prometheus_client import Gauge
+
 from framecast.errors import Refusal
 
 
 class ByteBudget:
-    """A fixed number of bytes that all bodies share. Not for several threads."""
+    """A fixed number of bytes that all bodies of one kind share. Not for several threads."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, full: str, gauge: Gauge) -> None:
+        """`full` is what a refused sender is told, `gauge` shows what is held."""
         self._max_bytes = max_bytes
+        self._full = full
+        self._gauge = gauge
         self.held_bytes = 0
 
     def hold(self) -> "Held":
@@ -21,15 +25,14 @@ class ByteBudget:
     def take(self, count: int) -> None:
         """Count `count` more bytes; Refusal 503 when they do not fit."""
         if self.held_bytes + count > self._max_bytes:
-            message = "too many pushed bodies are waiting at once (push.waiting_bytes)"
-            raise Refusal(503, message, temporary=True, reason="waiting_limit")
+            raise Refusal(503, self._full, temporary=True, reason="waiting_limit")
         self.held_bytes += count
-        metrics.push_waiting_bytes.set(self.held_bytes)
+        self._gauge.set(self.held_bytes)
 
     def give_back(self, count: int) -> None:
         """Count `count` bytes less."""
         self.held_bytes -= count
-        metrics.push_waiting_bytes.set(self.held_bytes)
+        self._gauge.set(self.held_bytes)
 
 
 class Held:

@@ -66,7 +66,11 @@ class Intake:
 
     def __init__(self, sink: StreamSink, gate: Gate, limits: Push) -> None:
         self.limits = limits
-        self.budget = ByteBudget(limits.waiting_bytes)
+        self.budget = ByteBudget(
+            limits.waiting_bytes,
+            full="too many pushed bodies are waiting at once (push.waiting_bytes)",
+            gauge=metrics.push_waiting_bytes,
+        )
         self.bodies = BodyReader(limits)
         self._sink = sink
         self._gate = gate
