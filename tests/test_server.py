@@ -6,8 +6,7 @@ import logging
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,7 @@ from framecast.configuration import load_settings
 from framecast.errors import ConfigurationError
 from framecast.server import serve
 from framecast.settings import Settings
-
-PATIENCE_SECONDS = 20
+from served import PATIENCE_SECONDS, running, settings_for
 
 
 @pytest.fixture(autouse=True)
@@ -38,21 +36,6 @@ def thawed() -> Iterator[None]:
 def logged() -> Iterator[list[Any]]:
     with structlog.testing.capture_logs() as events:
         yield events
-
-
-def settings_for(data: Path, *overrides: str, dev: bool = True, listen: str = "127.0.0.1:0") -> Settings:
-    flags = {("server", "data"): str(data), ("server", "dev"): dev, ("server", "listen"): [listen]}
-    return load_settings(environment={}, overrides=["server.shutdown_grace_seconds=5", *overrides], flags=flags)
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
-    """Run a server, within a deadline, and give its HOST:PORT. It may end by itself before the block does."""
-    with trio.fail_after(PATIENCE_SECONDS):
-        async with trio.open_nursery() as nursery:
-            [place] = await nursery.start(serve, settings)
-            yield place
-            nursery.cancel_scope.cancel()
 
 
 async def ask(connection: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
