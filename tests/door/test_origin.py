@@ -1,9 +1,11 @@
 """Whose pages may talk to the server, and under which names."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from framecast.door.head import parse_head
-from framecast.door.origin import check_host, check_origin, is_allowed_origin, is_loopback_host
+from framecast.door.origin import check_host, check_origin, check_page, is_allowed_origin, is_loopback_host
 from framecast.errors import Refusal
 
 
@@ -76,6 +78,31 @@ def test_a_foreign_page_may_neither_post_nor_open_a_socket_but_may_get() -> None
         else:
             check_origin(head, ())
         check_origin(head, ("https://evil.*",))
+
+
+@pytest.mark.parametrize(
+    ("more", "allowed", "refused"),
+    [
+        (b"", (), False),
+        (b"Origin: http://localhost\r\n", (), False),
+        (b"Origin: https://evil.example\r\n", (), True),
+        (b"Origin: https://evil.example\r\nSec-Fetch-Site: same-origin\r\n", (), True),
+        (b"Origin: null\r\n", (), True),
+        (b"Sec-Fetch-Site: none\r\n", (), False),
+        (b"Sec-Fetch-Site: same-origin\r\n", (), False),
+        (b"Sec-Fetch-Site: same-site\r\n", (), True),
+        (b"Sec-Fetch-Site: cross-site\r\n", (), True),
+        (b"Sec-Fetch-Site: cross-site\r\n", ("https://good.example",), True),
+        (b"Sec-Fetch-Site: cross-site\r\nOrigin: https://good.example\r\n", ("https://good.example",), False),
+        (b"Sec-Fetch-Site: cross-site\r\n", ("*",), False),
+    ],
+)
+def test_a_foreign_page_may_not_even_get_what_takes_a_place(
+    more: bytes, allowed: tuple[str, ...], refused: bool
+) -> None:
+    head = parse_head(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n", max_bytes=999).head
+    with pytest.raises(Refusal) if refused else nullcontext():
+        check_page(head, allowed)
 
 
 def test_a_rebound_name_is_refused_with_the_reason() -> None:

@@ -62,9 +62,19 @@ def check_host(head: RequestHead) -> None:
 
 def check_origin(head: RequestHead, allowed: Sequence[str]) -> None:
     """Refuse, with 403, a WebSocket or a changing request that another site's page makes."""
-    if head.method in _SAFE_METHODS and not head.wants_websocket:
-        return
-    if not is_allowed_origin(_text(head, b"origin"), _text(head, b"host"), allowed):
+    if head.wants_websocket or head.method not in _SAFE_METHODS:
+        check_page(head, allowed)
+
+
+def check_page(head: RequestHead, allowed: Sequence[str]) -> None:
+    """Refuse, with 403, any request that another site's page makes: for what a mere GET must not begin.
+
+    A GET for an image or by a link brings no Origin, but says that it crosses sites (Fetch Metadata, ``cross-site``
+    and ``same-site``: another host or port).
+    """
+    origin = _text(head, b"origin")
+    crosses = origin is None and head.find(b"sec-fetch-site") in {b"cross-site", b"same-site"}
+    if not is_allowed_origin("null" if crosses else origin, _text(head, b"host"), allowed):
         raise Refusal(403, "the request's Origin is not allowed: see live.allowed_origins")
 
 
