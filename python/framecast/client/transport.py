@@ -3,7 +3,7 @@
 Everything else that is said to a client goes through its outbox, whatever the transport.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -30,7 +30,7 @@ class Transport(Protocol):
 class Emulated:
     """What a client names itself by that speaks in requests of their own (an HTTP stream, server-sent events)."""
 
-    session: str
+    session: str = field(repr=False)
     """A secret: whoever knows it can speak for the client."""
 
     node: str
