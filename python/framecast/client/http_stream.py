@@ -1,0 +1,177 @@
+"""Subscribers that hear by the answer to an HTTP request, which goes on for as long as they stay.
+
+A pair of sockets stands for the connection: the core writes into one end, with the queue, the limits and the fan-out
+of a WebSocket, and what comes out of the other goes on into the answer, as fast as the peer takes it. A peer that is
+too slow fills the pair and then its queue, and is cut.
+"""
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from framecast.accounts.identity import Identity
+from framecast.client.connection import refuse, serve_subscriber
+from framecast.client.emulation import EmulatedSessions, Mailbox
+from framecast.client.newcomer import Newcomer
+from framecast.client.rooms import Rooms
+from framecast.client.roster import Roster
+from framecast.client.transport import Emulated
+from framecast.door.outbound import Reading, WriterEvents, WriterStream
+from framecast.protocol.codec import CODECS, Codec
+from framecast.protocol.codes import CloseCode
+from framecast.protocol.emulation import EmulationRequest
+from framecast.protocol.messages import Disconnect, Push, PushBody
+
+PAIR_BYTES = 65_536
+"""What the pair may hold, about. It comes on top of `live.queue_bytes`, so it is as small as one good system call."""
+
+PIECE_BYTES = 16_384
+"""Of one piece of the answer. While the peer takes it the pair may be full, so it has `live.write_seconds` for each."""
+
+
+class Answer(Protocol):
+    """The answer to the request that a client hears by. Its head has been sent."""
+
+    async def write(self, data: bytes) -> None:
+        """Send the next bytes, waiting for the peer."""
+
+    async def wait_left(self) -> None:
+        """Return when the peer has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A client's request for a stream."""
+
+    visitor: Identity | None
+    """Whom the door let in; None for somebody who must bring a token."""
+
+    address: str
+    """The IP address it comes from."""
+
+    first: bytes
+    """The first frame of commands."""
+
+    reading: Reading
+
+
+class HttpStreams:
+    """Serves subscribers over HTTP streams and takes the commands that they send beside them. One for the server."""
+
+    def __init__(self, rooms: Rooms, roster: Roster, events: WriterEvents) -> None:
+        self._rooms = rooms
+        self._roster = roster
+        self._events = events
+        self._sessions = EmulatedSessions(rooms.settings)
+
+    def check_open(self) -> None:
+        """Refusal 503 while Live is switched off or ending: to be asked before the answer begins."""
+        self._roster.check_open()
+
+    async def deliver(self, sender: Identity | None, request: EmulationRequest) -> None:
+        """Hand a frame of commands to its session. Refusal 404 or 429."""
+        await self._sessions.deliver(sender, Emulated(request.session, request.node), request.frame)
+
+    async def serve(self, opening: Opening, answer: Answer) -> None:
+        """Serve one client to its end. The caller ends the answer. OSError when the system has no sockets left."""
+        ours, theirs = _socket_pair()
+        async with theirs:
+            try:
+                outbound = self._adopt(ours, opening.reading)
+            except BaseException:
+                await trio.aclose_forcefully(ours)
+                raise
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._converse, opening, outbound)
+                await _pump(theirs, answer)
+
+    def _adopt(self, ours: trio.SocketStream, reading: Reading) -> WriterStream:
+        limits = self._rooms.settings
+        return self._events.adopt(
+            ours,
+            ours,
+            max_queue_bytes=limits.queue_bytes,
+            write_seconds=limits.write_seconds,
+            close_flush_seconds=limits.close_seconds,
+            reading=reading,
+        )
+
+    async def _converse(self, opening: Opening, outbound: WriterStream) -> None:
+        """The session, or the word that there is none to be had. Whatever is said still goes out."""
+        try:
+            with self._sessions.open(opening.visitor) as mailbox, self._roster.place(opening.address) as place:
+                transport = HttpStreamTransport(opening.first, mailbox, outbound, CODECS[opening.reading.protocol])
+                if place is None:
+                    full = CloseCode.CONNECTION_LIMIT
+                    await refuse(transport, full.code, full.reason, seconds=self._rooms.settings.close_seconds)
+                    return
+                newcomer = Newcomer(
+                    transport=transport,
+                    outbox=outbound,
+                    codec=transport.codec,
+                    place=place,
+                    visitor=opening.visitor,
+                    emulated=mailbox.address,
+                )
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_await_end, outbound, mailbox)
+                    await serve_subscriber(newcomer, self._rooms)
+                    nursery.cancel_scope.cancel()
+        finally:
+            await outbound.aclose()
+
+
+async def _await_end(outbound: WriterStream, mailbox: Mailbox) -> None:
+    """The pair ends as any socket does: when the peer has left, or when the core has cut the connection."""
+    with contextlib.suppress(trio.BrokenResourceError):
+        while await outbound.receive_some():
+            pass  # nobody writes this way
+    mailbox.close()
+
+
+async def _pump(pair: trio.SocketStream, answer: Answer) -> None:
+    """Carry everything from the pair into the answer; end with either, and then both ends are closed."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_close_when_left, answer, pair)
+        with contextlib.suppress(trio.ClosedResourceError):
+            while data := await pair.receive_some(PIECE_BYTES):
+                await answer.write(data)
+        nursery.cancel_scope.cancel()
+
+
+async def _close_when_left(answer: Answer, pair: trio.SocketStream) -> None:
+    await answer.wait_left()
+    await pair.aclose()
+
+
+class HttpStreamTransport:
+    """One client's frames: the first came with the request for the stream, the others come by its mailbox."""
+
+    def __init__(self, first: bytes, mailbox: Mailbox, outbound: WriterStream, codec: Codec) -> None:
+        self._first: bytes | None = first
+        self._mailbox = mailbox
+        self._outbound = outbound
+        self.codec = codec
+
+    async def receive(self) -> bytes:
+        """The next frame; PeerLeft when the stream is at its end."""
+        frame, self._first = self._first, None
+        if frame is None:
+            frame = await self._mailbox.get()
+        self._outbound.last_received = trio.current_time()
+        return frame
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say so by a `disconnect` push: a stream has no close codes (centrifuge's handler_http_stream.go)."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # then nobody hears it
+            self._outbound.send_message(self.codec.encode(Push(PushBody(disconnect=Disconnect(code, reason)))))
+
+
+def _socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+    """Where the core writes, and where that comes out."""
+    ours, theirs = trio.socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
+    return trio.SocketStream(ours), trio.SocketStream(theirs)
