@@ -11,6 +11,7 @@ from wsproto.utilities import LocalProtocolError
 
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
+from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms as SubscriberRooms
@@ -20,7 +21,7 @@ from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
 from framecast.door.head import RequestHead
-from framecast.door.origin import check_host, check_origin
+from framecast.door.origin import check_host, check_origin, check_page
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.upgrade import accept_websocket, offered_subprotocols
 from framecast.ingest.websocket import PushSockets
@@ -122,7 +123,8 @@ def build_check(settings: Settings) -> Callable[[RequestHead], None]:
     def check(head: RequestHead) -> None:
         if settings.server.dev:
             check_host(head)
-        check_origin(head, settings.live.allowed_origins)
+        ask = check_page if head.path in STREAMING_PATHS else check_origin
+        ask(head, settings.live.allowed_origins)
 
     return check
 

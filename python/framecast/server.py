@@ -26,9 +26,11 @@ from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
+from framecast.api.streaming import Streaming
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
+from framecast.client.http_stream import HttpStreams
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
 from framecast.door.asgi import AppRoom
@@ -127,13 +129,11 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     writer = StoreWriter(database, columns, settings.store)
     events = WriterEvents(fanout)
     stopping = trio.Event()
-    subscribers = SubscriberSockets(
-        gate if verifier is None else let_strangers_pass(gate),
-        _build_subscriber_rooms(settings, hub, verifier, stopping),
-        Roster(settings.live, stopping),
-        events,
-        settings.server,
-    )
+    visitors = gate if verifier is None else let_strangers_pass(gate)
+    subscriber_rooms = _build_subscriber_rooms(settings, hub, verifier, stopping)
+    roster = Roster(settings.live, stopping)
+    subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
+    streaming = Streaming(HttpStreams(subscriber_rooms, roster, events), visitors, settings.live).routes()
     intake = Intake(streams, gate, settings.push)
     push = HttpPush(intake)
     writes = InfluxWrites(intake)
@@ -142,7 +142,9 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
     app = AppRoom(
-        GateMiddleware(build_app(streams, registry, LatePush(push).serve, LateWrite(writes).serve), gate, check),
+        GateMiddleware(
+            build_app(streams, registry, streaming, LatePush(push).serve, LateWrite(writes).serve), gate, check
+        ),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )

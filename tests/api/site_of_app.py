@@ -50,7 +50,7 @@ async def site(
         registry.register(CoreCollector(world.fanout, world.hub, world.streams))
         intake = Intake(world.streams, gate, SETTINGS.push)
         late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
-        inner = build_app(world.streams, registry, push or late.serve, write.serve)
+        inner = build_app(world.streams, registry, (), push or late.serve, write.serve)
         app = GateMiddleware(inner, gate, build_check(SETTINGS))
         site = Site(world, app)
         async with site.client:

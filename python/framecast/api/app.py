@@ -1,6 +1,6 @@
 """The table of routes, and the gate in front of them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -15,6 +15,7 @@ from framecast.api import influx
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
+from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.api.streams import list_streams, show_stream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
@@ -29,6 +30,8 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /api/live/push/{stream}/{measurement}   JSON objects and data frames
   POST /api/v2/write  /write     the same from clients of InfluxDB
   GET  /api/live/ws              subscribers, Centrifuge protocol v2
+  GET  /api/live/sse             the same where no WebSocket comes through, or POST /api/live/http_stream;
+                                 their commands: POST /api/live/emulation
   GET  /api/live/list            the channels there are
   GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
@@ -43,8 +46,13 @@ async def welcome(request: Request) -> Response:
     return PlainTextResponse(WELCOME)
 
 
-def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute, write: PushRoute) -> ASGIApp:
-    """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection."""
+def build_app(
+    streams: StreamTable, registry: CollectorRegistry, streaming: Sequence[Route], push: PushRoute, write: PushRoute
+) -> ASGIApp:
+    """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection.
+
+    `streaming` are the subscribers' routes.
+    """
     app = Starlette(
         routes=[
             Route("/", welcome),
@@ -56,6 +64,7 @@ def build_app(streams: StreamTable, registry: CollectorRegistry, push: PushRoute
             Route("/api/live/streams", list_streams),
             Route("/api/live/streams/{stream:path}", show_stream),
             Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
+            *streaming,
             *(Route(path, write, methods=["POST"]) for path in DIALECTS),
             WebSocketRoute("/{path:path}", late_upgrade),
         ],
@@ -97,8 +106,8 @@ class GateMiddleware:
 
 
 def _asks_the_gate_itself(head: RequestHead) -> bool:
-    """A write: its token may be in the query, and its 401 has a shape of its own."""
-    return head.method == "POST" and head.path in DIALECTS
+    """A write: its token may be in the query, and its 401 has a shape of its own. A subscriber: see Streaming."""
+    return head.path in STREAMING_PATHS or (head.method == "POST" and head.path in DIALECTS)
 
 
 def _head_of(scope: Scope) -> RequestHead:

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-CONNECTIONS = Gauge("framecast_client_connections", "Subscribers' WebSockets that are open.")
+CONNECTIONS = Gauge("framecast_client_connections", "Subscribers that are connected, over whatever transport.")
 COMMANDS = Counter("framecast_client_commands", "Commands received.", ["method"])
 ERROR_REPLIES = Counter("framecast_client_error_replies", "Commands answered with an error.", ["code"])
 CLOSES = Counter(
@@ -14,4 +14,7 @@ RECOVERIES = Counter(
     "framecast_client_recoveries",
     "Subscriptions that asked for what they missed, by whether all of it was there.",
     ["outcome"],
+)
+WAITING_BYTES = Gauge(
+    "framecast_client_waiting_bytes", "Bytes of commands that came by requests of their own and are held just now."
 )

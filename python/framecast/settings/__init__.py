@@ -85,7 +85,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Live(Struct, frozen=True, forbid_unknown_fields=True):
-    """The subscribers' WebSocket, ``/api/live/ws``. Keys as in Grafana's ``[live]``."""
+    """Subscribers, over WebSockets and HTTP streams (docs/transports.md). Keys as in Grafana's ``[live]``."""
 
     max_connections: UnlimitedOrCount = 100
     """Subscribers at once; -1 is unlimited, 0 switches Live off."""
@@ -94,7 +94,11 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """Web pages of other origins that may connect: globs over scheme://host:port; `*` alone lets all in."""
 
     message_size_limit: Positive = MIB
-    """Bytes of one message from a client; more closes the connection with 1009."""
+    """Bytes of one message from a client; more closes a WebSocket with 1009 and is 413 in an HTTP request."""
+
+    waiting_bytes: Positive = 64 * MIB
+    """Commands held at once that came by HTTP requests, of all clients together; past it such a request is answered
+    503."""
 
     max_connections_per_user: UnlimitedOrCount = -1
     """Subscribers at once that are the same user, -1 is unlimited; one more is closed with 3504. Who has no name is

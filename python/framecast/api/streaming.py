@@ -1,0 +1,194 @@
+"""Live for whom no WebSocket comes through: server-sent events, HTTP streams, and the commands beside them.
+
+The forms are those of centrifuge (handler_sse.go, handler_http_stream.go, handler_emulation.go), as centrifuge-js
+speaks them. What is heard and said is the business of others: here are requests, their answers and their limits.
+"""
+
+from contextlib import aclosing
+
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from framecast.accounts.gate import Visitors
+from framecast.accounts.identity import Identity
+from framecast.api.cross_origin import CrossOrigin
+from framecast.client.http_stream import HttpStreams, Opening
+from framecast.client.metrics import WAITING_BYTES
+from framecast.door.outbound import Reading
+from framecast.errors import Refusal
+from framecast.ingest.held import ByteBudget, Held
+from framecast.protocol import json_codec
+from framecast.protocol.emulation import parse_json, parse_protobuf
+from framecast.protocol.messages import Command
+from framecast.settings import Live
+
+SSE_PATH = "/api/live/sse"
+HTTP_STREAM_PATH = "/api/live/http_stream"
+EMULATION_PATH = "/api/live/emulation"
+PATHS = frozenset({SSE_PATH, HTTP_STREAM_PATH, EMULATION_PATH})
+"""Where pages of allowed origins may come from elsewhere. Asked of all of them, and whatever the method
+(`routes.build_check`): who opens a stream takes a place, and hears."""
+
+CHANGING = frozenset({"publish", "rpc", "send"})
+"""Commands that a link on any page must not be able to give in its reader's name."""
+
+SSE_PREFIX = b"\r\n"
+"""An empty line, so that what waits for the body's first bytes goes on (centrifuge's handler_sse.go)."""
+
+HEADERS = {
+    "Cache-Control": "no-store, no-transform",  # a proxy that compressed the stream would hold it back
+    "X-Accel-Buffering": "no",
+}
+
+
+class OpenAnswer:
+    """An answer whose head is sent and whose end is not: a client hears by it."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+
+    async def write(self, data: bytes) -> None:
+        """Send the next bytes, waiting for the peer."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def wait_left(self) -> None:
+        """Return when the peer has left. The request's body must have been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+class StreamedAnswer(Response):
+    """An answer that goes on until the client or its session ends; chunked, since it has no length."""
+
+    def __init__(self, subscribers: HttpStreams, opening: Opening, *, media_type: str, prefix: bytes = b"") -> None:
+        super().__init__(headers=HEADERS, media_type=media_type)
+        del self.headers["content-length"]
+        self._subscribers = subscribers
+        self._opening = opening
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head, then what the client hears, then the end."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        answer = OpenAnswer(receive, send)
+        if self._prefix:
+            await answer.write(self._prefix)
+        await self._subscribers.serve(self._opening, answer)
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Streaming:
+    """The routes of the streams. The bodies that they hold, all together, are bounded by `live.waiting_bytes`.
+
+    They ask the gate themselves: strangers may come with a token in their first command, and what a browser asks before
+    a request (OPTIONS) never has one.
+    """
+
+    def __init__(self, subscribers: HttpStreams, visitors: Visitors, limits: Live) -> None:
+        self._subscribers = subscribers
+        self._visitors = visitors
+        self._limits = limits
+        self._waiting = ByteBudget(
+            limits.waiting_bytes,
+            full="too many clients' commands are waiting at once (live.waiting_bytes)",
+            gauge=WAITING_BYTES,
+        )
+
+    def routes(self) -> list[Route]:
+        """Which path leads to which of the methods below; pages of allowed origins may read what they answer."""
+        table = {
+            SSE_PATH: (self.sse, ["GET", "POST"]),
+            HTTP_STREAM_PATH: (self.http_stream, ["POST"]),
+            EMULATION_PATH: (self.emulation, ["POST"]),
+        }
+        return [
+            Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[Middleware(CrossOrigin)])
+            for path, (endpoint, methods) in table.items()
+        ]
+
+    async def sse(self, request: Request) -> Response:
+        """Server-sent events, JSON only. The first frame is in the query's `cf_connect`, or a POST's body."""
+        if request.method == "HEAD":
+            raise HTTPException(405, headers={"Allow": "GET, POST, OPTIONS"})
+        visitor = self._admit(request)
+        body = await self._read_first(request)
+        first = body if request.method == "POST" else _find_connect(request)
+        opening = Opening(visitor, _address(request), first, Reading("json", "sse"))
+        return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
+
+    async def http_stream(self, request: Request) -> Response:
+        """Lines of JSON, or Protobuf messages behind their lengths, as the request's body is one or the other."""
+        visitor = self._admit(request)
+        first = await self._read_first(request)
+        binary = _is_binary(request)
+        opening = Opening(visitor, _address(request), first, Reading("protobuf" if binary else "json", "stream"))
+        media_type = "application/octet-stream" if binary else "application/x-ndjson"
+        return StreamedAnswer(self._subscribers, opening, media_type=media_type)
+
+    async def emulation(self, request: Request) -> Response:
+        """A frame of commands for a session whose client hears by a stream: 204, 400, 404, 408, 413, 429 or 503."""
+        visitor = self._visit(request)
+        parse = parse_protobuf if _is_binary(request) else parse_json
+        with self._waiting.hold() as held:
+            body = await self._read(request, held)
+            try:
+                emulated = parse(body)
+            except ValueError as malformed:
+                raise Refusal(400, f"the request's body is {malformed}") from None
+            await self._subscribers.deliver(visitor, emulated)
+        return Response(status_code=204)
+
+    def _visit(self, request: Request) -> Identity | None:
+        authorization = request.headers.get("authorization")
+        return self._visitors(None if authorization is None else authorization.encode("latin-1"))
+
+    def _admit(self, request: Request) -> Identity | None:
+        """Who wants to listen. Refusal 401, or 503 while nobody is served."""
+        visitor = self._visit(request)
+        self._subscribers.check_open()
+        return visitor
+
+    async def _read_first(self, request: Request) -> bytes:
+        with self._waiting.hold() as held:
+            return await self._read(request, held)
+
+    async def _read(self, request: Request, held: Held) -> bytes:
+        """The whole body, counted in `held`. Refusal 413, 503, or 408 when it does not arrive."""
+        limit = self._limits.message_size_limit
+        body = bytearray()
+        try:
+            async with aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    held.grow(len(chunk))
+                    body += chunk
+                    if len(body) > limit:
+                        raise Refusal(413, f"the body is larger than {limit} bytes (live.message_size_limit)")
+        except ClientDisconnect:
+            raise Refusal(408, "the body did not arrive whole") from None
+        return bytes(body)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def _is_binary(request: Request) -> bool:
+    """Whether client and server speak Protobuf."""
+    kind: str = request.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower() == "application/octet-stream"
+
+
+def _find_connect(request: Request) -> bytes:
+    """The frame in the query of a GET; Refusal 400 when there is none, or one that changes something."""
+    frame = request.query_params.get("cf_connect")
+    if frame is None:
+        raise Refusal(400, 'the query has no cf_connect: the first frame of commands, {"id":1,"connect":{}} for one')
+    for item in json_codec.decode(frame):
+        if isinstance(item, Command) and item.method in CHANGING:
+            raise Refusal(400, f"cf_connect holds {item.method}: what changes something has to come by POST")
+    return frame.encode("utf-8", "surrogatepass")
