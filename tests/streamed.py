@@ -15,6 +15,7 @@ from end_to_end.wire import Answer, connect, request
 STREAM = "/api/live/http_stream"
 SSE = "/api/live/sse"
 EMULATION = "/api/live/emulation"
+UNI_SSE = "/api/live/uni_sse"
 CONNECT = '{"id":1,"connect":{}}'
 WAYS = [(STREAM, "POST"), (SSE, "POST"), (SSE, "GET")]
 READ_BYTES = 65_536

@@ -17,6 +17,7 @@ from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
 from framecast.api.cross_origin import CrossOrigin
 from framecast.client.http_stream import HttpStreams, Opening
+from framecast.client.listener import connect_frame
 from framecast.client.metrics import WAITING_BYTES
 from framecast.door.outbound import Reading
 from framecast.errors import Refusal
@@ -29,7 +30,8 @@ from framecast.settings import Live
 SSE_PATH = "/api/live/sse"
 HTTP_STREAM_PATH = "/api/live/http_stream"
 EMULATION_PATH = "/api/live/emulation"
-PATHS = frozenset({SSE_PATH, HTTP_STREAM_PATH, EMULATION_PATH})
+UNI_SSE_PATH = "/api/live/uni_sse"
+PATHS = frozenset({SSE_PATH, HTTP_STREAM_PATH, EMULATION_PATH, UNI_SSE_PATH})
 """Where pages of allowed origins may come from elsewhere. Asked of all of them, and whatever the method
 (`routes.build_check`): who opens a stream takes a place, and hears."""
 
@@ -105,6 +107,7 @@ class Streaming:
             SSE_PATH: (self.sse, ["GET", "POST"]),
             HTTP_STREAM_PATH: (self.http_stream, ["POST"]),
             EMULATION_PATH: (self.emulation, ["POST"]),
+            UNI_SSE_PATH: (self.uni_sse, ["GET"]),
         }
         return [
             Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[Middleware(CrossOrigin)])
@@ -113,12 +116,26 @@ class Streaming:
 
     async def sse(self, request: Request) -> Response:
         """Server-sent events, JSON only. The first frame is in the query's `cf_connect`, or a POST's body."""
-        if request.method == "HEAD":
-            raise HTTPException(405, headers={"Allow": "GET, POST, OPTIONS"})
+        _refuse_head(request, "GET, POST, OPTIONS")
         visitor = self._admit(request)
         body = await self._read_first(request)
         first = body if request.method == "POST" else _find_connect(request)
         opening = Opening(visitor, _address(request), first, Reading("json", "sse"))
+        return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
+
+    async def uni_sse(self, request: Request) -> Response:
+        """Server-sent events for one who only listens, to each `channel` of the query; `token` says who it is.
+
+        400, 403 or 404 for a channel that nobody could listen to.
+        """
+        _refuse_head(request, "GET, OPTIONS")
+        visitor = self._admit(request)
+        await self._read_first(request)
+        query = request.query_params
+        channels = tuple(dict.fromkeys(query.getlist("channel")))
+        self._subscribers.check_channels(channels, visitor)
+        reading = Reading("json", "sse", unidirectional=True)
+        opening = Opening(visitor, _address(request), connect_frame(query.get("token", "")), reading, channels)
         return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
 
     async def http_stream(self, request: Request) -> Response:
@@ -171,6 +188,12 @@ class Streaming:
         except ClientDisconnect:
             raise Refusal(408, "the body did not arrive whole") from None
         return bytes(body)
+
+
+def _refuse_head(request: Request, allowed: str) -> None:
+    """Starlette lets HEAD come wherever GET may. Nobody is served by it, and it must not take a place."""
+    if request.method == "HEAD":
+        raise HTTPException(405, headers={"Allow": allowed})
 
 
 def _address(request: Request) -> str:

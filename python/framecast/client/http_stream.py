@@ -7,14 +7,16 @@ too slow fills the pair and then its queue, and is cut.
 
 import contextlib
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
 from framecast.accounts.identity import Identity
-from framecast.client.connection import refuse, serve_subscriber
+from framecast.client.connection import NORMAL, refuse, serve_subscriber
 from framecast.client.emulation import EmulatedSessions, Mailbox
+from framecast.client.listener import check_channels
 from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms
 from framecast.client.roster import Roster
@@ -24,6 +26,7 @@ from framecast.protocol.codec import CODECS, Codec
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.emulation import EmulationRequest
 from framecast.protocol.messages import Disconnect, Push, PushBody
+from framecast.protocol.unidirectional import UnidirectionalCodec
 
 PAIR_BYTES = 65_536
 """What the pair may hold, about. It comes on top of `live.queue_bytes`, so it is as small as one good system call."""
@@ -57,6 +60,15 @@ class Opening:
 
     reading: Reading
 
+    listens_to: tuple[str, ...] | None = None
+    """The channels of one who only listens; None for one who speaks."""
+
+    @property
+    def codec(self) -> Codec:
+        """What is said in which form."""
+        codec = CODECS[self.reading.protocol]
+        return UnidirectionalCodec(codec) if self.reading.unidirectional else codec
+
 
 class HttpStreams:
     """Serves subscribers over HTTP streams and takes the commands that they send beside them. One for the server."""
@@ -70,6 +82,10 @@ class HttpStreams:
     def check_open(self) -> None:
         """Refusal 503 while Live is switched off or ending: to be asked before the answer begins."""
         self._roster.check_open()
+
+    def check_channels(self, channels: Sequence[str], visitor: Identity | None) -> None:
+        """Refusal 400, 403 or 404 for channels that nobody could listen to, as above."""
+        check_channels(channels, visitor, self._rooms)
 
     async def deliver(self, sender: Identity | None, request: EmulationRequest) -> None:
         """Hand a frame of commands to its session. Refusal 404 or 429."""
@@ -103,7 +119,7 @@ class HttpStreams:
         """The session, or the word that there is none to be had. Whatever is said still goes out."""
         try:
             with self._sessions.open(opening.visitor) as mailbox, self._roster.place(opening.address) as place:
-                transport = HttpStreamTransport(opening.first, mailbox, outbound, CODECS[opening.reading.protocol])
+                transport = HttpStreamTransport(opening.first, mailbox, outbound, opening.codec)
                 if place is None:
                     full = CloseCode.CONNECTION_LIMIT
                     await refuse(transport, full.code, full.reason, seconds=self._rooms.settings.close_seconds)
@@ -114,7 +130,8 @@ class HttpStreams:
                     codec=transport.codec,
                     place=place,
                     visitor=opening.visitor,
-                    emulated=mailbox.address,
+                    emulated=mailbox.address if opening.listens_to is None else None,
+                    listens_to=opening.listens_to,
                 )
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_await_end, outbound, mailbox)
@@ -165,7 +182,12 @@ class HttpStreamTransport:
         return frame
 
     async def close(self, code: int, reason: str) -> None:
-        """Say so by a `disconnect` push: a stream has no close codes (centrifuge's handler_http_stream.go)."""
+        """Say so by a `disconnect` push: a stream has no close codes (centrifuge's handler_http_stream.go).
+
+        Who was refused knows it already, and gets no second word.
+        """
+        if code == NORMAL:
+            return
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # then nobody hears it
             self._outbound.send_message(self.codec.encode(Push(PushBody(disconnect=Disconnect(code, reason)))))
 
