@@ -24,6 +24,15 @@ EXIT_SECONDS = 10.0
 Happening = dict[str, Any]
 
 
+class Refused(Exception):  # noqa: N818 - it is what an answer says, not a mistake of the program
+    """A call was answered with an error; `code` is None when it was the SDK itself that gave up."""
+
+    def __init__(self, code: int | None, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
 class Program:
     """A running client program. What it tells is kept in `events`, in order."""
 
@@ -31,6 +40,7 @@ class Program:
         self.events: list[Happening] = []
         self._process = process
         self._taken: set[int] = set()
+        self._asked = 0
         self._news = trio.Condition()
         self._ended = False
 
@@ -38,6 +48,16 @@ class Program:
         """Give one command."""
         assert self._process.stdin is not None
         await self._process.stdin.send_all(json.dumps({"do": what, **arguments}).encode() + b"\n")
+
+    async def ask(self, what: str, **arguments: object) -> Happening:
+        """Give a command that is answered; what the answer holds. Refused when it is an error."""
+        self._asked += 1
+        number = self._asked
+        await self.do(what, number=number, **arguments)
+        answer = await self.wait_for("answer", number=number)
+        if "code" in answer:
+            raise Refused(answer["code"], answer["message"])
+        return answer
 
     async def wait_for(self, event: str, **wanted: object) -> Happening:
         """The first event of this kind that fits and was not handed out before; waits until it comes."""
@@ -124,8 +144,8 @@ async def run_program(command: tuple[str, ...], *arguments: str) -> AsyncIterato
 
 @asynccontextmanager
 async def python_subscriber(url: str) -> AsyncIterator[Program]:
-    """centrifuge-python, connected."""
-    async with run_program(PYTHON_SUBSCRIBER, url) as program:
+    """centrifuge-python, connected; it tells numbers as the server wrote them."""
+    async with run_program(PYTHON_SUBSCRIBER, url, json.dumps({"exact_numbers": True})) as program:
         await program.do("connect")
         await program.wait_for("connected")
         yield program

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from end_to_end.conftest import ServerStarter
-from end_to_end.programs import python_subscriber
+from end_to_end.programs import Refused, python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import connect
 
@@ -100,8 +100,8 @@ async def test_a_refused_channel_leaves_the_connection(server: RunningServer, ch
 async def test_publishing_to_a_stream_is_refused(server: RunningServer, stream: str) -> None:
     with trio.fail_after(20):
         async with python_subscriber(server.subscribe_url) as program:
-            await program.do("publish", channel=f"stream/{stream}/m", data={"x": 1})
-            assert (await program.wait_for("publish_failed"))["code"] == 403
+            with pytest.raises(Refused, match="403"):
+                await program.ask("publish", channel=f"stream/{stream}/m", data={"x": 1})
 
 
 async def test_it_comes_back_after_a_restart(start_server: ServerStarter, stream: str) -> None:
