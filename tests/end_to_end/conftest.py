@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from end_to_end.sdk_programs import SdkPrograms
 from end_to_end.server import RunningServer, running_server
 
 ServerStarter = Callable[..., RunningServer]
@@ -45,3 +46,9 @@ def start_server(tmp_path: Path) -> Iterator[ServerStarter]:
 def stream(request: pytest.FixtureRequest) -> str:
     """A stream id that no other test uses."""
     return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
+
+
+@pytest.fixture(scope="session")
+def sdk_programs(tmp_path_factory: pytest.TempPathFactory) -> SdkPrograms:
+    """The client programs around the SDKs."""
+    return SdkPrograms(tmp_path_factory.mktemp("sdk-programs"))

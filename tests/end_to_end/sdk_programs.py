@@ -1,0 +1,102 @@
+"""The published SDKs as programs with one vocabulary: JavaScript, Python and Go, each in JSON and in Protobuf.
+
+Options: ``protocol`` ("json", "protobuf"), ``token``, ``tokens`` (handed out one after another when the SDK wants one,
+each time with an event ``token_wanted``; then the user is no longer authorized), ``data`` (of the connect command);
+JavaScript also ``transport`` ("websocket", "http_stream", "sse") and ``emulation`` (a URL).
+
+Commands: ``connect``, ``disconnect``, ``subscribe`` (channel; the first time also data, token, tokens, recoverable,
+positioned, join_leave, delta "fossil", since {offset, epoch}), ``unsubscribe`` (channel). And those that are answered
+(`Program.ask`), about a channel with ``by="subscription"`` through its subscription: ``publish`` (data),
+``publish_all`` (a list of data, in that order), ``history`` (limit, since, reverse), ``presence``, ``presence_stats``;
+``rpc`` (method, data), ``send`` (data; centrifuge-python has none).
+
+Events: ``connecting`` and ``disconnected`` (code, reason), ``connected`` (client, data), ``message`` (data), ``error``
+(code, message, channel if of a subscription); with a channel each ``subscribing`` and ``unsubscribed`` (code, reason),
+``subscribed`` (data, returned, recovered, recoverable, positioned, position), ``publication`` (data, offset, info),
+``join`` and ``leave`` (info); of server-side subscriptions ``server_subscribing``, ``server_subscribed``,
+``server_unsubscribed``, ``server_publication``, ``server_join``, ``server_leave``. An answer has what was asked for:
+publications, offset and epoch; clients; clients and users; data.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from end_to_end.programs import JAVASCRIPT_SUBSCRIBER, PYTHON_SUBSCRIBER, Program, run_program
+
+GO_SOURCES = Path(__file__).parent / "go"
+BUILD_SECONDS = 300.0
+"""Of the Go program, with nothing cached, on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """An SDK and the wire it speaks."""
+
+    language: Literal["javascript", "python", "go"]
+    protocol: Literal["json", "protobuf"]
+    transport: Literal["websocket", "http_stream", "sse"] = "websocket"
+
+    def __str__(self) -> str:
+        parts = (self.language, self.protocol, self.transport)
+        return "-".join(part for part in parts if part != "websocket")
+
+
+EVERY_SDK = [
+    Sdk("javascript", "json"),
+    Sdk("javascript", "protobuf"),
+    Sdk("python", "json"),
+    Sdk("python", "protobuf"),
+    Sdk("go", "json"),
+    Sdk("go", "protobuf"),
+]
+
+
+class SdkPrograms:
+    """Runs the client programs; the Go one is built into `folder` when it is first wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _go_subscriber(self) -> str:
+        go = shutil.which("go", path=f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+        assert go, "there is no Go: `make test-python` gets one into .venv"
+        program = self._folder / "go-subscriber"
+        subprocess.run(
+            [go, "build", "-mod=readonly", "-o", str(program), "."],
+            cwd=GO_SOURCES,
+            timeout=BUILD_SECONDS,
+            check=True,
+        )
+        return str(program)
+
+    def _command(self, language: str) -> tuple[str, ...]:
+        if language == "go":
+            return (self._go_subscriber,)
+        return JAVASCRIPT_SUBSCRIBER if language == "javascript" else PYTHON_SUBSCRIBER
+
+    @asynccontextmanager
+    async def begun(self, sdk: Sdk, address: str, **options: object) -> AsyncIterator[Program]:
+        """A client of the server at `address` (HOST:PORT) that is not told to connect yet."""
+        live = f"{address}/api/live"
+        url = f"ws://{live}/ws" if sdk.transport == "websocket" else f"http://{live}/{sdk.transport}"
+        wire = {"protocol": sdk.protocol, "transport": sdk.transport, "emulation": f"http://{live}/emulation"}
+        async with run_program(self._command(sdk.language), url, json.dumps(wire | options)) as program:
+            yield program
+
+    @asynccontextmanager
+    async def connected(self, sdk: Sdk, address: str, **options: object) -> AsyncIterator[Program]:
+        """A client that is connected."""
+        async with self.begun(sdk, address, **options) as program:
+            await program.do("connect")
+            await program.wait_for("connected")
+            yield program
