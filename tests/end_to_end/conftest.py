@@ -1,5 +1,6 @@
 """Servers for the end-to-end tests: one shared by most, others for tests that stop, starve or limit theirs."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -44,8 +45,9 @@ def start_server(tmp_path: Path) -> Iterator[ServerStarter]:
 
 @pytest.fixture
 def stream(request: pytest.FixtureRequest) -> str:
-    """A stream id that no other test uses."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
+    """A stream id that no other test uses: long names of tests differ at their ends."""
+    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:50] + f"-{digest}"
 
 
 @pytest.fixture(scope="session")
