@@ -10,32 +10,13 @@ import trio
 
 from end_to_end.conftest import ServerStarter
 from end_to_end.cutting import CuttingProxy, cutting_proxy
+from end_to_end.numbered import numbers_of, push_numbers, wait_for_number
 from end_to_end.programs import Program, javascript_subscriber, python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import Connection, connect
 
 SDK = Callable[[str], AbstractAsyncContextManager[Program]]
 SDKS = pytest.mark.parametrize("sdk", [javascript_subscriber, python_subscriber], ids=["javascript", "python"])
-
-
-def numbers_of(program: Program, channel: str) -> list[int]:
-    """The rows of every subscribe reply and publication, in the order in which they came."""
-    numbers: list[int] = []
-    for event in program.events:
-        if event["event"] in {"subscribed", "publication"} and event.get("channel") == channel:
-            data = (event.get("data") or {}).get("data")
-            numbers += [int(value) for value in data["values"][2]] if data else []
-    return numbers
-
-
-async def push_numbers(pushing: Connection, stream: str, numbers: range) -> None:
-    for number in numbers:
-        await pushing.push(stream, b"m n=%di %d000000" % (number, number))
-
-
-async def wait_for_number(program: Program, channel: str, number: int) -> None:
-    while number not in numbers_of(program, channel)[-3:]:
-        await program.wait_for_news()
 
 
 @SDKS
