@@ -1,4 +1,4 @@
-"""A TCP proxy that loses connections: between a client and a server, at any byte."""
+"""A TCP proxy that loses connections, at any byte, or stops reading them; and counts what the server sends."""
 
 import socket
 import struct
@@ -10,6 +10,10 @@ import trio
 ABORT = struct.pack("ii", 1, 0)
 
 
+STALLED_READ_BYTES = 16 * 1024
+"""What the kernel may hold for a proxy that stops reading: little, so that it is the server that has to."""
+
+
 class CuttingProxy:
     """Forwards to `target` (HOST:PORT, may be changed) until it is told to cut."""
 
@@ -17,6 +21,10 @@ class CuttingProxy:
         self.target = target
         self.address = ""
         self.cuts = 0
+        self.received_bytes = 0
+        """What servers have sent so far."""
+        self._flowing = trio.Event()
+        self._flowing.set()
         self._allowed: int | None = None
         self._open: set[trio.SocketStream] = set()
 
@@ -31,6 +39,16 @@ class CuttingProxy:
     def cut_after(self, sent_bytes: int) -> None:
         """Cut when the server has sent so many more bytes, wherever in a message that is."""
         self._allowed = sent_bytes
+
+    def stall(self) -> None:
+        """Read nothing more from servers until `resume`."""
+        self._flowing = trio.Event()
+        for stream in self._open:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_READ_BYTES)
+
+    def resume(self) -> None:
+        """Read on where `stall` stopped."""
+        self._flowing.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -57,6 +75,9 @@ class CuttingProxy:
     async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, from_server: bool) -> None:
         try:
             async for data in source:
+                if from_server:
+                    self.received_bytes += len(data)
+                    await self._flowing.wait()
                 if from_server and self._allowed is not None:
                     allowed, self._allowed = data[: self._allowed], self._allowed - len(data)
                     await sink.send_all(allowed)
