@@ -103,6 +103,12 @@ def test_golden_server_messages_are_written_field_by_field(sample: dict[str, Any
         b'{"id":5,"subscribe":{"channel":"a","offset":-1}}',
         b'{"id":5,"subscribe":{"channel":"a","offset":9007199254740992}}',
         b'{"id":5,"subscribe":{"channel":"a","offset":1.5}}',
+        b'{"id":5,"subscribe":{"channel":"a","type":2147483648}}',
+        b'{"id":5,"subscribe":{"channel":"a","flag":9223372036854775808}}',
+        b'{"id":5,"connect":{"flag":-9223372036854775809}}',
+        b'{"id":5,"history":{"channel":"a","limit":2147483648}}',
+        b'{"id":5,"history":{"channel":"a","limit":-2147483649}}',
+        b'{"id":5,"history":{"channel":"a","limit":' + b"9" * 4_000 + b"}}",
         b'{"id":"5","subscribe":{"channel":"a"}}',
         b'{"id":4294967296,"subscribe":{"channel":"a"}}',
         b'{"id":-1,"subscribe":{"channel":"a"}}',
@@ -149,6 +155,13 @@ def test_an_empty_line_stands_only_at_the_very_end() -> None:
     assert methods_of("\n{}") == ["3501"]
     assert methods_of("{}\n\n{}") == ["pong", "3501"]
     assert methods_of("{}\r\n{}\r\n") == ["pong", "pong"]
+
+
+def test_numbers_reach_to_the_ends_of_their_fields() -> None:
+    assert methods_of('{"id":4294967295,"history":{"channel":"a","limit":2147483647}}') == ["history"]
+    assert methods_of('{"id":1,"history":{"channel":"a","limit":-2147483648}}') == ["history"]
+    request = subscribe_of('{"id":1,"subscribe":{"channel":"a","flag":-9223372036854775808,"type":-2147483648}}')
+    assert (request.flag, request.type) == (-(2**63), -(2**31))
 
 
 def test_unknown_and_repeated_keys_are_ignored() -> None:

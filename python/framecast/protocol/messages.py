@@ -19,6 +19,10 @@ Id = Annotated[int, Meta(ge=0, lt=2**32)]
 Offset = Annotated[int, Meta(ge=0, lt=2**53)]
 """JavaScript holds larger ones inexactly, so no server can have sent one."""
 
+Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""As wide as the schema has them, in JSON too: nothing behind the codecs is made for larger ones."""
+
 
 class Request(Struct, frozen=True):
     """One command's own part."""
@@ -38,8 +42,8 @@ class SubscribeRequest(Request, frozen=True):
     join_leave: bool | None = None
     delta: str | None = None
     tf: Raw = Raw()
-    flag: int | None = None
-    type: int | None = None
+    flag: Int64 | None = None
+    type: Int32 | None = None
 
 
 class ConnectRequest(Request, frozen=True):
@@ -51,7 +55,7 @@ class ConnectRequest(Request, frozen=True):
     version: str | None = None
     headers: dict[str, str] | None = None
     subs: dict[str, SubscribeRequest] | None = None
-    flag: int | None = None
+    flag: Int64 | None = None
 
 
 class PingRequest(Request, frozen=True):
@@ -94,7 +98,7 @@ class HistoryRequest(Request, frozen=True):
     """Read a channel's history."""
 
     channel: str | None = None
-    limit: int | None = None
+    limit: Int32 | None = None
     since: StreamPosition | None = None
     reverse: bool | None = None
 
