@@ -1,7 +1,7 @@
 """What becomes of each command beyond subscribing to a plain channel: presence, pages, tokens, ends from the server."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, TypeVar
@@ -38,6 +38,8 @@ class Scripted:
     people: dict[str, Admission | Exception] = field(default_factory=dict)
     grants: dict[str, Grant | Exception] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    meanwhile: Callable[[], object] = field(default=lambda: None)
+    """What happens while the token of a subscription is looked at."""
 
     async def connect(self, visitor: Identity | None, token: str) -> Admission:
         return _find(self.people, token) if token else Admission(ALICE, b'{"n":1}')
@@ -47,6 +49,7 @@ class Scripted:
 
     async def subscription(self, admission: Admission, *, channel: str, client: str, token: str) -> Grant:
         self.asked.append((channel, client))
+        self.meanwhile()
         return _find(self.grants, token) if token else accounts.NOTHING
 
 
@@ -315,6 +318,20 @@ def test_only_what_runs_out_can_be_refreshed() -> None:
     assert talk.refused(sub_refresh={"channel": "stream/a/b"}) == (107, False)
     assert talk.refused(sub_refresh={"channel": "stream/a/c", "token": "t"}) == (103, False)
     talk.expect_end(CloseCode.BAD_REQUEST, sub_refresh={"channel": "stream/a/b", "token": "t"})
+
+
+def test_a_subscription_that_ends_while_its_token_is_looked_at_stays_ended() -> None:
+    talk = Talk()
+    talk.tokens.grants["t"] = Grant(lasts_until=UNIX_SECONDS + 10)
+    talk.connect()
+    talk.subscribe(token="t")
+    talk.tokens.meanwhile = lambda: talk.hub.end(1, A_B, UnsubscribeCode.INSUFFICIENT_STATE)
+    ended, refused = talk.say(sub_refresh={"channel": "stream/a/b", "token": "t"})
+    assert ended["push"]["unsubscribe"]["code"] == 2500
+    assert refused["error"]["code"] == 103
+    assert not talk.session.subscriptions
+    talk.tokens.meanwhile = lambda: None
+    assert talk.subscribe() == SUBSCRIBED
 
 
 def test_a_subscription_is_refused_for_its_token() -> None:

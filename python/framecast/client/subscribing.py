@@ -87,11 +87,14 @@ class Subscribing:
         self._hub.announce_join(member.connection, address)
 
     async def refresh(self, action: RefreshSubscription) -> None:
-        """Carry out the command: the subscription lasts as long as its new token says."""
+        """Carry out the command: the subscription lasts as long as its new token says. Refusal 103 when it is over."""
         member = self._member
         grant = await self._rooms.admissions.subscription(
             member.admitted, channel=action.channel, client=self._session.client, token=action.token
         )
+        if action.address not in self._session.subscriptions:
+            # It ended while its token was looked at, and the client was told so.
+            raise ErrorCode.PERMISSION_DENIED.refusal()
         ttl_seconds = member.seconds_until(grant.lasts_until)
         subscription = Subscription(action.channel, member.deadline(ttl_seconds), chan_info=grant.info)
         self._session.subscribed(action.address, subscription)
