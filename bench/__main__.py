@@ -2,5 +2,5 @@
 
 import runpy
 
-for name in ("bench.ingest", "bench.fanout"):
+for name in ("bench.ingest", "bench.fanout", "bench.recovery"):
     runpy.run_module(name, run_name="__main__")
