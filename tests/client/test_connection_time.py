@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from client.test_commands import ALICE, Scripted
+from client.talk import ALICE, Scripted
 from client.test_connection import open_world
 from client.world import UNIX_SECONDS, Wishes
 from framecast.accounts.admission import Admission, Grant
