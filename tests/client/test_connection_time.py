@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from client.talk import ALICE, Scripted
-from client.test_connection import open_world
+from client.wired import open_world
 from client.world import UNIX_SECONDS, Wishes
 from framecast.accounts.admission import Admission, Grant
 from framecast.client.pace import Pace

@@ -1,0 +1,176 @@
+"""A real WebSocket client against `serve_subscriber`, over streams in memory and on a clock that jumps.
+
+All bytes of the server, trio-websocket's own included, go through one FIFO, as on a real connection.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+import trio.testing
+from prometheus_client import REGISTRY
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
+
+from client.world import MemoryHub, MemoryScopes, Wishes, build_rooms, read_line
+from framecast.accounts.identity import DEVELOPER
+from framecast.client.connection import serve_subscriber
+from framecast.client.newcomer import Newcomer
+from framecast.client.roster import Roster
+from framecast.client.websocket import WebSocketTransport
+from framecast.settings import Live
+
+CONNECT = '{"id":1,"connect":{}}'
+SETTINGS = Live(ping_seconds=25, pong_seconds=10.0, connect_seconds=15.0, close_seconds=5.0, message_size_limit=10_000)
+
+
+async def _open_client(nursery: trio.Nursery, stream: Any) -> WebSocketConnection:
+    return await wrap_client_stream(nursery, stream, "localhost", "/api/live/ws")
+
+
+class FifoStream(trio.abc.Stream):
+    """The server's end: sending only queues, one task writes. It is the connection's outbox too."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.connection = 1
+        self.last_received = 0.0
+        self.alive = True
+        self.overflowed = False
+        self.stalled = False
+        self.queued_bytes = 0
+        self.closed = trio.Event()
+        self._stream = stream
+        self._queue: deque[bytes] = deque()
+        self._more = trio.Event()
+
+    async def write(self) -> None:
+        """The writer; ends when the stream is closed and the queue is empty."""
+        while self._queue or not self.closed.is_set():
+            if self._queue:
+                await self._stream.send_all(self._queue.popleft())
+            else:
+                await self._more.wait()
+                self._more = trio.Event()
+        await self._stream.aclose()
+
+    def _put(self, data: bytes) -> bool:
+        if self.closed.is_set() or not self.alive:
+            return False
+        self._queue.append(data)
+        self._more.set()
+        return True
+
+    def send_message(self, payload: bytes) -> None:
+        size = len(payload)
+        head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
+        if not self._put(head + payload):
+            raise trio.BrokenResourceError
+
+    async def send_all(self, data: Any) -> None:
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        if not self._put(bytes(data)):
+            raise trio.BrokenResourceError
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._stream.receive_some(max_bytes)
+        self.last_received = trio.current_time()
+        return data
+
+    async def aclose(self) -> None:
+        self.closed.set()
+        self._more.set()
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+
+
+@dataclass
+class World:
+    """One client, one server, and what a test wants to turn."""
+
+    client: WebSocketConnection
+    server: WebSocketConnection
+    outbox: FifoStream
+    hub: MemoryHub
+    scopes: MemoryScopes
+    stopping: trio.Event
+    roster: Roster
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
+
+    async def say(self, *lines: str) -> None:
+        await self.client.send_message("\n".join(lines))
+
+    async def next_line(self) -> Any:
+        """The next thing the server says that is no ping; pings are answered."""
+        while True:
+            line = read_line(await self.client.get_message())
+            if line:
+                return line
+            await self.client.send_message("{}")
+
+    async def ask(self, line: str) -> Any:
+        await self.say(line)
+        return await self.next_line()
+
+    async def connect(self) -> None:
+        assert "connect" in await self.ask(CONNECT)
+
+    async def wait_closed(self) -> tuple[int, str | None]:
+        """The code and reason the server closes with; anything it says before is ignored."""
+        try:
+            while True:
+                await self.client.get_message()
+        except ConnectionClosed as closed:
+            assert closed.reason is not None
+            return closed.reason.code, closed.reason.reason
+
+
+@asynccontextmanager
+async def open_world(
+    settings: Live = SETTINGS, *, wishes: Wishes | None = None, serving: bool = True
+) -> AsyncIterator[World]:
+    wishes = wishes or Wishes(settings)
+    with trio.fail_after(3_600):
+        async with trio.open_nursery() as nursery:
+            client_end, server_end = trio.testing.memory_stream_pair()
+            outbox = FifoStream(server_end)
+            nursery.start_soon(outbox.write)
+            accepted: list[WebSocketConnection] = []
+
+            async def accept() -> None:
+                request = await wrap_server_stream(nursery, outbox, max_message_size=wishes.settings.message_size_limit)
+                accepted.append(await request.accept())
+
+            async with trio.open_nursery() as handshake:
+                handshake.start_soon(accept)
+                client = await _open_client(nursery, client_end)
+            hub = MemoryHub({1: outbox.send_message})
+            stopping = trio.Event()
+            roster = Roster(wishes.settings, stopping)
+            world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), stopping, roster)
+            rooms = build_rooms(wishes, hub, world.scopes, world.stopping)
+
+            async def serve() -> None:
+                with world.scope:
+                    transport = WebSocketTransport(world.server)
+                    with world.roster.place("203.0.113.7") as place:
+                        assert place is not None
+                        newcomer = Newcomer(
+                            transport=transport, outbox=outbox, codec=wishes.codec, place=place, visitor=DEVELOPER
+                        )
+                        await serve_subscriber(newcomer, rooms)
+                world.ended.set()
+                await outbox.aclose()
+
+            if serving:
+                nursery.start_soon(serve)
+            yield world
+            nursery.cancel_scope.cancel()
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"framecast_client_{name}", labels) or 0.0
