@@ -60,7 +60,7 @@ async def test_who_takes_nothing_for_too_long_gets_all_that_it_missed(
         f"history.bytes={16 * MIB}",
     )
     pushes = 7 * MIB // TEXT_BYTES
-    await flood_and_return(server, sdk_programs, stream, pushes, code=3009, complete=True)
+    await check_they_return(server, sdk_programs, stream, pushes, code=3009, complete=True)
 
 
 async def test_whose_queue_overflows_gets_all_that_is_left(
@@ -74,10 +74,10 @@ async def test_whose_queue_overflows_gets_all_that_is_left(
         f"streams.packet_bytes={MIB // 2}",
     )
     pushes = 8 * MIB // TEXT_BYTES
-    await flood_and_return(server, sdk_programs, stream, pushes, code=3008, complete=False)
+    await check_they_return(server, sdk_programs, stream, pushes, code=3008, complete=False)
 
 
-async def flood_and_return(
+async def check_they_return(
     server: RunningServer, sdk_programs: SdkPrograms, stream: str, pushes: int, *, code: int, complete: bool
 ) -> None:
     with trio.fail_after(60):
