@@ -50,7 +50,7 @@ class Sdk:
         return "-".join(part for part in parts if part != "websocket")
 
 
-EVERY_SDK = [
+WEBSOCKET_SDKS = [
     Sdk("javascript", "json"),
     Sdk("javascript", "protobuf"),
     Sdk("python", "json"),
@@ -58,6 +58,12 @@ EVERY_SDK = [
     Sdk("go", "json"),
     Sdk("go", "protobuf"),
 ]
+EMULATION_SDKS = [
+    Sdk("javascript", "json", "http_stream"),
+    Sdk("javascript", "protobuf", "http_stream"),
+    Sdk("javascript", "json", "sse"),
+]
+EVERY_SDK = [*WEBSOCKET_SDKS, *EMULATION_SDKS]
 
 
 class SdkPrograms:
