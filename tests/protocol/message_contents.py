@@ -1,7 +1,8 @@
 """What messages may hold, as plain values: drawn at random, written and read in both forms without our codecs."""
 
 import json
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from google.protobuf.descriptor import Descriptor
@@ -46,8 +47,9 @@ def contents(kind: type[Struct], *, defaults: bool = True) -> st.SearchStrategy[
 
 def values(name: str, kind: Any, *, defaults: bool) -> st.SearchStrategy[Any]:
     """Values of one field."""
-    if get_args(kind) and type(None) in get_args(kind):
-        [kind] = [part for part in get_args(kind) if part is not type(None)]
+    if get_origin(kind) in {UnionType, Union}:
+        # What is encoded already says the same in another way.
+        [kind] = [part for part in get_args(kind) if part not in (type(None), Raw)]
     if isinstance(kind, type) and issubclass(kind, Struct):
         return contents(kind, defaults=defaults)
     if kind is Raw:

@@ -18,7 +18,7 @@ from framecast.channels.broker import Position
 from framecast.channels.options import override
 from framecast.errors import Refusal
 from framecast.scopes import window
-from framecast.scopes.stream import LONG_PAST_BYTES
+from framecast.scopes.turns import LONG_PAST_BYTES
 from framecast.settings import History, Push, Streams
 from live_world import Received, World, live_world, stream_address
 

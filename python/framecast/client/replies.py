@@ -23,15 +23,15 @@ def subscribe_result(
     returning: Position | None,
     *,
     data: Raw,
+    publications: tuple[Publication, ...] | Raw,
     delta: bool,
-    quoted: bool,
     ttl_seconds: float | None,
 ) -> SubscribeResult:
     """What a subscription begins with.
 
     To a client that gets all it missed, the offset is the one it asked from: it walks up by the publications
-    (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it). `quoted`: payloads
-    are strings, as a JSON client with deltas expects.
+    (centrifuge's client.go; the SDKs take the reply's offset first and the publications after it). `publications` are
+    `beginning.missed`.
     """
     position = beginning.position
     stands_at = returning if returning is not None and beginning.recovered else position
@@ -43,7 +43,7 @@ def subscribe_result(
         positioned=beginning.recoverable,
         epoch=position.epoch if beginning.recoverable else "",
         offset=stands_at.offset if beginning.recoverable else 0,
-        publications=tuple(publication(kept, quoted=quoted) for kept in beginning.missed),
+        publications=publications,
         recovered=beginning.recovered,
         was_recovering=returning is not None,
         delta=delta,
@@ -56,7 +56,7 @@ def history_result(page: list[Kept], position: Position) -> HistoryResult:
 
 
 def publication(kept: Kept, *, quoted: bool = False) -> Publication:
-    """A publication of the past as clients see it."""
+    """A publication of the past as clients see it. `quoted`: `data` is a string, as JSON clients with deltas expect."""
     data = msgspec.json.encode(kept.data.decode()) if quoted else kept.data
     info = None if kept.info is None else client_info(kept.info)
     return Publication(data=Raw(data), info=info, offset=kept.offset)

@@ -14,6 +14,7 @@ from framecast.channels.beginning import Begin
 from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import Kept
+from framecast.client.missed import MissedPublications
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.settings import ChannelOptions, Live
 
@@ -161,6 +162,9 @@ class Rooms:
 
     methods: Mapping[str, Method] = field(default_factory=dict)
     """What clients may call, by name."""
+
+    missed: MissedPublications = field(default_factory=MissedPublications)
+    """What was encoded for one returning client and may be wanted by the next."""
 
     unix_seconds: Callable[[], float] = time.time
     """The clock that tokens are held against."""

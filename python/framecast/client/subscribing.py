@@ -244,13 +244,21 @@ class Subscribing:
     def _result(self, prepared: Prepared, beginning: Beginning, ttl_seconds: float | None) -> SubscribeResult:
         if prepared.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
+        codec = self._member.newcomer.codec
         delta = prepared.delta and prepared.options.delta
+        publications = self._rooms.missed.encode(
+            beginning.missed,
+            codec,
+            address=prepared.address,
+            epoch=beginning.position.epoch,
+            quoted=delta and not codec.BINARY,
+        )
         return subscribe_result(
             beginning,
             prepared.returning,
             data=_data(beginning, prepared.grant),
+            publications=publications,
             delta=delta,
-            quoted=delta and not self._member.newcomer.codec.BINARY,
             ttl_seconds=ttl_seconds,
         )
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from framecast.errors import PeerError
 from framecast.protocol import json_codec, protobuf_codec
-from framecast.protocol.messages import Command, Ping, Pong, Push, PushBody, Reply
+from framecast.protocol.messages import Command, Ping, Pong, Publication, Push, PushBody, Reply
 
 
 class Codec(Protocol):
@@ -30,6 +30,9 @@ class Codec(Protocol):
 
     def encode_push(self, push: PushBody) -> bytes:
         """Write one push as clients of unidirectional transports get it; an empty one is a ping."""
+
+    def encode_publications(self, publications: Sequence[Publication]) -> bytes:
+        """Write the publications of a subscribe result apart from it, for any number of results."""
 
     def publishable(self, data: Raw) -> bytes:
         """The payload of a command that came in this form, fit for subscribers of any. Refusal 107 when it is not."""

@@ -1,13 +1,13 @@
 """The protocol's JSON form: one object per line, any number of lines per WebSocket message, both ways."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Raw
 
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
-from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, PushBody, Reply, read_command
+from framecast.protocol.messages import Command, Envelope, Ping, Pong, Publication, Push, PushBody, Reply, read_command
 from framecast.protocol.payload import without_line_breaks
 
 NAME = "json"
@@ -62,6 +62,11 @@ def encode(*messages: Reply | Push | Ping) -> bytes:
 def encode_push(push: PushBody) -> bytes:
     """Write one push as clients of unidirectional transports get it: bare, without a line break at the end."""
     return without_line_breaks(_encoder.encode(push))
+
+
+def encode_publications(publications: Sequence[Publication]) -> bytes:
+    """Write the publications of a subscribe result, for any number of results."""
+    return without_line_breaks(_encoder.encode(publications))
 
 
 def publishable(data: Raw) -> bytes:

@@ -227,14 +227,17 @@ class Publication(Struct, frozen=True, omit_defaults=True):
 
 
 class SubscribeResult(Struct, frozen=True, omit_defaults=True):
-    """A granted subscription. All fields may be missing, the object itself may not."""
+    """A granted subscription. All fields may be missing, the object itself may not.
+
+    `publications` may be what a codec's `encode_publications` made for that codec.
+    """
 
     data: Raw = NO_DATA
     expires: bool = False
     ttl: int = 0
     recoverable: bool = False
     epoch: str = ""
-    publications: tuple[Publication, ...] = ()
+    publications: tuple[Publication, ...] | Raw = ()
     recovered: bool = False
     offset: Offset = 0
     positioned: bool = False

@@ -4,7 +4,7 @@ The messages are those of messages.py, whose fields have the same names in schem
 one in proto3, so a request's field that holds its default reads as absent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from framecast.errors import PeerError
 from framecast.protocol.codes import CloseCode
-from framecast.protocol.messages import Command, Envelope, Ping, Pong, Push, PushBody, Reply, read_command
+from framecast.protocol.messages import Command, Envelope, Ping, Pong, Publication, Push, PushBody, Reply, read_command
 from framecast.protocol.payload import check_payload
 from framecast.protocol.schema import client_pb2
 
@@ -23,6 +23,9 @@ BINARY = True
 
 MAX_LENGTH_BYTES = 10
 """What an unsigned varint of 64 bits takes at most; leading zeros may fill it."""
+
+
+PUBLICATIONS = "publications"
 
 
 def decode(message: str | bytes | bytearray) -> Iterator[Command | Pong | PeerError]:
@@ -97,6 +100,14 @@ def encode_push(push: PushBody) -> bytes:
     return _encode_message(client_pb2.Push(), push)
 
 
+def encode_publications(publications: Sequence[Publication]) -> bytes:
+    """Write the publications of a subscribe result, for any number of results: a message with this one field."""
+    result = client_pb2.SubscribeResult()
+    for publication in publications:
+        _write_fields(result.publications.add(), publication)
+    return result.SerializeToString()
+
+
 def publishable(data: Raw) -> bytes:
     """The payload of a command as JSON text on one line. Refusal 107 when it is no JSON, as JSON clients get it too."""
     return check_payload(bytes(data))
@@ -131,6 +142,8 @@ def _write_fields(message: Protobuf, content: Struct) -> None:
                     _write_fields(getattr(message, name).add(), part)
             case dict() as entries:
                 _write_entries(getattr(message, name), entries)
+            case Raw() as encoded if name == PUBLICATIONS:
+                message.MergeFromString(bytes(encoded))
             case Raw() as payload:
                 setattr(message, name, bytes(payload))
             case value:

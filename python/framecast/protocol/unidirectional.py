@@ -4,14 +4,14 @@ A listener is a client whose one command, `connect`, is said for it. What would 
 refusal is a `disconnect` push, with the codes that centrifuge gives it then (its unidirectional transports).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Raw
 
 from framecast.errors import PeerError
 from framecast.protocol.codec import Codec
 from framecast.protocol.codes import CloseCode, ErrorCode
-from framecast.protocol.messages import Command, Disconnect, Error, Ping, Pong, Push, PushBody, Reply
+from framecast.protocol.messages import Command, Disconnect, Error, Ping, Pong, Publication, Push, PushBody, Reply
 
 REFUSED: Mapping[int, CloseCode] = {
     ErrorCode.PERMISSION_DENIED.code: CloseCode.PERMISSION_DENIED,
@@ -37,6 +37,10 @@ class UnidirectionalCodec:
         """Write the first message as a push; ValueError for a reply that a listener cannot have asked for."""
         [message] = messages
         return self._codec.encode_push(_unwrap(message))
+
+    def encode_publications(self, publications: Sequence[Publication]) -> bytes:
+        """As the other codec's."""
+        return self._codec.encode_publications(publications)
 
     def publishable(self, data: Raw) -> bytes:
         """As the other codec's."""

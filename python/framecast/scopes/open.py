@@ -17,6 +17,7 @@ from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
 from framecast.protocol.codes import ErrorCode
+from framecast.scopes.turns import Turns
 from framecast.settings import ChannelOptions
 
 
@@ -27,11 +28,13 @@ class OpenScope:
         self._hub = hub
         self._max_message_bytes = max_message_bytes
         self._begins_with_last = begins_with_last
+        self._turns = Turns()
 
     async def subscribe(
         self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
     ) -> Begin:
         """Allow it: the address is of the subscriber's own org already."""
+        await self._turns.wait(self._hub.history(address))
         history = await self._hub.open(address)
         return partial(self._begin, history, options or history.options)
 

@@ -19,11 +19,9 @@ from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
+from framecast.scopes.turns import Turns
 from framecast.scopes.window import Extent, WindowFrames, parse_extent
 from framecast.settings import ChannelOptions
-
-LONG_PAST_BYTES = 64 * 1024
-"""From this size on a past is handed out by one subscription per turn of the event loop: it takes milliseconds."""
 
 
 class StreamScope:
@@ -32,18 +30,14 @@ class StreamScope:
     def __init__(self, hub: Hub, *, max_frame_bytes: int, clock: Callable[[], float] = trio.current_time) -> None:
         self._hub = hub
         self._frames = WindowFrames(max_frame_bytes, clock)
-        self._turn = trio.Lock()
+        self._turns = Turns()
 
     async def subscribe(
         self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
     ) -> Begin:
         """Allow it: the address is of the subscriber's own org already. Refusal 400 for an extent that is none."""
         extent = parse_extent(data)
-        past = self._hub.history(address)
-        if past is not None and past.bytes >= LONG_PAST_BYTES:
-            # Those who wait get the lock in different turns of the loop, with everybody else's work between them.
-            async with self._turn:
-                pass
+        await self._turns.wait(self._hub.history(address))
         history = await self._hub.open(address)
         return partial(self._begin, history, extent, options or history.options)
 

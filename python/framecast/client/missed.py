@@ -1,0 +1,49 @@
+"""What returning clients missed, encoded once for all who missed the same.
+
+After a restart of a proxy a whole channel's subscribers come back at once, most of them from the same place. Making
+and encoding a thousand publications for each of them would be most of the work.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from msgspec import Raw
+
+from framecast.channels.address import Address
+from framecast.channels.history import ENTRY_BYTES, Kept
+from framecast.client.replies import publication
+from framecast.protocol.codec import Codec
+from framecast.protocol.messages import Publication
+
+CACHED_BYTES = 16 * 1024 * 1024
+FEW = 8
+"""So many publications are encoded with their reply, which costs less than keeping them."""
+
+
+class MissedPublications:
+    """Encodes lists of publications, and keeps the newest ones made. One for the server."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._bytes = 0
+
+    def encode(
+        self, missed: Sequence[Kept], codec: Codec, *, address: Address, epoch: str, quoted: bool
+    ) -> tuple[Publication, ...] | Raw:
+        """The list as a part of a subscribe result in this form; `missed` is a piece of the channel's past."""
+        if len(missed) <= FEW:
+            return tuple(publication(kept, quoted=quoted) for kept in missed)
+        # A past has no holes and an epoch is one life of a channel: both ends name all that is between.
+        key = (address.key, epoch, missed[0].offset, missed[-1].offset, codec.NAME, quoted)
+        encoded = self._kept.get(key)
+        if encoded is None:
+            encoded = codec.encode_publications([publication(kept, quoted=quoted) for kept in missed])
+            self._keep(key, encoded)
+        return Raw(encoded)
+
+    def _keep(self, key: tuple[object, ...], encoded: bytes) -> None:
+        self._kept[key] = encoded
+        self._bytes += len(encoded) + ENTRY_BYTES
+        while self._bytes > CACHED_BYTES:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped) + ENTRY_BYTES
