@@ -7,6 +7,7 @@ NODE := tests/end_to_end/node
 PROTO := framecast/protocol/schema/client
 PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(PROTO).proto
 GO := tests/end_to_end/go
+PEER := bench/recovery/centrifuge
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 .PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench fuzz clean
@@ -59,7 +60,8 @@ check: tools check-proto check-go
 	$(BIN)/python -m mypy.stubtest framecast._core
 
 check-go: $(VENV)/go-ready
-	cd $(GO) && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./...
+	for module in $(GO) $(PEER); do \
+	  (cd $$module && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./...) || exit 1; done
 
 check-proto: .tools/proto/ready
 	@mkdir -p target/proto

@@ -4,6 +4,7 @@ Both have the same limits: a channel's past that outlasts the storm, queues that
 write, no presence, joins or leaves. Everything else is what each has by default.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -103,10 +104,11 @@ SERVERS: tuple[MeasuredServer, ...] = (
 
 def build() -> None:
     """The load and the peer; a stale one must not be measured. Needs Go, and the Go module proxy the first time."""
-    if shutil.which("go") is None:
+    go = shutil.which("go", path=f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+    if go is None:
         raise SystemExit("the peer is a Go program: install the Go that centrifuge/go.mod names")
     subprocess.run(["cargo", "build", "--quiet", "--release", "--example", "storm"], cwd=ROOT, check=True)
-    subprocess.run(["go", "build", "-o", str(CENTRIFUGE_BINARY), "."], cwd=CENTRIFUGE, check=True)
+    subprocess.run([go, "build", "-o", str(CENTRIFUGE_BINARY), "."], cwd=CENTRIFUGE, check=True)
 
 
 def peak_bytes(process: subprocess.Popen[str]) -> int:

@@ -1,6 +1,6 @@
-module framecast.bench/centrifuge
+module framecast/bench
 
-go 1.26
+go 1.25.0
 
 require github.com/centrifugal/centrifuge v0.38.0
 

@@ -52,7 +52,9 @@ func newNode(historySize, queueBytes int) (*centrifuge.Node, error) {
 			reply(centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{EnableRecovery: true}}, nil)
 		})
 		client.OnPublish(func(event centrifuge.PublishEvent, reply centrifuge.PublishCallback) {
-			result, err := node.Publish(event.Channel, event.Data, centrifuge.WithHistory(historySize, historyTTL))
+			past := centrifuge.WithHistory(historySize, historyTTL)
+			publisher := centrifuge.WithClientInfo(event.ClientInfo)
+			result, err := node.Publish(event.Channel, event.Data, past, publisher)
 			reply(centrifuge.PublishReply{Result: &result}, err)
 		})
 	})
