@@ -199,6 +199,17 @@ def test_a_sweep_leaves_a_channel_alone_that_began_anew_meanwhile() -> None:
     assert (kept.bytes, kept._streams) == (0, {})
 
 
+def test_a_sweep_passes_over_a_past_that_is_nobodys_any_more() -> None:
+    kept = keep(History(), lambda: 0.0)
+    first, ended, anew = (kept.begin(channel, Position("e", 0)) for channel in CHANNELS[:3])
+    sweep = kept.expire()
+    assert next(sweep) is first
+    for history in (ended, anew):
+        kept.forget(history.channel)
+    kept.take(publication(anew.channel, 1, 10, epoch="f"))
+    assert list(sweep) == []
+
+
 def test_a_hole_makes_a_new_beginning() -> None:
     kept, history = histories(History(), CHANNELS[0], [1, 1])
     kept.take(Publication(CHANNELS[0], b"x", None, 1, "e", 9, 7))

@@ -97,11 +97,15 @@ class Histories:
         self._drop_stream_if_empty(stream)
 
     def expire(self) -> Iterator[ChannelHistory]:
-        """Let go what is too old, channel by channel: the caller may pause between two of them."""
+        """Let go what is too old, channel by channel: the caller may pause between two of them.
+
+        Only channels that are there still: one may have ended during a pause, and begun anew.
+        """
         for history in list(self._by_channel.values()):
+            if self._by_channel.get(history.channel) is not history:
+                continue
             stream = self._streams.get(_stream_of(history.channel))
-            # The channel may have ended and begun anew during a pause: then this past is nobody's any more.
-            if stream is not None and stream.filled.get(history.channel) is history:
+            if stream is not None and history.channel in stream.filled:
                 self._drop_expired(stream, history)
             yield history
 
