@@ -124,6 +124,17 @@ async def test_nobody_is_told_before_the_reply_is_queued() -> None:
         assert one.pushed() == []
 
 
+async def test_nobody_is_told_of_the_end_of_what_nobody_was_told_of() -> None:
+    async with live_world(channels=OPTIONS) as world:
+        witness, given_up = world.subscriber(), world.subscriber()
+        join(world, 1, witness, OPEN)
+        world.hub.subscribe(given_up.connection, OPEN, "c", info=info_of(2))
+        world.hub.unsubscribe(given_up.connection, OPEN)
+        join(world, 2, given_up, OPEN)
+        world.hub.unsubscribe(given_up.connection, OPEN)
+        assert witness.pushed() == [joined(1), joined(2), left(2)]
+
+
 async def test_a_subscriber_without_info_is_neither_present_nor_told_of() -> None:
     async with live_world(channels=OPTIONS) as world:
         witness, nobody = world.subscriber(), world.subscriber()

@@ -135,7 +135,12 @@ async def test_who_has_left_is_told_nothing_and_not_remembered() -> None:
 async def crowd(count: int) -> AsyncIterator[tuple[World, list[Watched]]]:
     channels: Mapping[str, ChannelOverrides] = {"stream": {"presence": True, "join_leave": "pushed"}}
     async with live_world(channels=channels) as world:
-        yield world, [Watched(world, CPU, info=ClientInfo("u", f"c{number}"), events=True) for number in range(count)]
+        everybody = [Watched(world, CPU, info=ClientInfo("u", f"c{number}"), events=True) for number in range(count)]
+        for one in everybody:
+            world.hub.announce_join(one.connection, CPU)
+        for one in everybody:
+            one.subscriber.pushed()
+        yield world, everybody
 
 
 async def test_those_who_stay_are_told_of_one_that_was_sent_away_and_nobody_of_a_whole_crowd() -> None:

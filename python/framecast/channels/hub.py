@@ -6,6 +6,7 @@ publication is delivered, so a subscriber's first answer and what follows it hav
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -193,6 +194,7 @@ class Hub:
         """
         subscription = self._subscriptions.find(connection, address.key)
         if subscription is not None and subscription.announced is not None:
+            self._subscriptions.add(connection, address.key, replace(subscription, joined=True))
             self._fanout.announce(address.key, True, subscription.announced.parts)  # noqa: FBT003 - the core's own name
 
     def unsubscribe(self, connection: int, address: Address) -> None:
@@ -263,7 +265,7 @@ class Hub:
         self._fanout.unsubscribe(connection, key)
         dropped = self._subscriptions.remove(connection, key)
         self._presence.leave(address, connection)
-        if dropped is not None and dropped.announced is not None:
+        if dropped is not None and dropped.joined and dropped.announced is not None:
             self._fanout.announce(key, False, dropped.announced.parts)  # noqa: FBT003 - as above
         self._forget_if_untouched(key)
 

@@ -14,6 +14,9 @@ class Subscription:
     announced: ClientInfo | None = None
     """As whom the others are told that it comes and goes; None when they are not."""
 
+    joined: bool = False
+    """Whether they were told that it came: only of such a one are they told that it goes."""
+
 
 class Subscriptions:
     """All subscriptions of this node. Belongs to the Trio thread."""
