@@ -50,6 +50,7 @@ def test_nothing_but_a_value_error_comes_of_any_body(body: bytes) -> None:
         b'{"session":"s","node":"n","data":"\\ud800"}',
         b'{"session":"s","node":"n","data":"\xff"}',
         b"[" * 100_000,
+        b'{"more":' + b"[" * 100_000,
     ],
 )
 def test_malformed_json_is_no_request(body: bytes) -> None:
