@@ -447,6 +447,10 @@ class Fanout:
     def queued_bytes(self, connection: int) -> int:
         """Bytes waiting in this connection's queue; 0 when it is gone."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory that waiting messages take of the budget; a message counts once."""
+
     def statistics(self) -> FanoutStatistics:
         """Counters since the start and the present sizes."""
 

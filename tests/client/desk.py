@@ -27,6 +27,7 @@ class EmptyOutbox:
     connection = 1
     last_received = 0.0
     queued_bytes = 0
+    waiting_bytes = 0
     overflowed = False
     stalled = False
 

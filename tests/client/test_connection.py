@@ -108,6 +108,25 @@ async def test_who_makes_no_room_may_try_again(autojump_clock: trio.testing.Mock
         assert world.hub.subscribers == {}
 
 
+async def test_who_comes_in_a_crowd_waits_for_it_to_pass(autojump_clock: trio.testing.MockClock) -> None:
+    settings = Live(total_queue_bytes=1_000, room_seconds=3)
+    async with open_world(settings) as world, trio.open_nursery() as nursery:
+        await world.connect()
+        world.outbox.waiting_bytes = 501
+
+        async def drain() -> None:
+            await trio.sleep(1)
+            world.outbox.waiting_bytes = 500
+
+        nursery.start_soon(drain)
+        reply = await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        assert reply == {"id": 2, "subscribe": SUBSCRIBED}
+        assert 1 <= trio.current_time() < 1.3
+        world.outbox.waiting_bytes = 501
+        assert "subscribe" in await world.ask('{"id":3,"subscribe":{"channel":"stream/a/c"}}')
+        assert trio.current_time() > 4, "and is served all the same when it does not"
+
+
 async def test_waiting_for_room_costs_few_looks(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

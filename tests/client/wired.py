@@ -40,6 +40,7 @@ class FifoStream(trio.abc.Stream):
         self.overflowed = False
         self.stalled = False
         self.queued_bytes = 0
+        self.waiting_bytes = 0
         self.closed = trio.Event()
         self._stream = stream
         self._queue: deque[bytes] = deque()

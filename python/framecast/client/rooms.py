@@ -35,6 +35,10 @@ class Outbox(Protocol):
         """Bytes that the client has not made room for yet."""
 
     @property
+    def waiting_bytes(self) -> int:
+        """Memory of all that waits for any client of the server."""
+
+    @property
     def overflowed(self) -> bool:
         """Whether the connection was cut because too much waited for the client."""
 

@@ -74,6 +74,7 @@ class Subscribing:
         prepared = Prepared(
             address, begin, options, subscription, grant, action.returning, action.join_leave, action.delta
         )
+        await self._let_crowd_pass()
         try:
             beginning = begin(action.returning)
             if action.all_or_nothing and not beginning.recovered:
@@ -218,6 +219,23 @@ class Subscribing:
             left = patience - trio.current_time()
             if left <= 0:
                 raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
+            await trio.sleep(min(pause, left))
+            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
+
+    async def _let_crowd_pass(self) -> None:
+        """Wait while half of `live.total_queue_bytes` is taken, but not for long.
+
+        Where a thousand clients come back at once, their pasts together are more than all queues may hold, and those
+        who read well would be cut with the others. When it does not pass, somebody reads slowly on purpose: nobody is
+        refused for that.
+        """
+        settings = self._rooms.settings
+        patience = trio.current_time() + settings.room_seconds
+        pause = ROOM_POLL_SECONDS
+        while self._member.newcomer.outbox.waiting_bytes > settings.total_queue_bytes // 2:
+            left = patience - trio.current_time()
+            if left <= 0:
+                return
             await trio.sleep(min(pause, left))
             pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
 

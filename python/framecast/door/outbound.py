@@ -144,6 +144,11 @@ class WriterStream(trio.abc.HalfCloseableStream):
         """Bytes that the peer has not made room for yet."""
         return self._fanout.queued_bytes(self.connection)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory of everything that waits for any peer of the server."""
+        return self._fanout.waiting_bytes
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Queue `data`, which begins where a frame (or the handshake answer) does. Does not wait."""
         self._check_open()

@@ -152,7 +152,8 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
 
     room_seconds: Seconds = 3.0
     """How long a subscription waits until at most a quarter of the subscriber's queue is taken, so that a channel's
-    past fits; then it is answered with error 111, and SDKs try again."""
+    past fits; then it is answered with error 111, and SDKs try again. It waits as long while half of
+    `total_queue_bytes` is taken, as when everybody comes back at once, and is served all the same then."""
 
 
 class Push(Struct, frozen=True, forbid_unknown_fields=True):

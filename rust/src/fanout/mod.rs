@@ -204,6 +204,12 @@ impl Fanout {
             .map_or(0, |connection| connection.queued_bytes())
     }
 
+    /// What of the budget is taken by all messages that wait, each counted once.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.shared.budget.held_bytes()
+    }
+
     /// Figures and sizes. Walks over all connections: for a scrape every few seconds, not for every message.
     #[must_use]
     pub fn statistics(&self) -> Statistics {

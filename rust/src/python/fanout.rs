@@ -259,6 +259,11 @@ impl Fanout {
         py.detach(|| self.0.queued_bytes(connection))
     }
 
+    #[getter]
+    fn waiting_bytes(&self) -> usize {
+        self.0.waiting_bytes()
+    }
+
     fn statistics(&self, py: Python<'_>) -> FanoutStatistics {
         FanoutStatistics(py.detach(|| self.0.statistics()))
     }
