@@ -7,7 +7,8 @@ import trio.testing
 from client.talk import ALICE, Scripted
 from client.wired import open_world
 from client.world import UNIX_SECONDS, Wishes
-from framecast.accounts.admission import Admission, Grant
+from framecast.accounts.admission import Admission, Admissions, Grant
+from framecast.accounts.identity import Identity
 from framecast.client.pace import Pace
 from framecast.settings import Live
 
@@ -32,6 +33,19 @@ async def test_a_client_whose_token_ran_out_has_time_to_bring_a_new_one(
         assert (reply["connect"]["expires"], reply["connect"]["ttl"]) == (True, 10)
         assert await world.wait_closed() == (3005, "connection expired")
         assert trio.current_time() == pytest.approx(35)
+
+
+async def test_a_client_that_connects_in_time_may_be_answered_later(autojump_clock: trio.testing.MockClock) -> None:
+    class Slow(Admissions):
+        async def connect(self, visitor: Identity | None, token: str) -> Admission:
+            await trio.sleep(9)
+            return await super().connect(visitor, token)
+
+    slow = Wishes(Live(connect_seconds=15.0), admissions=Slow(None, lambda: UNIX_SECONDS))
+    async with open_world(wishes=slow) as world:
+        await trio.sleep(14)
+        await world.connect()
+        assert trio.current_time() == pytest.approx(23)
 
 
 async def test_a_refreshed_client_stays(autojump_clock: trio.testing.MockClock) -> None:

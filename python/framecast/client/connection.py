@@ -105,6 +105,7 @@ class _Connection:
         self._session = member.session
         self._only_listens = newcomer.listens_to is not None
         self._inbox = Inbox(rooms.settings.message_size_limit)
+        self._connect_came = trio.Event()
         self._connect_answered = trio.Event()
         self._rescheduled = trio.Event()
         self._ending: Ending | None = None
@@ -181,6 +182,8 @@ class _Connection:
 
     async def _hear(self, item: Command | Pong | PeerError) -> None:
         action = self._session.receive(item)
+        if isinstance(action, Connect):
+            self._connect_came.set()
         if action is not None:
             await self._commands.carry_out(action)
         if isinstance(action, Subscribe | Refresh | RefreshSubscription):
@@ -199,11 +202,14 @@ class _Connection:
 
     async def _mind_time(self) -> None:
         """Wait for `connect`, then ping for ever."""
-        with trio.move_on_after(self._settings.connect_seconds):
-            await self._connect_answered.wait()
-        if self._session.state is State.NEW:
+        with trio.move_on_after(self._settings.connect_seconds) as waiting:
+            await self._connect_came.wait()
+        if waiting.cancelled_caught:
             self._end(_ending(CloseCode.STALE))
-        elif self._session.state is State.REFUSED:
+            return
+        # How long that takes is our business: see Commands.carry_out.
+        await self._connect_answered.wait()
+        if self._session.state is State.REFUSED:
             # SDKs leave by themselves as soon as they are refused.
             await trio.sleep(self._settings.close_seconds)
             self._end(REFUSED)
