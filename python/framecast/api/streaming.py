@@ -126,12 +126,14 @@ class Streaming:
     async def uni_sse(self, request: Request) -> Response:
         """Server-sent events for one who only listens, to each `channel` of the query; `token` says who it is.
 
-        400, 403 or 404 for a channel that nobody could listen to.
+        401 for a stranger without a token; 400, 403 or 404 for a channel that nobody could listen to.
         """
         _refuse_head(request, "GET, OPTIONS")
         visitor = self._admit(request)
-        await self._read_first(request)
         query = request.query_params
+        if visitor is None and not query.get("token"):
+            raise Refusal(401, "bring a token, ?token=…: this server lets nobody else in")
+        await self._read_first(request)
         channels = tuple(dict.fromkeys(query.getlist("channel")))
         self._subscribers.check_channels(channels, visitor)
         reading = Reading("json", "sse", unidirectional=True)
