@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from framecast.errors import Refusal
+from framecast.protocol.codes import ErrorCode
 
 MAX_ADDRESS_BYTES = 160
-PERMISSION_DENIED = 103
 
 _PART = re.compile(r"[A-Za-z0-9_.\-]+")
 _PATH = re.compile(r"[A-Za-z0-9_.\-=]+(/[A-Za-z0-9_.\-=]+)*/?")
@@ -69,7 +69,7 @@ def parse_channel(text: str, org_id: int) -> Address:
     prefix, _, rest = text.partition("/")
     if rest and _ORG_PREFIX.fullmatch(prefix):
         if _org_of(prefix) != org_id:
-            raise Refusal(PERMISSION_DENIED, "permission denied")
+            raise ErrorCode.PERMISSION_DENIED.refusal()
         text = rest
     return parse_address(text, org_id)
 
