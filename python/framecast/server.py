@@ -1,7 +1,7 @@
 """The supervisor: what runs, inside what, and in which order it ends. Reads as a table of contents.
 
-Nurseries, from the outside: the background (store writer, writer events, broker) outlives the connections, which
-outlive the accepting. Stopping goes the other way round.
+Nurseries, from the outside: the background (`_run_background`) outlives the connections, which outlive the accepting.
+Stopping goes the other way round.
 """
 
 import gc
