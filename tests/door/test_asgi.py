@@ -15,6 +15,7 @@ from framecast.door.asgi import AppRoom, Receive, Scope, Send
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead
 from framecast.door.listen import open_listeners, serve
+from framecast.door.replay import ReplayedStream
 from framecast.errors import Refusal
 from framecast.settings import Server
 
@@ -52,6 +53,26 @@ async def house(limits: Server, body_seconds: float = 30, served: Any = app) -> 
         )
         [place] = await connections.start(start)
         yield place, room
+        connections.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def served_stream(limits: Server, served: Any) -> AsyncIterator[tuple[trio.SocketStream, trio.Event]]:
+    """One connection to `served`, and what is set when the server has let go of it."""
+    ended = trio.Event()
+    room = AppRoom(served, limits, body_seconds=30)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            await room.serve(ReplayedStream(stream, send_seconds=limits.send_seconds))
+        finally:
+            ended.set()
+
+    async with trio.open_nursery() as connections:
+        listeners = await open_listeners(["127.0.0.1:0"])
+        [place] = await connections.start(partial(serve, listeners, handle, connections=connections, limits=limits))
+        async with await dial(place) as stream:
+            yield stream, ended
         connections.cancel_scope.cancel()
 
 
@@ -183,3 +204,34 @@ async def test_terminate_closes_idle_connections() -> None:
             await room.terminate()
             while await stream.receive_some():
                 pass
+
+
+async def test_a_kept_connection_ends_when_its_peer_leaves(autojump_clock: trio.testing.MockClock) -> None:
+    async with served_stream(Server(), app) as (stream, ended):
+        await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        await trio.testing.wait_all_tasks_blocked()
+        await stream.aclose()
+        await ended.wait()
+        assert trio.current_time() < 1
+
+
+async def test_a_peer_that_takes_no_answer_is_waited_for_once(autojump_clock: trio.testing.MockClock) -> None:
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        async with trio.open_nursery() as nursery:
+
+            async def stop_when_left() -> None:
+                while (await receive())["type"] == "http.request":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(stop_when_left)
+            for _ in range(1_000):
+                await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with served_stream(Server(send_seconds=7), endless) as (stream, ended):
+        await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        await ended.wait()
+        assert 7 <= trio.current_time() < 8

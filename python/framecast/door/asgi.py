@@ -1,8 +1,9 @@
 """The application's room: the one module that knows hypercorn. Written for 0.17 and 0.18.
 
 hypercorn's own server would own the port; its TCPServer serves one stream, which is all that is needed behind the
-door. What it leaves open is closed here: no limit of requests per connection, no time limit for a request's body, and
-for the requests after a connection's first one, which the door does not see, HTTP/2 and bodies of two lengths.
+door. What it leaves open is closed here: no limit of requests per connection, no time limit for a request's body, the
+wait for another request of a peer that has left, and for the requests after a connection's first one, which the door
+does not see, HTTP/2 and bodies of two lengths.
 """
 
 import logging
@@ -17,7 +18,7 @@ import wsproto.utilities
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import LifespanState
+from hypercorn.typing import Event, LifespanState
 from hypercorn.utils import wrap_app
 
 from framecast import metrics
@@ -39,7 +40,8 @@ class AppRoom:
     """Serves connections with an ASGI application. Its lifespan is not run: the server owns the resources."""
 
     def __init__(self, app: App, limits: Server, *, body_seconds: float) -> None:
-        self._context = WorkerContext(None)
+        self._contexts: set[WorkerContext] = set()
+        self._terminated = False
         self._config = _configure(limits)
         timed: Any = _refuse_two_lengths(_limit_body_time(app, body_seconds))
         self._app = wrap_app(timed, self._config.wsgi_max_body_size, "asgi")
@@ -53,16 +55,25 @@ class AppRoom:
         boundary.
         """
         state: LifespanState = {}
-        transport: Any = _Http1Stream(stream)
+        # One for each connection: to hypercorn, a peer that has left is a server that closes what is idle.
+        context = WorkerContext(None)
+        transport: Any = _Http1Stream(stream, context.terminated)
+        self._contexts.add(context)
         try:
-            await TCPServer(self._app, self._config, self._context, state, transport)
+            if self._terminated:
+                await context.terminated.set()
+            await TCPServer(self._app, self._config, context, state, transport)
         except* _PEERS_FAULTS as group:
             metrics.app_connections_failed.inc()
             log.debug("hypercorn gave a connection up", error=repr(group))
+        finally:
+            self._contexts.discard(context)
 
     async def terminate(self) -> None:
         """Close idle connections now and the others after the answer they are at."""
-        await self._context.terminated.set()
+        self._terminated = True
+        for context in tuple(self._contexts):
+            await context.terminated.set()
 
 
 class _Http2Refused(Exception):  # noqa: N818 - what peers do, no failure of ours
@@ -83,14 +94,41 @@ class _Http1Config(Config):
 
 
 class _Http1Stream(ReplayedStream):
-    """Lets no change of the protocol be promised: the application has no WebSockets, and HTTP/2 is not spoken here."""
+    """Sets `over` when the peer has left, or takes no more; hypercorn 0.18 would wait for its next request even then.
+
+    Lets no change of the protocol be promised: the application has no WebSockets, and HTTP/2 is not spoken here.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, over: Event) -> None:
+        super().__init__(stream)
+        self._over = over
+        self._cut = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive, and notice the end."""
+        received: bytes | bytearray = b""
+        try:
+            received = await super().receive_some(max_bytes)
+        finally:
+            if not received:
+                await self._over.set()
+        return received
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, but a 505 in place of a 101."""
+        """Send, but a 505 in place of a 101. BrokenResourceError at once when sending has failed before."""
         if bytes(data[:13]) == b"HTTP/1.1 101 ":
             refusal = Refusal(505, "this server speaks HTTP/1.1: ask again, without Upgrade")
             data = encode_answer(refusal_answer(refusal), keep=False)
-        await super().send_all(data)
+        if self._cut:
+            # What was to be sent is incomplete already, and a peer that does not read is waited for only once.
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            raise trio.BrokenResourceError("the peer took no more")
+        try:
+            await super().send_all(data)
+        except trio.BrokenResourceError:
+            self._cut = True
+            await self._over.set()
+            raise
 
 
 def _refuse_two_lengths(app: App) -> App:
