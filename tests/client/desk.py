@@ -49,16 +49,23 @@ class Desk:
     """Carries out what a session asks for, one frame at a time."""
 
     def __init__(
-        self, settings: Live = SETTINGS, wishes: Wishes | None = None, *, listens_to: Sequence[str] | None = None
+        self,
+        settings: Live = SETTINGS,
+        wishes: Wishes | None = None,
+        *,
+        client: str = "c1",
+        listens_to: Sequence[str] | None = None,
     ) -> None:
         wishes = wishes or Wishes(settings)
         self.codec = wishes.codec
-        self.session = Session("c1", settings=wishes.settings, publishable=self.codec.publishable)
+        self.session = Session(client, settings=wishes.settings, publishable=self.codec.publishable)
         self.hub = MemoryHub({1: self._take}, self.codec)
         self.scopes = MemoryScopes(self.hub)
-        self.said: list[Any] = []
+        self.wire: list[bytes] = []
+        """What was said since the last time, message by message."""
         self.closed: CloseCode | None = None
-        self.at = 0.0
+        self.now = 0.0
+        """What the clock shows when a frame comes in; a test may set it."""
         self.outbox = EmptyOutbox()
         newcomer = Newcomer(
             transport=NoTransport(),
@@ -83,23 +90,37 @@ class Desk:
         self._take(self.codec.encode(message))
 
     def _take(self, message: bytes) -> None:
-        self.said.extend(read_line(line) for line in message.split(b"\n"))
+        self.wire.append(message)
 
     def _end(self, close: CloseCode) -> None:
         self.closed = self.closed or close
 
-    def hear(self, frame: str | bytes) -> list[Any]:
-        """One message in, everything said since out. PeerError as the session's."""
+    def give(self, frame: str | bytes) -> None:
+        """One message in. PeerError as the session's."""
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        clock.jump(self.now)
+        trio.run(self._hear, frame, clock=clock)
+
+    async def _hear(self, frame: str | bytes) -> None:
         for item in self.codec.decode(frame):
             action = self.session.receive(item)
             if action is not None:
-                trio.run(self.commands.carry_out, action, clock=trio.testing.MockClock(autojump_threshold=0))
-        return self.take()
+                await self.commands.carry_out(action)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.session.pinged(self.now)
+        self._send(Ping())
 
     def take(self) -> list[Any]:
-        """Everything said since the last time."""
-        said, self.said = self.said, []
-        return said
+        """Everything said since the last time. Of JSON clients only."""
+        said, self.wire = self.wire, []
+        return [read_line(line) for message in said for line in message.split(b"\n")]
+
+    def hear(self, frame: str | bytes) -> list[Any]:
+        """One message in, everything said since out. PeerError as the session's."""
+        self.give(frame)
+        return self.take()
 
     def error(self, frame: str) -> tuple[int, bool]:
         """The error that answers `frame`: code and whether it is temporary."""

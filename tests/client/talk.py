@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,11 +37,13 @@ class Scripted:
     people: dict[str, Admission | Exception] = field(default_factory=dict)
     grants: dict[str, Grant | Exception] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    nobody: Admission = field(default_factory=partial(Admission, ALICE, b'{"n":1}'))
+    """Who brings no token."""
     meanwhile: Callable[[], object] = field(default=lambda: None)
     """What happens while the token of a subscription is looked at."""
 
     async def connect(self, visitor: Identity | None, token: str) -> Admission:
-        return _find(self.people, token) if token else Admission(ALICE, b'{"n":1}')
+        return _find(self.people, token) if token else self.nobody
 
     async def refresh(self, admission: Admission, token: str) -> Admission:
         return _find(self.people, token)

@@ -11,34 +11,13 @@ import trio
 import trio.testing
 
 from client.wired import CONNECT, SETTINGS, FifoStream, counted, open_world
-from client.world import SUBSCRIBED, TRANSCRIPTS, Wishes, read_line, read_transcript
+from client.world import SUBSCRIBED, Wishes
 from framecast.accounts import admission as accounts
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse
 from framecast.client.websocket import WebSocketTransport
 from framecast.errors import PeerError, Refusal
 from framecast.settings import Live
-
-
-@pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.stem)
-async def test_transcripts_hold_over_a_websocket(file: Any, autojump_clock: trio.testing.MockClock) -> None:
-    async with open_world() as world:
-        for who, what in read_transcript(file):
-            if who == ">":
-                await world.say(what)
-            elif who == "*":
-                await trio.testing.wait_all_tasks_blocked()
-                key, _, data = what.partition(" ")
-                world.hub.publish(key, data.encode())
-            elif who == "<":
-                assert await world.next_line() == read_line(what)
-            else:
-                code, reason = await world.wait_closed()
-                assert f"{code} {reason}" == what
-                break
-        else:
-            await trio.testing.wait_all_tasks_blocked()
-            assert not world.ended.is_set()
 
 
 async def test_json_in_binary_messages_is_welcome(autojump_clock: trio.testing.MockClock) -> None:

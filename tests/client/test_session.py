@@ -1,8 +1,7 @@
-"""Who may do what when: transcripts whole, each rule alone, and random conversations against a naive model."""
+"""Who may do what when: each rule alone, and random conversations against a naive model."""
 
 import json
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client.desk import SETTINGS, Desk
-from client.world import SUBSCRIBED, TRANSCRIPTS, VERSION, read_line, read_transcript
+from client.world import SUBSCRIBED, VERSION
 from framecast.client.actions import Connect
 from framecast.client.replies import error_reply
 from framecast.client.session import LEGAL_MOVES, Session, State
@@ -35,37 +34,6 @@ def expect_close(desk: Desk, frame: str, code: int) -> None:
 
 def subscribe(channel: str, **extra: object) -> str:
     return json.dumps({"id": 2, "subscribe": {"channel": channel, **extra}})
-
-
-def play(file: Path, *, singly: bool, ending: str) -> None:
-    """Hold a transcript against a session, its messages whole or one command at a time."""
-    desk = Desk()
-    said: list[Any] = []
-    for who, what in read_transcript(file):
-        if who == ">":
-            try:
-                for frame in what.split("\n") if singly else [what]:
-                    said += desk.hear(frame + ending)
-            except PeerError as broken:
-                said += [*desk.said, f"{broken.code} {broken.reason}"]
-        elif who == "*":
-            key, _, data = what.partition(" ")
-            desk.hub.publish(key, data.encode())
-            said += desk.said
-            desk.said = []
-        elif who == "<":
-            assert said.pop(0) == read_line(what)
-        else:
-            assert said.pop(0) == what
-    assert said == []
-
-
-@pytest.mark.parametrize("file", TRANSCRIPTS, ids=lambda file: file.stem)
-def test_transcripts_hold_whole_and_command_by_command(file: Path) -> None:
-    assert any(who == "<" for who, _ in read_transcript(file))
-    play(file, singly=False, ending="")
-    play(file, singly=True, ending="")
-    play(file, singly=True, ending="\n")
 
 
 def test_every_state_that_hears_has_a_verdict_for_every_method() -> None:

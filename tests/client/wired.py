@@ -41,6 +41,9 @@ class FifoStream(trio.abc.Stream):
         self.stalled = False
         self.queued_bytes = 0
         self.waiting_bytes = 0
+        self.opcode = 0x81
+        self.most_bytes: int | None = None
+        """That are read at once."""
         self.closed = trio.Event()
         self._stream = stream
         self._queue: deque[bytes] = deque()
@@ -65,7 +68,8 @@ class FifoStream(trio.abc.Stream):
 
     def send_message(self, payload: bytes) -> None:
         size = len(payload)
-        head = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+        head = bytes([self.opcode]) + length
         if not self._put(head + payload):
             raise trio.BrokenResourceError
 
@@ -78,7 +82,7 @@ class FifoStream(trio.abc.Stream):
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._stream.receive_some(max_bytes)
+        data = await self._stream.receive_some(self.most_bytes or max_bytes)
         self.last_received = trio.current_time()
         return data
 
@@ -149,7 +153,8 @@ async def open_world(
             async with trio.open_nursery() as handshake:
                 handshake.start_soon(accept)
                 client = await _open_client(nursery, client_end)
-            hub = MemoryHub({1: outbox.send_message})
+            outbox.opcode = 0x82 if wishes.codec.BINARY else 0x81
+            hub = MemoryHub({1: outbox.send_message}, wishes.codec)
             stopping = trio.Event()
             roster = Roster(wishes.settings, stopping)
             world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), stopping, roster)

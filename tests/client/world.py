@@ -1,17 +1,18 @@
 """A small world for one subscriber: scopes, a hub and transcripts, all in memory."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 from msgspec import Raw
 
 from framecast.accounts import admission as accounts
 from framecast.accounts.identity import Identity
+from framecast.channels import broker
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
@@ -26,10 +27,10 @@ from framecast.protocol.codes import UnsubscribeCode
 from framecast.protocol.messages import Presence, Publication, Push, PushBody
 from framecast.settings import ChannelOptions, Live
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-TRANSCRIPTS = sorted(GOLDEN.glob("*.txt"))
 SNAPSHOT = b'{"schema":{"fields":[]},\n"data":{"values":[]}}'
 TOP = Position("EPOCH", 9)
+SIGNED = {"signed", "full"}
+"""Namespaces whose publications say who published."""
 SUBSCRIBED = {"recoverable": True, "positioned": True, "epoch": TOP.epoch, "offset": TOP.offset}
 """The result for a channel without anything to show."""
 VERSION = "framecast test"
@@ -45,6 +46,7 @@ class Subscriber:
     info: ClientInfo
     delta: bool
     events: bool
+    announced: bool
 
 
 @dataclass
@@ -77,17 +79,25 @@ class MemoryHub:
     ) -> None:
         if self.full:
             raise Refusal(106, "limit exceeded")
-        self.subscribers[address.key, connection] = Subscriber(spelling, info, delta, events)
+        self.subscribers[address.key, connection] = Subscriber(
+            spelling, info, delta, events, options.join_leave != "off"
+        )
 
     def announce_join(self, connection: int, address: Address) -> None:
-        joined = Presence(client_info(self.subscribers[address.key, connection].info))
+        self._announce(address, self.subscribers[address.key, connection], joined=True)
+
+    def _announce(self, address: Address, who: Subscriber, *, joined: bool) -> None:
         for (channel, other), subscriber in list(self.subscribers.items()):
-            if channel == address.key and subscriber.events:
-                push = Push(PushBody(channel=subscriber.spelling, join=joined))
+            if channel == address.key and subscriber.events and who.announced:
+                body = PushBody(channel=subscriber.spelling)
+                told = Presence(client_info(who.info))
+                push = Push(msgspec.structs.replace(body, **{"join" if joined else "leave": told}))
                 self.senders[other](self.codec.encode(push))
 
     def unsubscribe(self, connection: int, address: Address) -> None:
-        self.subscribers.pop((address.key, connection), None)
+        left = self.subscribers.pop((address.key, connection), None)
+        if left is not None:
+            self._announce(address, left, joined=False)
         self.opened.discard(address.key)
 
     def end(self, connection: int, address: Address, code: UnsubscribeCode) -> None:
@@ -115,11 +125,21 @@ class MemoryHub:
         return len(present), len({info.user for info in present})
 
     def publish(self, key: str, data: bytes, info: ClientInfo | None = None) -> None:
+        offset = 0
+        if past := self.pasts.get(key):
+            offset = extend(past, data, info)
+        publisher = None if info is None else client_info(info)
+        pub = Publication(data=Raw(data), info=publisher, offset=offset)
         for (channel, connection), subscriber in list(self.subscribers.items()):
             if channel == key:
-                publisher = None if info is None else client_info(info)
-                push = Push(PushBody(channel=subscriber.spelling, pub=Publication(data=Raw(data), info=publisher)))
-                self.senders[connection](self.codec.encode(push))
+                self.senders[connection](self.codec.encode(Push(PushBody(channel=subscriber.spelling, pub=pub))))
+
+
+def extend(past: ChannelHistory, data: bytes, info: ClientInfo | None = None) -> int:
+    """Add a publication to a past; its offset."""
+    top = past.position.offset
+    past.append(broker.Publication(past.channel, data, None, 0, past.position.epoch, top + 1, top, info), 0.0)
+    return top + 1
 
 
 @dataclass
@@ -139,10 +159,19 @@ class MemoryScope:
         self.hub.opened.add(address.key)
         if hook := self.hooks.get(address.path):
             await hook()
-        return partial(self.begin, address)
+        return partial(self.begin, address, options)
 
-    def begin(self, address: Address, returning: Position | None) -> Beginning:
-        """Whoever returns in the right epoch missed just the publication before the newest and that one."""
+    def begin(self, address: Address, options: ChannelOptions, returning: Position | None) -> Beginning:
+        """Where there is no past, who returns in the right epoch missed the publication before the newest and that."""
+        recoverable = options.recovery != "off"
+        if past := self.hub.pasts.get(address.key):
+            if returning is None or not recoverable:
+                return Beginning(past.position, recoverable=recoverable)
+            cached = options.recovery == "cache"
+            missed = past.newest_since(returning) if cached else past.missed_since(returning)
+            return Beginning(past.position, recovered=missed is not None, missed=missed or ())
+        if not recoverable:
+            return Beginning(TOP, recoverable=False)
         if returning is None or returning.epoch != TOP.epoch:
             return Beginning(TOP, self.snapshots.get(address.key))
         missed = [Kept(offset, offset - 1, b'{"data":%d}' % offset, 1, 0.0) for offset in (TOP.offset - 1, TOP.offset)]
@@ -155,7 +184,7 @@ class MemoryScope:
             await hook()
         if not self.publishable:
             raise Refusal(403, "Forbidden")
-        self.hub.publish(address.key, data, info if address.namespace == "signed" else None)
+        self.hub.publish(address.key, data, info if address.namespace in SIGNED else None)
 
 
 @dataclass
@@ -200,6 +229,7 @@ class Wishes:
     options: MemoryOptions = field(default_factory=MemoryOptions)
     admissions: Admissions = field(default=OPEN)
     methods: dict[str, Method] = field(default_factory=dict)
+    version: str = VERSION
 
 
 def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: trio.Event) -> Rooms:
@@ -209,19 +239,11 @@ def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: 
         hub=hub,
         admissions=wishes.admissions,
         settings=wishes.settings,
-        version=VERSION,
+        version=wishes.version,
         stopping=stopping,
         methods=wishes.methods,
         unix_seconds=lambda: UNIX_SECONDS + trio.current_time(),
     )
-
-
-def read_transcript(file: Path) -> Iterator[tuple[str, str]]:
-    """Give (who, what) for each line; newlines inside a message are restored."""
-    for line in file.read_text(encoding="utf-8").splitlines():
-        who, _, what = line.partition(" ")
-        if who and who != "#":
-            yield who, what.replace("⏎", "\n")
 
 
 def read_line(line: str | bytes) -> Any:
