@@ -75,15 +75,15 @@ class Desk:
             visitor=DEVELOPER,
             listens_to=listens_to,
         )
-        member = Member(
+        self.member = Member(
             session=self.session,
             rooms=build_rooms(wishes, self.hub, self.scopes, trio.Event()),
             newcomer=newcomer,
             send=self._send,
             end=self._end,
         )
-        self.subscribing = Subscribing(member)
-        self.commands = Commands(member, self.subscribing)
+        self.subscribing = Subscribing(self.member)
+        self.commands = Commands(self.member, self.subscribing)
         self.hub.watch(1, self.subscribing.ended)
 
     def _send(self, message: Reply | Push | Ping) -> None:

@@ -1,12 +1,9 @@
-"""Who may do what when: each rule alone, and random conversations against a naive model."""
+"""Who may do what when: each rule alone."""
 
 import json
 from math import inf
-from typing import Any
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from client.desk import SETTINGS, Desk
 from client.world import SUBSCRIBED, VERSION
@@ -159,6 +156,20 @@ def test_a_refreshed_subscription_ends_the_session(desk: Desk) -> None:
     expect_close(desk, '{"id":3,"sub_refresh":{"channel":"stream/a/b","token":"t"}}', 3501)
 
 
+@pytest.mark.parametrize(("said", "seen"), [({"data": None}, None), ({}, None), ({"data": 0}, b"0")])
+def test_a_scope_is_shown_what_a_subscriber_says(desk: Desk, said: dict[str, object], seen: bytes | None) -> None:
+    desk.hear(subscribe("stream/a/b", **said))
+    assert desk.scopes.stream.seen == [("1/stream/a/b", seen)]
+
+
+def test_a_scope_is_told_whether_a_publisher_is_subscribed(desk: Desk) -> None:
+    frame = '{"id":3,"publish":{"channel":"grafana/a/b","data":0}}'
+    desk.hear(frame)
+    desk.hear(subscribe("1/grafana/a/b"))
+    desk.hear(frame)
+    assert desk.scopes.grafana.published == [("1/grafana/a/b", False), ("1/grafana/a/b", True)]
+
+
 def test_null_is_published_as_null(desk: Desk) -> None:
     desk.hear(subscribe("grafana/broadcast/b"))
     said = desk.hear('{"id":3,"publish":{"channel":"grafana/broadcast/b","data":null}}')
@@ -190,134 +201,3 @@ def test_only_what_may_pass_is_called_temporary(code: int, temporary: bool) -> N
     error = json.loads(json_codec.encode(error_reply(1, code, "", temporary=False)))["error"]
     assert error.get("temporary", False) is temporary
     assert error["message"]
-
-
-CHANNELS = [
-    "stream/a/b",
-    "1/stream/a/b",
-    "default/stream/a/c",
-    "stream/a/c",
-    "stream/a/d",
-    "grafana/b/c",
-    "ds/x/y",
-    "bad",
-]
-
-
-def bare(channel: str) -> str:
-    return channel.removeprefix("1/").removeprefix("default/")
-
-
-class Conversation(RuleBasedStateMachine):
-    """Random commands; the model is a dictionary of subscriptions and a count of pings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begin()
-
-    @initialize(greeted=st.booleans())
-    def start(self, greeted: bool) -> None:
-        if greeted:
-            self.connect(7)
-
-    @precondition(lambda self: self.over)
-    @rule(greeted=st.booleans())
-    def come_back(self, greeted: bool) -> None:
-        self.begin()
-        if greeted:
-            self.connect(7)
-
-    def begin(self) -> None:
-        self.desk = Desk()
-        self.connected = False
-        self.over = False
-        self.held: dict[str, str] = {}
-        self.pings = 0
-
-    def hear(self, body: dict[str, object], *, fatal: int | None = None) -> Any:
-        if not self.connected and "connect" not in body:
-            fatal = 3501
-        if fatal:
-            expect_close(self.desk, json.dumps(body), fatal)
-            self.over = True
-            return None
-        replies = [line for line in self.desk.hear(json.dumps(body)) if "push" not in line]
-        return replies[0] if replies else None
-
-    @precondition(lambda self: not self.over)
-    @rule(number=st.integers(1, 2**32 - 1))
-    def connect(self, number: int) -> None:
-        reply = self.hear({"id": number, "connect": {}}, fatal=3501 if self.connected else None)
-        assert reply is None or reply["id"] == number
-        self.connected = True
-
-    @precondition(lambda self: not self.over)
-    @rule(channel=st.sampled_from(CHANNELS))
-    def subscribe(self, channel: str) -> None:
-        reply = self.hear({"id": 2, "subscribe": {"channel": channel}})
-        if reply is None:
-            return
-        name = bare(channel)
-        if name == "bad":
-            expected = 400
-        elif name in self.held:
-            expected = 105
-        elif len(self.held) == 3:
-            expected = 106
-        elif name == "ds/x/y":
-            expected = 404
-        else:
-            expected = 0
-            self.held[name] = channel
-        assert reply.get("error", {"code": 0})["code"] == expected
-
-    @precondition(lambda self: not self.over)
-    @rule(channel=st.sampled_from(CHANNELS))
-    def unsubscribe(self, channel: str) -> None:
-        reply = self.hear({"id": 3, "unsubscribe": {"channel": channel}})
-        assert reply in (None, {"id": 3, "unsubscribe": {}})
-        if self.held.get(bare(channel)) == channel:
-            del self.held[bare(channel)]
-
-    @precondition(lambda self: not self.over)
-    @rule(channel=st.sampled_from(CHANNELS), data=st.sampled_from([None, 1, [{"a": "é"}]]))
-    def publish(self, channel: str, data: object) -> None:
-        reply = self.hear({"id": 4, "publish": {"channel": channel, "data": data}})
-        if reply is not None:
-            expected = {"grafana/b/c": 0, "ds/x/y": 404, "bad": 400}.get(channel, 403)
-            assert reply.get("error", {"code": 0})["code"] == expected
-
-    @precondition(lambda self: not self.over)
-    @rule(method=st.sampled_from(["presence", "presence_stats", "history", "rpc"]))
-    def ask_for_what_is_not_there(self, method: str) -> None:
-        reply = self.hear({"id": 5, method: {"channel": "stream/a/b"}})
-        assert reply is None or reply["error"]["code"] == (104 if method == "rpc" else 108)
-
-    @precondition(lambda self: self.connected and not self.over)
-    @rule()
-    def ping(self) -> None:
-        self.desk.session.pinged(float(self.pings))
-        self.pings += 1
-
-    @precondition(lambda self: not self.over)
-    @rule()
-    def pong(self) -> None:
-        self.hear({}, fatal=None if self.pings else 3501)
-        self.pings -= 1
-
-    @precondition(lambda self: not self.over)
-    @rule(noise=st.binary().filter(lambda noise: not noise.strip().startswith(b"{")))
-    def say_anything(self, noise: bytes) -> None:
-        with pytest.raises(PeerError):
-            self.desk.hear(noise)
-        self.over = True
-
-    @invariant()
-    def the_session_and_the_hub_hold_what_the_model_holds(self) -> None:
-        if not self.over:
-            assert {str(a): one.spelling for a, one in self.desk.session.subscriptions.items()} == self.held
-            assert sorted(one.spelling for one in self.desk.hub.subscribers.values()) == sorted(self.held.values())
-            assert (self.desk.session.pong_deadline < inf) == (self.pings > 0)
-
-
-TestConversation = Conversation.TestCase

@@ -151,6 +151,8 @@ class MemoryScope:
     snapshots: dict[str, bytes] = field(default_factory=dict)
     hooks: dict[str, Callable[[], Any]] = field(default_factory=dict)
     seen: list[tuple[str, bytes | None]] = field(default_factory=list)
+    published: list[tuple[str, bool]] = field(default_factory=list)
+    """On which channels, and whether by a subscriber."""
 
     async def subscribe(
         self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions
@@ -182,6 +184,7 @@ class MemoryScope:
     ) -> None:
         if hook := self.hooks.get(address.path):
             await hook()
+        self.published.append((address.key, subscribed))
         if not self.publishable:
             raise Refusal(403, "Forbidden")
         self.hub.publish(address.key, data, info if address.namespace in SIGNED else None)
