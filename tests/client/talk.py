@@ -10,12 +10,11 @@ import msgspec
 import pytest
 
 from client.desk import Desk
-from client.world import PLAIN, TOP, MemoryOptions, Wishes
+from client.world import PLAIN, TOP, MemoryOptions, Wishes, extend
 from framecast.accounts import admission as accounts
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
-from framecast.channels.broker import Publication
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
 from framecast.errors import PeerError
@@ -93,9 +92,8 @@ class Talk(Desk):
         assert caught.value.code == close.code
 
 
-def keep(talk: Talk, count: int) -> None:
+def keep(desk: Desk, count: int, address: Address = A_B) -> None:
     """Give the channel a past of `count` publications."""
-    past = talk.hub.pasts[A_B.key] = ChannelHistory(A_B.key, TOP, options=ChannelOptions())
+    past = desk.hub.pasts[address.key] = ChannelHistory(address.key, TOP, options=ChannelOptions())
     for offset in range(TOP.offset + 1, TOP.offset + 1 + count):
-        info = ClientInfo("bob", "c9", b"", b'{"r":2}') if offset % 2 else None
-        past.append(Publication(A_B.key, b"%d" % offset, None, 0, TOP.epoch, offset, offset - 1, info), 0.0)
+        extend(past, b"%d" % offset, ClientInfo("bob", "c9", b"", b'{"r":2}') if offset % 2 else None)

@@ -266,7 +266,20 @@ PIECES = rb"""{ } "id": 1 0 , "subscribe": {"channel":"a"} "connect":{} {} "rpc"
 pieces = st.sampled_from([*PIECES.split(), b"\n", b"\x00", b"\xff"])
 
 
-@given(st.one_of(st.binary(), st.text(), st.lists(pieces, max_size=30).map(b"".join)))
+SEEDS = [str(sample["client"]).encode() for sample in SAMPLES]
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """Golden messages with some bytes changed, or a piece of something else in them."""
+    message = bytearray(b"\n".join(draw(st.lists(st.sampled_from(SEEDS), min_size=1, max_size=3))))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(message) - 1))
+        message[at : at + draw(st.integers(0, 3))] = draw(pieces | st.binary(min_size=1, max_size=1))
+    return bytes(message)
+
+
+@given(st.one_of(st.binary(), st.text(), spoiled(), st.lists(pieces, max_size=30).map(b"".join)))
 @example(b'{"id":1,"rpc":{"data":"\\ud800"}}')
 @example("\ud800")
 def test_any_bytes_become_commands_and_at_most_one_error_at_the_end(message: str | bytes) -> None:
