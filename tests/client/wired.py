@@ -44,6 +44,8 @@ class FifoStream(trio.abc.Stream):
         self.opcode = 0x81
         self.most_bytes: int | None = None
         """That are read at once."""
+        self.sent: list[int] = []
+        """The first byte of everything that was queued: of each frame, as all are queued alone."""
         self.closed = trio.Event()
         self._stream = stream
         self._queue: deque[bytes] = deque()
@@ -62,6 +64,7 @@ class FifoStream(trio.abc.Stream):
     def _put(self, data: bytes) -> bool:
         if self.closed.is_set() or not self.alive:
             return False
+        self.sent.append(data[0])
         self._queue.append(data)
         self._more.set()
         return True
