@@ -123,7 +123,7 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """Subscriptions of one connection (the Centrifuge default); the next one gets error 106."""
 
     max_channels: Positive = 100_000
-    """Channels with a subscriber, all together, existing or not."""
+    """Channels with a subscriber, all together, existing or not; and as many again on which clients publish."""
 
     connect_seconds: Seconds = 15.0
     """From the upgrade until the `connect` command; then close 3502."""
