@@ -1,7 +1,8 @@
 """Finds the session that a frame is for which came by a request of its own, and hands it over in order.
 
 A client that hears by an HTTP stream speaks so. It is told a secret at `connect` and shows it with every frame; the
-secret alone is not enough, the request must be of the identity that opened the stream.
+secret alone is not enough, the request must be of the identity that opened the stream. Only of a stranger, who showed a
+token in `connect`, the door knows no identity, and the secret is all.
 """
 
 import secrets

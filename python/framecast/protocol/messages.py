@@ -1,8 +1,8 @@
 """What clients say and what they are told, free of any wire form.
 
 Payloads (`data`, `conn_info`, `chan_info`) stay raw bytes of JSON text: they are checked to be JSON and never looked
-into. Only the fields this server reads are named in requests; clients may send any others. In requests null means
-absent, as in proto3's JSON mapping; `data` alone can be null.
+into. The fields named in requests have to fit their types, also those that this server does not read; clients may send
+any others. In requests null means absent, as in proto3's JSON mapping; `data` alone can be null.
 
 In results a field that has no default here is always written, the others only when they differ from it: that is the
 list of always-written fields the SDKs rely on.

@@ -34,7 +34,7 @@ class UnidirectionalCodec:
         return self._codec.decode(message)
 
     def encode(self, *messages: Reply | Push | Ping) -> bytes:
-        """Write the first message as a push; ValueError for a reply that a listener cannot have asked for."""
+        """Write one message as a push; ValueError for more, and for a reply that a listener cannot have asked for."""
         [message] = messages
         return self._codec.encode_push(_unwrap(message))
 
