@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-FIRST_RESUBSCRIBE_CODE = 2500
+from framecast.protocol.codes import client_reconnects, client_resubscribes
+
 PING_GRACE_SECONDS = 10.0
 """How much later than announced a ping may come; the same in all SDKs."""
 
@@ -211,17 +212,17 @@ class Subscriber:
             reason = push["unsubscribe"]
             code = reason.get("code")
             code = code if isinstance(code, int) else 0
-            again = code >= FIRST_RESUBSCRIBE_CODE
+            again = client_resubscribes(code)
             return [self._end(channel, code, str(reason.get("reason", "")), temporary=again)]
         return []
 
 
 def may_reconnect(close_code: int) -> bool:
-    """The rule of all SDKs for a WebSocket close code: 3500-3999 and 4500-4999 are final.
+    """The rule of all SDKs for a WebSocket close code.
 
-    So is 1009, our message was too big: the same one would be sent again.
+    1009 is final as well, our message was too big: the same one would be sent again.
     """
-    return not (3500 <= close_code <= 3999 or 4500 <= close_code <= 4999 or close_code == 1009)
+    return client_reconnects(close_code) and close_code != 1009
 
 
 def _object(reply: dict[str, Any], key: str) -> dict[str, Any]:

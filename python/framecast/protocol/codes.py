@@ -97,8 +97,8 @@ class UnsubscribeCode(Enum):
 
     @property
     def resubscribes(self) -> bool:
-        """Whether the SDKs subscribe again at once; below 2500 the subscription is over."""
-        return self.code >= 2500
+        """Whether the SDKs subscribe again at once."""
+        return client_resubscribes(self.code)
 
 
 def client_reconnects(code: int) -> bool:
@@ -107,3 +107,8 @@ def client_reconnects(code: int) -> bool:
     1009 is final for the JavaScript SDK only: the others rename it and come back.
     """
     return not (3500 <= code <= 3999 or 4500 <= code <= 4999)
+
+
+def client_resubscribes(code: int) -> bool:
+    """Whether an SDK whose subscription ended with `code` subscribes again; below 2500 the subscription is over."""
+    return code >= 2500
