@@ -350,3 +350,19 @@ async def test_a_budget_of_all_queues_that_holds_not_even_one_is_refused(tmp_pat
     )
     with pytest.raises(ConfigurationError, match=r"live\.total_queue_bytes = 4194303 is too small"):
         await serve(settings)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "live.waiting_bytes=1048575",
+            "live.waiting_bytes = 1048575 is too small for live.message_size_limit = 1048576",
+        ),
+        ("push.body_bytes=268435457", "push.waiting_bytes = 268435456 is too small for push.body_bytes = 268435457"),
+    ],
+)
+async def test_a_limit_that_one_body_may_pass_alone_is_refused(tmp_path: Path, override: str, message: str) -> None:
+    settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        await serve(settings)

@@ -81,7 +81,8 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     database that is damaged, a port that cannot be bound.
     """
     _check_places(settings)
-    _check_sizes(settings)
+    _check_queues(settings)
+    _check_waiting(settings)
     async with AsyncExitStack() as stack:
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
@@ -177,7 +178,7 @@ def _check_places(settings: Settings) -> None:
             )
 
 
-def _check_sizes(settings: Settings) -> None:
+def _check_queues(settings: Settings) -> None:
     """A subscriber begins with a schema and a packet's worth of rows, or with a channel's whole past.
 
     Its queue may be a quarter full by then (`live.room_seconds`).
@@ -195,6 +196,24 @@ def _check_sizes(settings: Settings) -> None:
             f"live.total_queue_bytes = {settings.live.total_queue_bytes} is too small for live.queue_bytes = "
             f"{settings.live.queue_bytes}: all queues together must hold at least one of them"
         )
+
+
+def _check_waiting(settings: Settings) -> None:
+    """What is larger than all that may wait would be answered 503, to be sent again, for ever."""
+    for waiting, waiting_bytes, largest, largest_bytes in (
+        (
+            "live.waiting_bytes",
+            settings.live.waiting_bytes,
+            "live.message_size_limit",
+            settings.live.message_size_limit,
+        ),
+        ("push.waiting_bytes", settings.push.waiting_bytes, "push.body_bytes", settings.push.body_bytes),
+    ):
+        if waiting_bytes < largest_bytes:
+            raise ConfigurationError(
+                f"{waiting} = {waiting_bytes} is too small for {largest} = {largest_bytes}: what waits together must "
+                "hold at least one of them"
+            )
 
 
 @contextmanager

@@ -121,7 +121,7 @@ async def test_a_session_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest
 
 async def test_a_flood_of_bodies_is_bounded_and_leaves_room_for_pushes(tmp_path: Path) -> None:
     async with (
-        running(settings_for(tmp_path, "live.waiting_bytes=3000")) as place,
+        running(settings_for(tmp_path, "live.waiting_bytes=3000", "live.message_size_limit=3000")) as place,
         contextlib.AsyncExitStack() as stack,
     ):
         for _ in range(3):

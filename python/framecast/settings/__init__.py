@@ -98,7 +98,7 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
 
     waiting_bytes: Positive = 64 * MIB
     """Commands held at once that came by HTTP requests, of all clients together; past it such a request is answered
-    503."""
+    503. Not less than `message_size_limit`."""
 
     max_connections_per_user: UnlimitedOrCount = -1
     """Subscribers at once that are the same user, -1 is unlimited; one more is closed with 3504. Who has no name is
@@ -188,7 +188,7 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     row. So much of `waiting_bytes` is held while a large body is read."""
 
     waiting_bytes: Positive = 256 * MIB
-    """Bodies held at once by all senders together; past it a push is answered 503."""
+    """Bodies held at once by all senders together; past it a push is answered 503. Not less than `body_bytes`."""
 
     gzip_members: Positive = 1_000
     """Members of one gzip body (block-wise compressors write one per 64 KiB); more is an attack."""
