@@ -4,13 +4,16 @@ import pytest
 import trio
 import trio.testing
 
-from client.talk import ALICE, Scripted
-from client.wired import open_world
-from client.world import UNIX_SECONDS, Wishes
+from client.talk import A_B, ALICE, Scripted
+from client.wired import World, open_world
+from client.world import UNIX_SECONDS, MemoryOptions, Subscriber, Wishes
 from framecast.accounts.admission import Admission, Admissions, Grant
 from framecast.accounts.identity import Identity
+from framecast.channels.broker import Position, Publication
+from framecast.channels.client_info import ClientInfo
+from framecast.channels.history import ChannelHistory
 from framecast.client.pace import Pace
-from framecast.settings import Live
+from framecast.settings import ChannelOptions, Live
 
 SETTINGS = Live(expired_seconds=25, ping_seconds=3600)
 
@@ -74,6 +77,61 @@ def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
     assert [pace.take(0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
     assert pace.take(0.2) == pytest.approx(0.1)
     assert [pace.take(100.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
+
+
+def test_entries_of_an_answer_count_as_commands() -> None:
+    pace = Pace(10.0, 3, now=0.0)
+    assert pace.take(0.0) == 0
+    pace.charge(50)
+    assert [pace.take(0.0) for _ in range(2)] == pytest.approx([0.15, 0.25])
+
+
+def populate(world: World) -> None:
+    """A channel with 400 publications and as many clients."""
+    past = world.hub.pasts[A_B.key] = ChannelHistory(A_B.key, Position("E", 0), options=ChannelOptions())
+    for offset in range(1, 401):
+        past.append(Publication(A_B.key, b"1", None, 0, "E", offset, offset - 1), 0.0)
+    for other in range(400):
+        info = ClientInfo("", f"c{other}", b"", b"")
+        world.hub.subscribers[A_B.key, 100 + other] = Subscriber(
+            "stream/a/b", info, delta=False, events=False, announced=False
+        )
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ('{"id":3,"history":{"channel":"stream/a/b","limit":-1}}', 2.0),
+        ('{"id":3,"history":{"channel":"stream/a/b","limit":100}}', 0.5),
+        ('{"id":3,"presence":{"channel":"stream/a/b"}}', 2.0),
+        ('{"id":3,"presence_stats":{"channel":"stream/a/b"}}', 0.0),
+    ],
+)
+async def test_a_large_answer_is_paid_for_by_who_asked(
+    asked: str, seconds: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    settings = Live(commands_per_second=10.0, commands_burst=4)
+    options = MemoryOptions({"a": ChannelOptions(presence=True, ask_presence=True)})
+    async with open_world(settings, wishes=Wishes(settings, options=options)) as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        populate(world)
+        before = trio.current_time()
+        await world.ask(asked)
+        assert trio.current_time() == before
+        await world.ask('{"id":4,"rpc":{}}')
+        assert trio.current_time() - before == pytest.approx(seconds, abs=0.01)
+
+
+async def test_what_a_returning_client_missed_counts_too(autojump_clock: trio.testing.MockClock) -> None:
+    settings = Live(commands_per_second=0.1, commands_burst=4)
+    async with open_world(settings) as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b","recover":true,"epoch":"EPOCH","offset":7}}')
+        await world.ask('{"id":3,"rpc":{}}')
+        before = trio.current_time()
+        await world.ask('{"id":4,"rpc":{}}')
+        assert trio.current_time() - before == pytest.approx(1.0, abs=0.01)
 
 
 async def test_commands_that_come_too_fast_wait_and_none_is_lost(autojump_clock: trio.testing.MockClock) -> None:

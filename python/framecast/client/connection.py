@@ -18,7 +18,6 @@ from framecast.client.commands import Commands
 from framecast.client.inbox import Inbox
 from framecast.client.member import Member
 from framecast.client.newcomer import Newcomer
-from framecast.client.pace import Pace
 from framecast.client.rooms import Rooms
 from framecast.client.session import Session, State
 from framecast.client.subscribing import Subscribing
@@ -103,6 +102,7 @@ class _Connection:
         self._stopping = rooms.stopping
         self._settings = rooms.settings
         self._session = member.session
+        self._pace = member.pace
         self._only_listens = newcomer.listens_to is not None
         self._inbox = Inbox(rooms.settings.message_size_limit)
         self._connect_came = trio.Event()
@@ -163,15 +163,13 @@ class _Connection:
 
     async def _act(self) -> None:
         """Carry out the commands, one after another, in the order they came."""
-        settings = self._settings
-        pace = Pace(settings.commands_per_second, settings.commands_burst, trio.current_time())
         try:
             while (frame := await self._inbox.get()) is not None:
                 for item in self._codec.decode(frame):
                     pause = 0.0
                     if isinstance(item, Command):
                         metrics.COMMANDS.labels(item.method).inc()
-                        pause = pace.take(trio.current_time())
+                        pause = self._pace.take(trio.current_time())
                     # A message may hold thousands of commands that never wait.
                     await trio.sleep(pause)
                     await self._hear(item)

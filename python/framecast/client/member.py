@@ -1,7 +1,7 @@
 """One client as its commands see it: its session, its queue, who it turned out to be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -9,6 +9,7 @@ from framecast.accounts.admission import Admission
 from framecast.accounts.identity import Identity
 from framecast.channels.client_info import ClientInfo
 from framecast.client.newcomer import Newcomer
+from framecast.client.pace import Pace
 from framecast.client.rooms import Rooms
 from framecast.client.session import Session
 from framecast.protocol.codes import CloseCode
@@ -35,6 +36,13 @@ class Member:
 
     admission: Admission | None = None
     """Who it is, once it was let in."""
+
+    pace: Pace = field(init=False)
+    """How fast its commands are carried out."""
+
+    def __post_init__(self) -> None:
+        limits = self.rooms.settings
+        self.pace = Pace(limits.commands_per_second, limits.commands_burst, now=0.0)
 
     @property
     def connection(self) -> int:

@@ -262,6 +262,7 @@ class Subscribing:
     def _result(self, prepared: Prepared, beginning: Beginning, ttl_seconds: float | None) -> SubscribeResult:
         if prepared.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
+        self._member.pace.charge(len(beginning.missed))
         codec = self._member.newcomer.codec
         delta = prepared.delta and prepared.options.delta
         publications = self._rooms.missed.encode(

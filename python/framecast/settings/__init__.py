@@ -139,7 +139,8 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     subscription is ended."""
 
     commands_per_second: Annotated[float, Meta(gt=0)] = 1_000.0
-    """Of one client, on the average; more wait their turn, and none is lost."""
+    """Of one client, on the average; more wait their turn, and none is lost. 20 publications or presences in an answer
+    count as one more."""
 
     commands_burst: Positive = 2_000
     """Commands of one client that are carried out as fast as they come."""
