@@ -128,6 +128,36 @@ def test_a_publication_names_its_publisher() -> None:
     assert said == [push, {"id": 2, "publish": {}}]
 
 
+def test_a_publication_says_what_the_newest_tokens_say_of_its_publisher() -> None:
+    talk = Talk()
+    talk.tokens.people |= {
+        "t": Admission(ALICE, b'{"n":2}', UNIX_SECONDS + 10),
+        "u": Admission(ALICE, b'{"n":3}', UNIX_SECONDS + 10),
+    }
+    talk.tokens.grants |= {"t": Grant(b'{"seat":3}', lasts_until=UNIX_SECONDS + 10), "u": Grant(b'{"seat":4}')}
+
+    def told() -> Any:
+        info = talk.say(publish={"channel": "grafana/signed/x", "data": 1})[0]["push"]["pub"]["info"]
+        return info["conn_info"]["n"], info["chan_info"]["seat"]
+
+    talk.connect(token="t")
+    talk.subscribe("grafana/signed/x", token="t")
+    assert told() == (2, 3)
+    talk.say(refresh={"token": "u"})
+    talk.say(sub_refresh={"channel": "grafana/signed/x", "token": "u"})
+    assert told() == (3, 4)
+
+
+def test_a_refusal_may_call_itself_temporary() -> None:
+    async def refuse() -> None:
+        raise Refusal(503, "not now", temporary=True)
+
+    talk = Talk()
+    talk.connect()
+    talk.scopes.stream.hooks["b"] = refuse
+    assert talk.refused(subscribe={"channel": "stream/a/b"}) == (503, True)
+
+
 def test_methods_are_called_by_name() -> None:
     async def double(identity: Identity, data: bytes) -> bytes:
         if identity.login != "alice":
@@ -313,6 +343,8 @@ def test_a_client_that_comes_back_gets_what_it_missed_on_all_channels() -> None:
 def test_too_many_channels_in_a_token_end_it() -> None:
     talk = served("stream/a/b", "stream/a/c", settings=Live(channels_per_client=1))
     talk.expect_end(CloseCode.CHANNEL_LIMIT, connect={"token": "t"})
+    talk = served("stream/a/b", "stream/a/c", settings=Live(channels_per_client=2))
+    assert len(talk.connect(token="t")["subs"]) == 2
 
 
 def test_pasts_that_do_not_fit_the_reply_are_pushed_after_it() -> None:
