@@ -1,4 +1,8 @@
-"""What time does to a connection: tokens that run out, commands that come too fast."""
+"""What time does to a connection: tokens that run out, commands that come too fast, pings and silence."""
+
+import json
+from functools import partial
+from itertools import pairwise
 
 import pytest
 import trio
@@ -15,10 +19,10 @@ from framecast.channels.history import ChannelHistory
 from framecast.client.pace import Pace
 from framecast.settings import ChannelOptions, Live
 
-SETTINGS = Live(expired_seconds=25, ping_seconds=3600)
+TOKEN_SETTINGS = Live(expired_seconds=25, ping_seconds=3600)
 
 
-def wishes(settings: Live = SETTINGS) -> Wishes:
+def wishes(settings: Live = TOKEN_SETTINGS) -> Wishes:
     tokens = Scripted()
     tokens.people |= {
         "short": Admission(ALICE, lasts_until=UNIX_SECONDS + 10),
@@ -142,3 +146,76 @@ async def test_commands_that_come_too_fast_wait_and_none_is_lost(autojump_clock:
         answered = [(await world.next_line())["id"] for _ in range(300)]
         assert answered == list(range(2, 302))
         assert trio.current_time() == pytest.approx(29.6, abs=0.2)
+
+
+async def test_pings_come_after_a_random_delay_and_then_on_time(autojump_clock: trio.testing.MockClock) -> None:
+    firsts = set()
+    for _ in range(5):
+        async with open_world() as world:
+            await world.connect()
+            start = trio.current_time()
+            times = []
+            for _ in range(4):
+                assert await world.client.get_message() == "{}"
+                times.append(trio.current_time() - start)
+                await trio.sleep(9.9)
+                await world.say("{}")
+            assert 12.5 <= times[0] < 25
+            assert [later - sooner for sooner, later in pairwise(times)] == pytest.approx([25] * 3)
+            firsts.add(times[0])
+    assert len(firsts) > 1
+
+
+async def test_pings_come_although_data_flows(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        await world.ask('{"id":2,"subscribe":{"channel":"stream/a/b"}}')
+        pings = 0
+        for _ in range(100):
+            await trio.sleep(1)
+            world.hub.publish("1/stream/a/b", b"1")
+            while (message := await world.client.get_message()) == "{}":
+                pings += 1
+                await world.say("{}")
+            assert "push" in message
+        assert pings in {3, 4}
+
+
+async def test_a_silent_client_is_closed_with_3012_exactly_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        assert await world.client.get_message() == "{}"
+        pinged = trio.current_time()
+        assert await world.wait_closed() == (3012, "no pong")
+        assert trio.current_time() - pinged == pytest.approx(10)
+
+
+async def test_talking_is_no_pong(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        assert await world.client.get_message() == "{}"
+        await world.ask('{"id":3,"rpc":{}}')
+        assert await world.wait_closed() == (3012, "no pong")
+
+
+@pytest.mark.parametrize("pong", ["{}", '{}\n{"id":9,"rpc":{}}'])
+async def test_a_pong_behind_a_slow_command_counts(pong: str, autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world(Live(ping_seconds=4, pong_seconds=10.0)) as world:
+        world.scopes.stream.hooks["slow"] = partial(trio.sleep, 9)
+        await world.connect()
+        await world.say(*[f'{{"id":{n},"subscribe":{{"channel":"stream/{n}/slow"}}}}' for n in range(2, 6)])
+        subscribed = 0
+        while subscribed < 4:
+            message = await world.client.get_message()
+            if message == "{}":
+                await world.say(pong)
+            elif "subscribe" in json.loads(message):
+                subscribed += 1
+        await trio.sleep(1)
+        assert not world.ended.is_set()
+
+
+async def test_without_connect_it_is_closed_with_3502(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        assert await world.wait_closed() == (3502, "stale")
+        assert trio.current_time() == pytest.approx(15)
