@@ -36,7 +36,7 @@ ODD: list[Any] = [
 ]
 
 
-def give(form: str, messages: list[bytes]) -> None:
+def expect_survival(form: str, messages: list[bytes]) -> None:
     """Say all this to a new session. Only PeerError may come of it, and replies that are no failure of ours."""
     options = MemoryOptions(dict.fromkeys(("a", "full", "tiny"), OPEN) | {"tg": PLAIN})
     desk = Desk(wishes=Wishes(Live(channels_per_client=8), codec=CODECS[form], options=options))
@@ -65,8 +65,8 @@ def spoiled(draw: st.DrawFn, form: str) -> bytes:
 
 @given(st.lists(spoiled("json") | st.binary(), max_size=4), st.lists(spoiled("protobuf") | st.binary(), max_size=4))
 def test_no_bytes_make_a_session_fail(text: list[bytes], binary: list[bytes]) -> None:
-    give("json", text)
-    give("protobuf", binary)
+    expect_survival("json", text)
+    expect_survival("protobuf", binary)
 
 
 FIELDS = {
@@ -98,4 +98,4 @@ def test_no_value_in_any_field_makes_a_session_fail(method: str, field: str) -> 
     for value in ODD:
         command = json.dumps({"id": 2, method: {"channel": "stream/a/b", field: value}})
         subscribed = b'{"id":3,"subscribe":{"channel":"stream/a/b"}}'
-        give("json", [command.encode()] if method == "subscribe" else [subscribed, command.encode()])
+        expect_survival("json", [command.encode()] if method == "subscribe" else [subscribed, command.encode()])

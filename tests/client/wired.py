@@ -3,6 +3,7 @@
 All bytes of the server, trio-websocket's own included, go through one FIFO, as on a real connection.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,12 +54,13 @@ class FifoStream(trio.abc.Stream):
 
     async def write(self) -> None:
         """The writer; ends when the stream is closed and the queue is empty."""
-        while self._queue or not self.closed.is_set():
-            if self._queue:
-                await self._stream.send_all(self._queue.popleft())
-            else:
-                await self._more.wait()
-                self._more = trio.Event()
+        with contextlib.suppress(trio.BrokenResourceError):  # as with a socket, nobody is told that the peer is gone
+            while self._queue or not self.closed.is_set():
+                if self._queue:
+                    await self._stream.send_all(self._queue.popleft())
+                else:
+                    await self._more.wait()
+                    self._more = trio.Event()
         await self._stream.aclose()
 
     def _put(self, data: bytes) -> bool:
