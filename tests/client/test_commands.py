@@ -3,13 +3,15 @@
 from math import inf
 from typing import Any
 
+import msgspec
 import pytest
 
 from client.desk import Desk
 from client.talk import A_B, ALICE, Scripted, Talk, keep
-from client.world import SUBSCRIBED, TOP, UNIX_SECONDS, Wishes
+from client.world import PLAIN, SUBSCRIBED, TOP, UNIX_SECONDS, Wishes
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
+from framecast.accounts.tokens.claims import Override
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode, ErrorCode, UnsubscribeCode
 from framecast.settings import Live
@@ -289,6 +291,34 @@ def test_a_subscription_is_refused_for_its_token() -> None:
     assert talk.refused(subscribe={"channel": "stream/a/b", "token": "bad"}) == (103, False)
     assert not talk.session.subscriptions
     assert not talk.hub.subscribers
+
+
+@pytest.mark.parametrize(
+    ("said", "made"),
+    [
+        (Override(presence=True), {"presence": True}),
+        (Override(join_leave=True), {"join_leave": "asked"}),
+        (Override(force_recovery=False), {"recovery": "off"}),
+        (Override(force_push_join_leave=True), {}),
+    ],
+)
+def test_a_token_may_have_other_options_than_its_channel(said: Override, made: dict[str, Any]) -> None:
+    talk = Talk()
+    talk.tokens.grants["t"] = Grant(override=said)
+    talk.connect()
+    result = talk.subscribe(token="t")
+    subscriber = talk.hub.subscribers[A_B.key, 1]
+    assert subscriber.options == msgspec.structs.replace(PLAIN, **made)
+    assert subscriber.events == (said.force_push_join_leave is True)
+    assert ("recoverable" in result) == (said.force_recovery is None)
+
+
+def test_a_token_may_keep_joins_from_one_subscriber() -> None:
+    talk = Talk(join_leave="pushed")
+    talk.tokens.grants["t"] = Grant(override=Override(force_push_join_leave=False))
+    talk.connect()
+    talk.subscribe(token="t")
+    assert not talk.hub.subscribers[A_B.key, 1].events
 
 
 def test_a_tokens_data_is_told_where_the_channel_says_nothing() -> None:

@@ -68,6 +68,15 @@ def test_pasts_that_do_not_fit_the_reply_are_pushed_after_it() -> None:
     assert len(talk.hub.subscribers) == 3
 
 
+def test_a_channel_that_is_pushed_under_one_spelling_is_not_under_another() -> None:
+    talk = served("stream/tg/cpu", "stream/tg/mem", "1/stream/tg/mem", settings=Live(queue_bytes=4 * 150))
+    for name in ("cpu", "mem"):
+        talk.scopes.stream.snapshots[f"1/stream/tg/{name}"] = b'"' + b"x" * 100 + b'"'
+    _, *pushed = talk.say(connect={"token": "t"})
+    assert [line["push"]["channel"] for line in pushed] == ["stream/tg/mem"]
+    assert len(talk.hub.subscribers) == 2
+
+
 def test_who_has_no_room_for_its_pasts_comes_back_later() -> None:
     talk = served("stream/tg/cpu", "stream/tg/mem", settings=Live(queue_bytes=4 * 150, room_seconds=1))
     for name in ("cpu", "mem"):
@@ -77,11 +86,13 @@ def test_who_has_no_room_for_its_pasts_comes_back_later() -> None:
     assert list(talk.take()[0]["connect"]["subs"]) == ["stream/tg/cpu"]
 
 
-def test_nothing_is_left_of_subscriptions_when_one_of_them_cannot_be() -> None:
-    talk = served("stream/a/b", "stream/a/c")
-    talk.hub.full = True
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_nothing_is_left_of_subscriptions_when_one_of_them_cannot_be(room: int) -> None:
+    talk = served("stream/a/b", "stream/a/c", "stream/a/d")
+    talk.hub.most = room
     assert talk.refused(connect={"token": "t"}) == (106, False)
     assert not talk.session.subscriptions
+    assert not talk.hub.subscribers
     assert not talk.hub.opened
 
 

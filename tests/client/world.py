@@ -46,7 +46,7 @@ class Subscriber:
     info: ClientInfo
     delta: bool
     events: bool
-    announced: bool
+    options: ChannelOptions
 
 
 @dataclass
@@ -62,6 +62,8 @@ class MemoryHub:
     """Channels that a scope allowed to subscribe to, until their subscription ends."""
     pasts: dict[str, ChannelHistory] = field(default_factory=dict)
     full: bool = False
+    most: int = 1_000
+    """Subscriptions that there is room for."""
 
     def watch(self, connection: int, ended: Callable[[Address, UnsubscribeCode], None]) -> None:
         self.ended[connection] = ended
@@ -77,18 +79,16 @@ class MemoryHub:
         delta: bool = False,
         events: bool = False,
     ) -> None:
-        if self.full:
+        if self.full or len(self.subscribers) >= self.most:
             raise Refusal(106, "limit exceeded")
-        self.subscribers[address.key, connection] = Subscriber(
-            spelling, info, delta, events, options.join_leave != "off"
-        )
+        self.subscribers[address.key, connection] = Subscriber(spelling, info, delta, events, options)
 
     def announce_join(self, connection: int, address: Address) -> None:
         self._announce(address, self.subscribers[address.key, connection], joined=True)
 
     def _announce(self, address: Address, who: Subscriber, *, joined: bool) -> None:
         for (channel, other), subscriber in list(self.subscribers.items()):
-            if channel == address.key and subscriber.events and who.announced:
+            if channel == address.key and subscriber.events and who.options.join_leave != "off":
                 body = PushBody(channel=subscriber.spelling)
                 told = Presence(client_info(who.info))
                 push = Push(msgspec.structs.replace(body, **{"join" if joined else "leave": told}))
