@@ -8,6 +8,7 @@ import pytest
 
 from client.desk import Desk
 from client.talk import A_B, ALICE, Scripted, Talk, keep
+from client.wired import counted
 from client.world import PLAIN, SUBSCRIBED, TOP, UNIX_SECONDS, Wishes
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
@@ -192,6 +193,19 @@ def test_who_has_deltas_gets_what_it_missed_as_text() -> None:
     assert [pub["data"] for pub in result["publications"]] == ['{"data":8}', '{"data":9}']
 
 
+# Recovery
+
+
+@pytest.mark.parametrize(("epoch", "outcome"), [(TOP.epoch, "recovered"), ("other", "unrecovered")])
+def test_who_comes_back_is_counted(epoch: str, outcome: str) -> None:
+    talk = Talk()
+    talk.connect()
+    before = counted("recoveries_total", outcome=outcome)
+    talk.subscribe(recover=True, epoch=epoch, offset=7)
+    talk.subscribe("stream/a/c")
+    assert counted("recoveries_total", outcome=outcome) == before + 1
+
+
 # Tokens
 
 
@@ -214,6 +228,14 @@ def test_a_client_stays_as_long_as_its_token_says() -> None:
     assert talk.say(refresh={"token": "ever"}) == [{"id": 2, "refresh": {}}]
     assert talk.session.expiry_deadline == inf
     talk.expect_end(CloseCode.BAD_REQUEST, refresh={"token": "t"})
+
+
+@pytest.mark.parametrize(("lasts_seconds", "told"), [(0.4, 1), (-3.0, 1), (1.9, 1), (2.0, 2), (1e12, 2**31 - 1)])
+def test_clients_are_told_whole_seconds_that_fit_both_forms(lasts_seconds: float, told: int) -> None:
+    talk = Talk()
+    talk.tokens.people["t"] = Admission(ALICE, lasts_until=UNIX_SECONDS + lasts_seconds)
+    result = talk.connect(token="t")
+    assert (result["expires"], result["ttl"]) == (True, told)
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,13 @@ def test_a_closed_roster_says_why(limit: int, ending: bool, word: str) -> None:
     with pytest.raises(Refusal, match=word) as refused:
         Roster(Live(max_connections=limit), stopping).check_open()
     assert (refused.value.code, refused.value.temporary) == (503, ending)
+
+
+def test_nothing_is_kept_of_those_who_left() -> None:
+    roster = open_roster(max_connections=-1)
+    for number in range(3):
+        with roster.place(f"192.0.2.{number}") as place:
+            assert place is not None
+            place.sign_in(Identity(1, f"user{number}", "Viewer"))
+            assert all(map(len, (roster._places, roster._by_address, roster._by_user)))
+    assert not any(map(len, (roster._places, roster._by_address, roster._by_user)))
