@@ -38,7 +38,7 @@ class EmptyOutbox:
 class NoTransport:
     """A desk is handed its frames."""
 
-    async def receive(self) -> str | bytes:
+    async def receive(self) -> bytes:
         raise AssertionError("nobody reads for a desk")
 
     async def close(self, code: int, reason: str) -> None:

@@ -359,3 +359,12 @@ async def test_one_client_too_many_is_turned_away(autojump_clock: trio.testing.M
 
         nursery.start_soon(turn_away)
         assert await world.wait_closed() == (3504, "connection limit")
+
+
+async def test_text_comes_as_its_bytes() -> None:
+    async with open_world(serving=False) as world:
+        await world.client.send_message("{}é")
+        await world.client.send_message(b"{}")
+        transport = WebSocketTransport(world.server)
+        assert await transport.receive() == "{}é".encode()
+        assert await transport.receive() == b"{}"

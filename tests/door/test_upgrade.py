@@ -168,6 +168,30 @@ async def test_large_messages_come_through_whole_in_one_frame_or_many() -> None:
             assert await connection.get_message() == b"%d" % number
 
 
+async def test_messages_that_nobody_comes_for_are_left_to_the_peer() -> None:
+    ours, theirs = memory_stream_pair()
+    head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
+    counted = Counted(ours)
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            await accept_websocket(nursery, counted, head, max_message_bytes=60_000, handshake_seconds=5)
+            await theirs.send_all(frame(0x82, bytes(50_000)) * 20)
+            await trio.testing.wait_all_tasks_blocked()
+            assert 50_000 < counted.received_bytes < 60_000
+            nursery.cancel_scope.cancel()
+
+
+class Counted(ReplayedStream):
+    """Counts what is taken from it."""
+
+    received_bytes = 0
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        received = await super().receive_some(max_bytes)
+        self.received_bytes += len(received)
+        return received
+
+
 @pytest.mark.parametrize("piece", [b"x", b""])
 async def test_a_message_in_tiny_fragments_is_1008(piece: bytes) -> None:
     async with accepted(1_000_000) as (connection, theirs):

@@ -18,7 +18,7 @@ class Inbox:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._frames: deque[str | bytes] = deque()
+        self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._acting = False
         self._closed = False
@@ -29,7 +29,7 @@ class Inbox:
         """Whether something that was received has not been acted upon yet."""
         return self._acting or bool(self._frames)
 
-    async def put(self, frame: str | bytes) -> None:
+    async def put(self, frame: bytes) -> None:
         """Add a message, waiting while the inbox is full (by at most one message more than its limit)."""
         while self._bytes >= self._max_bytes:
             await self._changed.wait()
@@ -42,7 +42,7 @@ class Inbox:
         self._closed = True
         self._wake()
 
-    async def get(self) -> str | bytes | None:
+    async def get(self) -> bytes | None:
         """Take the oldest message, waiting for it; None when nothing more will come."""
         self._acting = False
         while not self._frames:

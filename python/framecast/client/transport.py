@@ -19,7 +19,7 @@ class PeerLeft(Exception):  # noqa: N818 - what peers do, no failure of ours
 class Transport(Protocol):
     """One client's way to us."""
 
-    async def receive(self) -> str | bytes:
+    async def receive(self) -> bytes:
         """The next frame of commands, waiting for it. PeerLeft when there will be none."""
 
     async def close(self, code: int, reason: str) -> None:

@@ -13,10 +13,11 @@ class WebSocketTransport:
     def __init__(self, websocket: WebSocketConnection) -> None:
         self._websocket = websocket
 
-    async def receive(self) -> str | bytes:
-        """One message, text or binary. PeerLeft when it is closed."""
+    async def receive(self) -> bytes:
+        """One message; text as its bytes, as a character can take four of them. PeerLeft when it is closed."""
         try:
-            return await self._websocket.get_message()
+            message = await self._websocket.get_message()
+            return message.encode() if isinstance(message, str) else bytes(message)
         except ConnectionClosed as closed:
             too_big = closed.reason is not None and closed.reason.code == TOO_BIG
             raise PeerLeft(too_big=too_big) from None

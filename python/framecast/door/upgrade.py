@@ -23,7 +23,8 @@ _KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SUBPROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _RECEIVE_BYTES = 4_096
 """Clients' messages are small, and the library handles in one go what one read brings."""
-_QUEUED_MESSAGES = 8
+_QUEUED_MESSAGES = 0
+"""By the library, which counts no bytes: who reads does so always, and bounds what it holds (client/inbox.py)."""
 _UNREADABLE = frozenset({1002, 1007})
 _MAX_REASON_BYTES = 123
 _CLOSE_FRAME = b"\x88"
