@@ -98,7 +98,7 @@ def populate(world: World) -> None:
     for other in range(400):
         info = ClientInfo("", f"c{other}", b"", b"")
         world.hub.subscribers[A_B.key, 100 + other] = Subscriber(
-            "stream/a/b", info, delta=False, events=False, announced=False
+            "stream/a/b", info, delta=False, events=False, options=ChannelOptions()
         )
 
 
