@@ -1,6 +1,7 @@
 """What requests for HTTP streams, and those beside them, are told that get nothing; and what pages may read."""
 
 import contextlib
+import errno
 import gc
 import json
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
+import trio
 
 from end_to_end.wire import Answer, connect, request
 from framecast import server
@@ -219,3 +221,18 @@ async def test_a_page_of_another_origin_cannot_even_begin_a_stream(
             fields = {name.replace("_", "-"): value for name, value in headers.items()}
             await connection.send(request("GET", target, host=place, headers=fields))
             assert (await connection.answer()).status == 403
+
+
+@pytest.mark.parametrize("path", [STREAM, f"{SSE}?cf_connect={quote(CONNECT)}"])
+async def test_a_stream_that_the_system_has_no_sockets_for_is_503(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(trio.socket, "socketpair", fail)
+    with structlog.testing.capture_logs() as logs:
+        async with running(settings_for(tmp_path)) as place:
+            answer = await ask(place, "GET" if "?" in path else "POST", path, b"" if "?" in path else CONNECT.encode())
+            assert (answer.status, "Too many open files" in said(answer)) == (503, True)
+    assert not [entry for entry in logs if entry["log_level"] in {"warning", "error"}]

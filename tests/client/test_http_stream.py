@@ -1,6 +1,7 @@
 """What is between the core's queue and an answer that a test holds in its hand. The session is the test's own."""
 
 import contextlib
+import errno
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from framecast.client.rooms import Outbox
 from framecast.client.roster import Roster
 from framecast.client.transport import PeerLeft
 from framecast.door.outbound import Reading, WriterEvents
+from framecast.errors import Refusal
 from framecast.protocol.emulation import EmulationRequest
 from framecast.settings import Live
 
@@ -35,9 +37,13 @@ class HeldAnswer:
     """Takes nothing until it is told to, and then everything."""
 
     def __init__(self) -> None:
+        self.begun = False
         self.taken = bytearray()
         self.taking = trio.Event()
         self.left = trio.Event()
+
+    async def begin(self) -> None:
+        self.begun = True
 
     async def write(self, data: bytes) -> None:
         await self.taking.wait()
@@ -266,3 +272,16 @@ async def test_a_pair_that_cannot_be_watched_is_closed_again(here: Here, monkeyp
     with pytest.raises(OSError, match="no more"):
         await here.streams.serve(OPENING, here.answer)
     assert open_descriptors() == before
+
+
+async def test_who_gets_no_sockets_is_refused_before_the_answer_begins(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(trio.socket, "socketpair", fail)
+    with pytest.raises(Refusal, match="Too many open files") as refused:
+        await here.streams.serve(OPENING, here.answer)
+    assert (refused.value.code, refused.value.temporary) == (503, True)
+    assert not here.answer.begun

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
@@ -48,11 +48,19 @@ HEADERS = {
 
 
 class OpenAnswer:
-    """An answer whose head is sent and whose end is not: a client hears by it."""
+    """An answer whose end is not sent yet: a client hears by it."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, head: Message, prefix: bytes) -> None:
         self._receive = receive
         self._send = send
+        self._head = head
+        self._prefix = prefix
+
+    async def begin(self) -> None:
+        """Send the head, and what goes before all that the client hears."""
+        await self._send(self._head)
+        if self._prefix:
+            await self.write(self._prefix)
 
     async def write(self, data: bytes) -> None:
         """Send the next bytes, waiting for the peer."""
@@ -75,12 +83,9 @@ class StreamedAnswer(Response):
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head, then what the client hears, then the end."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        answer = OpenAnswer(receive, send)
-        if self._prefix:
-            await answer.write(self._prefix)
-        await self._subscribers.serve(self._opening, answer)
+        """Send the head, then what the client hears, then the end. Refusal 503 before that."""
+        head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await self._subscribers.serve(self._opening, OpenAnswer(receive, send, head, self._prefix))
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
 import trio
 
 from framecast.accounts.identity import Identity
@@ -22,11 +23,14 @@ from framecast.client.rooms import Rooms
 from framecast.client.roster import Roster
 from framecast.client.transport import Emulated
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
+from framecast.errors import Refusal
 from framecast.protocol.codec import CODECS, Codec
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.emulation import EmulationRequest
 from framecast.protocol.messages import Disconnect, Push, PushBody
 from framecast.protocol.unidirectional import UnidirectionalCodec
+
+log = structlog.get_logger(__name__)
 
 PAIR_BYTES = 65_536
 """What the pair may hold, about. It comes on top of `live.queue_bytes`, so it is as small as one good system call."""
@@ -36,7 +40,10 @@ PIECE_BYTES = 16_384
 
 
 class Answer(Protocol):
-    """The answer to the request that a client hears by. Its head has been sent."""
+    """The answer to the request that a client hears by."""
+
+    async def begin(self) -> None:
+        """Send its head; from then on the request cannot be refused any more."""
 
     async def write(self, data: bytes) -> None:
         """Send the next bytes, waiting for the peer."""
@@ -92,10 +99,18 @@ class HttpStreams:
         await self._sessions.deliver(sender, Emulated(request.session, request.node), request.frame)
 
     async def serve(self, opening: Opening, answer: Answer) -> None:
-        """Serve one client to its end. The caller ends the answer. OSError when the system has no sockets left."""
-        ours, theirs = _socket_pair()
+        """Serve one client to its end. The caller ends the answer.
+
+        Refusal 503, before the answer begins, when the system has no sockets left.
+        """
+        try:
+            ours, theirs = _socket_pair()
+        except OSError as error:
+            log.debug("no sockets for a stream", error=error.strerror)
+            raise Refusal(503, f"no stream can be opened now: {error.strerror}; try again", temporary=True) from None
         async with theirs:
             try:
+                await answer.begin()
                 outbound = self._adopt(ours, opening.reading)
             except BaseException:
                 await trio.aclose_forcefully(ours)
