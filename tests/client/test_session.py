@@ -1,6 +1,7 @@
 """Who may do what when: each rule alone."""
 
 import json
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -10,6 +11,7 @@ from client.world import SUBSCRIBED, VERSION
 from framecast.client.actions import Connect
 from framecast.client.replies import error_reply
 from framecast.client.session import LEGAL_MOVES, Session, State
+from framecast.client.transport import Emulated
 from framecast.errors import PeerError
 from framecast.protocol import json_codec
 from framecast.protocol.messages import METHODS
@@ -99,6 +101,13 @@ def test_connect_tells_the_client_what_it_needs(desk: Desk) -> None:
     [reply] = Desk(Live(ping_seconds=7)).hear('{"id":4294967295,"connect":{"token":"t","data":{},"subs":{"a":{}}}}')
     connect = {"client": "CLIENT", "version": VERSION, "ping": 7, "pong": True}
     assert reply == {"id": 4294967295, "connect": connect}
+
+
+def test_a_client_that_speaks_by_requests_is_told_where_they_go() -> None:
+    desk = Desk()
+    desk.member.newcomer = replace(desk.member.newcomer, emulated=Emulated("secret", "node 1"))
+    [reply] = desk.hear('{"id":1,"connect":{}}')
+    assert (reply["connect"]["session"], reply["connect"]["node"]) == ("secret", "node 1")
 
 
 def test_a_channel_is_one_whatever_its_spelling(desk: Desk) -> None:
