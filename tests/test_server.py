@@ -340,7 +340,7 @@ async def test_a_queue_that_a_new_subscriber_would_overflow_is_refused(
     tmp_path: Path, override: str, message: str
 ) -> None:
     settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
+    with trio.fail_after(PATIENCE_SECONDS), pytest.raises(ConfigurationError, match=re.escape(message)):
         await serve(settings)
 
 
@@ -348,7 +348,10 @@ async def test_a_budget_of_all_queues_that_holds_not_even_one_is_refused(tmp_pat
     settings = load_settings(
         environment={}, overrides=["live.total_queue_bytes=4194303", f"server.data={tmp_path}"], flags={}
     )
-    with pytest.raises(ConfigurationError, match=r"live\.total_queue_bytes = 4194303 is too small"):
+    with (
+        trio.fail_after(PATIENCE_SECONDS),
+        pytest.raises(ConfigurationError, match=r"live\.total_queue_bytes = 4194303 is too small"),
+    ):
         await serve(settings)
 
 
@@ -364,5 +367,5 @@ async def test_a_budget_of_all_queues_that_holds_not_even_one_is_refused(tmp_pat
 )
 async def test_a_limit_that_one_body_may_pass_alone_is_refused(tmp_path: Path, override: str, message: str) -> None:
     settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
+    with trio.fail_after(PATIENCE_SECONDS), pytest.raises(ConfigurationError, match=re.escape(message)):
         await serve(settings)
