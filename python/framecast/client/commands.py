@@ -24,6 +24,7 @@ from framecast.client.actions import (
 )
 from framecast.client.member import Member
 from framecast.client.replies import client_info, error_reply, history_result, payload, time_to_live
+from framecast.client.room import await_room
 from framecast.client.subscribing import Subscribing
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode, ErrorCode
@@ -152,7 +153,7 @@ class Commands:
     async def _tell_presence(self, action: AskPresence) -> None:
         options = self._rooms.options.find(action.address)
         _check_may_ask(action.address, "presence", enabled=options.ask_presence, subscribed=action.subscribed)
-        await self._subscribing.await_room()
+        await await_room(self._member.newcomer.outbox, self._rooms.settings)
         hub = self._rooms.hub
         if action.counts:
             clients, users = hub.presence_counts(action.address)
@@ -165,7 +166,7 @@ class Commands:
     async def _read_history(self, action: ReadHistory) -> None:
         options = self._rooms.options.find(action.address)
         _check_may_ask(action.address, "history", enabled=options.ask_history, subscribed=action.subscribed)
-        await self._subscribing.await_room()
+        await await_room(self._member.newcomer.outbox, self._rooms.settings)
         position, page = await self._rooms.hub.page(
             action.address, since=action.since, limit=action.limit, reverse=action.reverse
         )

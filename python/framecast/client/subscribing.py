@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-import trio
 from msgspec import Raw
 
 from framecast.accounts.admission import Admission, Grant
@@ -21,6 +20,7 @@ from framecast.client import metrics
 from framecast.client.actions import RefreshSubscription, Subscribe
 from framecast.client.member import Member
 from framecast.client.replies import payload, subscribe_result, time_to_live
+from framecast.client.room import await_room, let_crowd_pass
 from framecast.client.subscription import Subscription
 from framecast.errors import Refusal
 from framecast.protocol import messages
@@ -29,10 +29,6 @@ from framecast.protocol.messages import Push, PushBody, RefreshResult, Reply, Su
 from framecast.settings import ChannelOptions
 
 log = structlog.get_logger(__name__)
-
-ROOM_POLL_SECONDS = 0.02
-ROOM_POLL_MOST_SECONDS = 0.25
-"""Between looks for room in the queue: at first, and when it lasts. Many slow readers at once must cost little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class Subscribing:
             member.admitted, channel=action.channel, client=self._session.client, token=action.token
         )
         scope = self._rooms.scopes.find(address)
-        await self.await_room()
+        await await_room(member.newcomer.outbox, self._rooms.settings)
         options = self._options(address, grant)
         begin = await scope.subscribe(member.identity, address, action.data, options)
         ttl_seconds = member.seconds_until(grant.lasts_until)
@@ -74,7 +70,7 @@ class Subscribing:
         prepared = Prepared(
             address, begin, options, subscription, grant, action.returning, action.join_leave, action.delta
         )
-        await self._let_crowd_pass()
+        await let_crowd_pass(member.newcomer.outbox, self._rooms.settings)
         try:
             beginning = begin(action.returning)
             if action.all_or_nothing and not beginning.recovered:
@@ -163,7 +159,7 @@ class Subscribing:
         address = parse_channel(channel, member.identity.org_id)
         if address in self._session.subscriptions:
             return
-        await self.await_room()
+        await await_room(member.newcomer.outbox, self._rooms.settings)
         grant = member.admitted.channels[channel]
         options = self._options(address, grant)
         begin = await self._rooms.scopes.find(address).subscribe(member.identity, address, None, options)
@@ -204,40 +200,6 @@ class Subscribing:
             return
         pushed = messages.Unsubscribe(code.code, code.reason)
         self._member.send(Push(PushBody(channel=subscription.spelling, unsubscribe=pushed)))
-
-    async def await_room(self) -> None:
-        """Wait until a channel's past fits the queue; Refusal 111 when the client reads too slowly for that.
-
-        A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and
-        would cut a client that reads well. The queue is polled: only the writer thread knows when it empties, and an
-        event for it would be paid for by every connection that never waits here.
-        """
-        settings = self._rooms.settings
-        patience = trio.current_time() + settings.room_seconds
-        pause = ROOM_POLL_SECONDS
-        while self._member.newcomer.outbox.queued_bytes > settings.queue_bytes // 4:
-            left = patience - trio.current_time()
-            if left <= 0:
-                raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
-            await trio.sleep(min(pause, left))
-            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
-
-    async def _let_crowd_pass(self) -> None:
-        """Wait while half of `live.total_queue_bytes` is taken, but not for long.
-
-        Where a thousand clients come back at once, their pasts together are more than all queues may hold, and those
-        who read well would be cut with the others. When it does not pass, somebody reads slowly on purpose: nobody is
-        refused for that.
-        """
-        settings = self._rooms.settings
-        patience = trio.current_time() + settings.room_seconds
-        pause = ROOM_POLL_SECONDS
-        while self._member.newcomer.outbox.waiting_bytes > settings.total_queue_bytes // 2:
-            left = patience - trio.current_time()
-            if left <= 0:
-                return
-            await trio.sleep(min(pause, left))
-            pause = min(2 * pause, ROOM_POLL_MOST_SECONDS)
 
     def _attach(self, prepared: Prepared) -> None:
         """Deliver from now on. Refusal (a limit) changes nothing. The hub comes first because it may refuse."""
