@@ -9,8 +9,7 @@ import pytest
 from client.world import TOP
 from framecast.channels.address import Address
 from framecast.channels.client_info import ClientInfo
-from framecast.channels.history import ENTRY_BYTES, Kept
-from framecast.client import missed as module
+from framecast.channels.history import Kept
 from framecast.client.missed import FEW, MissedPublications
 from framecast.client.replies import publication
 from framecast.protocol import json_codec, protobuf_codec
@@ -76,12 +75,3 @@ def test_it_is_made_once_for_all_who_missed_the_same() -> None:
     assert made == [20, 19, 19, 20, 20, 20, 20]
     encode(past(20))
     assert len(made) == 7
-
-
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CACHED_BYTES", 10_000)
-    lists = MissedPublications()
-    for first in range(1, 500, 20):
-        lists.encode(past(20, first=first, size=100), json_codec, address=A_B, epoch="e", quoted=False)
-    assert 0 < lists._bytes <= 10_000
-    assert sum(len(one) + ENTRY_BYTES for one in lists._kept.values()) == lists._bytes

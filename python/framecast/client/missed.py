@@ -4,13 +4,13 @@ After a restart of a proxy a whole channel's subscribers come back at once, most
 and encoding a thousand publications for each of them would be most of the work.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from msgspec import Raw
 
 from framecast.channels.address import Address
-from framecast.channels.history import ENTRY_BYTES, Kept
+from framecast.channels.encodings import Encodings
+from framecast.channels.history import Kept
 from framecast.client.replies import publication
 from framecast.protocol.codec import Codec
 from framecast.protocol.messages import Publication
@@ -24,8 +24,7 @@ class MissedPublications:
     """Encodes lists of publications, and keeps the newest ones made. One for the server."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._bytes = 0
+        self._lists = Encodings(CACHED_BYTES)
 
     def encode(
         self, missed: Sequence[Kept], codec: Codec, *, address: Address, epoch: str, quoted: bool
@@ -35,15 +34,8 @@ class MissedPublications:
             return tuple(publication(kept, quoted=quoted) for kept in missed)
         # A past has no holes and an epoch is one life of a channel: both ends name all that is between.
         key = (address.key, epoch, missed[0].offset, missed[-1].offset, codec.NAME, quoted)
-        encoded = self._kept.get(key)
-        if encoded is None:
-            encoded = codec.encode_publications([publication(kept, quoted=quoted) for kept in missed])
-            self._keep(key, encoded)
-        return Raw(encoded)
-
-    def _keep(self, key: tuple[object, ...], encoded: bytes) -> None:
-        self._kept[key] = encoded
-        self._bytes += len(encoded) + ENTRY_BYTES
-        while self._bytes > CACHED_BYTES:
-            _, dropped = self._kept.popitem(last=False)
-            self._bytes -= len(dropped) + ENTRY_BYTES
+        return Raw(
+            self._lists.find_or_make(
+                key, lambda: codec.encode_publications([publication(kept, quoted=quoted) for kept in missed])
+            )
+        )

@@ -1,13 +1,14 @@
 """The window of a frame channel: what is kept of its past, joined into one frame for a subscriber that begins."""
 
-from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
 
 from framecast._core import merge_packets
-from framecast.channels.history import ENTRY_BYTES, ChannelHistory
+from framecast.channels.encodings import Encodings
+from framecast.channels.history import ChannelHistory
 from framecast.errors import Refusal
 
 CACHED_BYTES = 16 * 1024 * 1024
@@ -43,8 +44,7 @@ class WindowFrames:
     def __init__(self, max_frame_bytes: int, clock: Callable[[], float]) -> None:
         self._max_frame_bytes = max_frame_bytes
         self._clock = clock
-        self._cached: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self._frames = Encodings(CACHED_BYTES)
 
     def make(self, history: ChannelHistory, extent: Extent, *, with_schema: bool = True) -> bytes | None:
         """The frame of all that is kept, its rows in time order.
@@ -64,21 +64,12 @@ class WindowFrames:
             return b'{"schema":' + history.schema + b"}" if with_schema else None
         rows = MAX_ROWS if extent.rows is None else extent.rows
         key = (history.channel, history.position, packets[0].offset, rows, with_schema)
-        frame = self._cached.get(key)
-        if frame is None:
-            frame = merge_packets(
-                history.schema,
-                [kept.data for kept in packets],
-                with_schema=with_schema,
-                max_rows=rows,
-                max_bytes=self._max_frame_bytes,
-            )
-            self._keep(key, frame)
-        return frame
-
-    def _keep(self, key: tuple[object, ...], frame: bytes) -> None:
-        self._cached[key] = frame
-        self._cached_bytes += len(frame) + ENTRY_BYTES
-        while self._cached_bytes > CACHED_BYTES:
-            _, dropped = self._cached.popitem(last=False)
-            self._cached_bytes -= len(dropped) + ENTRY_BYTES
+        merge = partial(
+            merge_packets,
+            history.schema,
+            [kept.data for kept in packets],
+            with_schema=with_schema,
+            max_rows=rows,
+            max_bytes=self._max_frame_bytes,
+        )
+        return self._frames.find_or_make(key, merge)
