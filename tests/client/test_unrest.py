@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 import trio.testing
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed
 
@@ -81,7 +81,18 @@ PLANS = st.builds(
 )
 
 
+LEFT_BEHIND = Plan(
+    doings=[(0.0, "subscribe", "1/grafana/a/y")] * 6 + [(0.0, "subscribe", "1/grafana/a/z")] * 2,
+    happenings=[],
+    delays={"x": 4.0, "y": 4.0, "z": 0.0},
+    leaves=(0.0, "break"),
+    together=True,
+)
+"""A client that has left while what it asked for is still being done, and published to."""
+
+
 @given(PLANS)
+@example(LEFT_BEHIND)
 def test_nothing_is_lost_doubled_or_left(plan: Plan) -> None:
     before = closes()
     open_before = counted("connections")
@@ -172,8 +183,7 @@ async def happen(world: World, diary: Diary, at: float, what: str, key: str) -> 
     await trio.sleep_until(at)
     if what == "publish":
         diary.published[key] += 1
-        if world.outbox.alive and not world.ended.is_set():
-            world.hub.publish(key, str(diary.published[key]).encode())
+        world.hub.publish(key, str(diary.published[key]).encode())
     elif 1 in world.hub.ended:
         world.hub.end(1, parse_key(key), UnsubscribeCode[what])
 
