@@ -219,3 +219,19 @@ async def test_without_connect_it_is_closed_with_3502(autojump_clock: trio.testi
     async with open_world() as world:
         assert await world.wait_closed() == (3502, "stale")
         assert trio.current_time() == pytest.approx(15)
+
+
+async def test_pings_come_while_the_rest_of_the_beginnings_waits_for_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    settings = Live(ping_seconds=1, room_seconds=5, queue_bytes=4 * 150, pong_seconds=60)
+    tokens = Scripted()
+    channels = {"stream/tg/cpu": Grant(), "stream/tg/mem": Grant()}
+    tokens.people["t"] = Admission(ALICE, channels=channels)
+    async with open_world(settings, wishes=Wishes(settings, admissions=tokens)) as world:
+        for name in ("cpu", "mem"):
+            world.scopes.stream.snapshots[f"1/stream/tg/{name}"] = b'"' + b"x" * 100 + b'"'
+        world.outbox.queued_bytes = 151
+        assert "connect" in await world.ask('{"id":1,"connect":{"token":"t"}}')
+        assert await world.client.get_message() == "{}"
+        assert trio.current_time() <= 1

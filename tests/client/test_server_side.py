@@ -90,7 +90,7 @@ def test_who_has_no_room_for_its_pasts_comes_back_later() -> None:
 def test_nothing_is_left_of_subscriptions_when_one_of_them_cannot_be(room: int) -> None:
     talk = served("stream/a/b", "stream/a/c", "stream/a/d")
     talk.hub.most = room
-    assert talk.refused(connect={"token": "t"}) == (106, False)
+    assert talk.refused(connect={"token": "t"}) == (111, True)
     assert not talk.session.subscriptions
     assert not talk.hub.subscribers
     assert not talk.hub.opened
@@ -123,7 +123,7 @@ def test_who_cannot_speak_is_connected_and_subscribed_at_once() -> None:
     assert talk.take() == [{"channel": "stream/tg/cpu", "unsubscribe": unsubscribe}]
 
 
-@pytest.mark.parametrize(("channel", "close"), [("2/stream/a/b", 3507), ("ds/a/b", 3004)])
+@pytest.mark.parametrize(("channel", "close"), [("2/stream/a/b", 3507), ("ds/a/b", 3507), ("no address", 3501)])
 def test_who_cannot_speak_is_told_why_it_is_turned_away(channel: str, close: int) -> None:
     [push] = Talk(listens_to=(channel,)).hear('{"id":1,"connect":{}}')
     assert push["disconnect"]["code"] == close

@@ -188,9 +188,12 @@ class _Connection:
             # It may have brought a token that runs out.
             self._rescheduled.set()
         if isinstance(action, Connect):
-            self._connect_answered.set()
+            self._connect_answered.set()  # if not by its reply, then by a refusal
 
     def _send(self, message: Reply | Push | Ping) -> None:
+        if isinstance(message, Reply) and message.connect is not None:
+            # Pings begin now, whatever still has to be pushed to the newcomer.
+            self._connect_answered.set()
         try:
             self._outbox.send_message(self._codec.encode(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError):

@@ -129,7 +129,8 @@ class Subscribing:
     def begin_all(self, prepared: list[Prepared]) -> dict[str, SubscribeResult]:
         """Begin what was prepared, for the connect reply; what does not fit that is pushed by `push_rest`.
 
-        Refusal, and nothing is left of any, when the hub has no room for one of them or one's channel has ended.
+        Refusal 111, and nothing is left of any, when the hub has no room for one of them or one's channel has ended:
+        the client did not choose them, so it is not turned away for good.
         """
         results: dict[str, SubscribeResult] = {}
         room_bytes = self._rooms.settings.queue_bytes // 4
@@ -142,11 +143,11 @@ class Subscribing:
                 elif one.address not in self._session.subscriptions:
                     self._attach(one)
                     results[one.subscription.spelling] = self._result(one, beginning, None)
-        except Refusal:
+        except Refusal as refusal:
             for one in prepared:
                 self._session.unsubscribed(one.address)
                 self._hub.unsubscribe(self._member.connection, one.address)
-            raise
+            raise ErrorCode.TOO_MANY_REQUESTS.refusal(refusal.message) from None
         return results
 
     async def push_rest(self) -> None:

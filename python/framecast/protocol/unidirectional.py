@@ -1,7 +1,8 @@
 """The protocol for those who only listen: bare pushes instead of replies, nothing to answer.
 
 A listener is a client whose one command, `connect`, is said for it. What would be the reply is a `connect` push, and a
-refusal is a `disconnect` push, with the codes that centrifuge gives it then (its unidirectional transports).
+refusal is a `disconnect` push, with the codes that centrifuge gives it then (its unidirectional transports), and final
+ones for what does not change by coming back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,11 @@ from framecast.protocol.codes import CloseCode, ErrorCode
 from framecast.protocol.messages import Command, Disconnect, Error, Ping, Pong, Publication, Push, PushBody, Reply
 
 REFUSED: Mapping[int, CloseCode] = {
+    ErrorCode.UNAUTHORIZED.code: CloseCode.INVALID_TOKEN,
     ErrorCode.PERMISSION_DENIED.code: CloseCode.PERMISSION_DENIED,
+    400: CloseCode.BAD_REQUEST,
+    403: CloseCode.PERMISSION_DENIED,
+    404: CloseCode.PERMISSION_DENIED,
     ErrorCode.TOKEN_EXPIRED.code: CloseCode.CONNECTION_EXPIRED,
     ErrorCode.EXPIRED.code: CloseCode.CONNECTION_EXPIRED,
     ErrorCode.TOO_MANY_REQUESTS.code: CloseCode.TOO_MANY_REQUESTS,
