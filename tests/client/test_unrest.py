@@ -82,9 +82,13 @@ PLANS = st.builds(
 
 
 LEFT_BEHIND = Plan(
-    doings=[(0.0, "subscribe", "1/grafana/a/y")] * 6 + [(0.0, "subscribe", "1/grafana/a/z")] * 2,
+    doings=[
+        *[(0.0, "subscribe", "1/grafana/a/y")] * 6,
+        (0.0, "subscribe", "1/grafana/a/z"),
+        (0.0, "subscribe", "1/stream/a/x"),
+    ],
     happenings=[],
-    delays={"x": 4.0, "y": 4.0, "z": 0.0},
+    delays={"x": 3.999, "y": 4.0, "z": 0.0},
     leaves=(0.0, "break"),
     together=True,
 )
