@@ -1,6 +1,7 @@
 """One client's conversation without tasks or sockets: session and commands, with the hub in memory."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import trio
@@ -11,7 +12,7 @@ from framecast.accounts.identity import DEVELOPER
 from framecast.client.commands import Commands
 from framecast.client.member import Member
 from framecast.client.newcomer import Newcomer
-from framecast.client.roster import Place, Roster
+from framecast.client.roster import Roster
 from framecast.client.session import Session
 from framecast.client.subscribing import Subscribing
 from framecast.protocol.codes import CloseCode
@@ -67,11 +68,14 @@ class Desk:
         self.now = 0.0
         """What the clock shows when a frame comes in; a test may set it."""
         self.outbox = EmptyOutbox()
+        self._held = ExitStack()
+        place = self._held.enter_context(Roster(wishes.settings, trio.Event()).place(""))
+        assert place is not None
         newcomer = Newcomer(
             transport=NoTransport(),
             outbox=self.outbox,
             codec=self.codec,
-            place=Place(Roster(wishes.settings, trio.Event())),
+            place=place,
             visitor=DEVELOPER,
             listens_to=listens_to,
         )

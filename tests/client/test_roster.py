@@ -1,5 +1,6 @@
 """Limits that count clients: in all, from one address, of one user."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -110,3 +111,43 @@ def test_nothing_is_kept_of_those_who_left() -> None:
             place.sign_in(Identity(1, f"user{number}", "Viewer"))
             assert all(map(len, (roster._places, roster._by_address, roster._by_user)))
     assert not any(map(len, (roster._places, roster._by_address, roster._by_user)))
+
+
+def test_who_was_not_let_in_yet_makes_room_the_longest_there_first() -> None:
+    roster = open_roster(max_connections=3)
+    ended: list[str] = []
+
+    def ends(name: str) -> Callable[[CloseCode], None]:
+        return lambda close: ended.append(f"{name} {close.code}")
+
+    with ExitStack() as stack:
+        places = {name: take(stack, roster) for name in ("alice", "nobody", "stranger")}
+        for name, place in places.items():
+            place.end = ends(name)
+        places["alice"].sign_in(ALICE)
+        places["nobody"].sign_in(Identity(1, "", "Viewer"))
+        late = take(stack, roster)
+        assert ended == ["stranger 3013"]
+        assert len(roster) == 3
+        with pytest.raises(PeerError, match="too many requests"):
+            places["stranger"].sign_in(Identity(1, "bob", "Viewer"))
+        late.sign_in(Identity(1, "carol", "Viewer"))
+        assert is_full(roster)
+        assert len(roster) == 3
+    assert len(roster) == 0
+
+
+def test_at_the_limit_of_an_address_only_its_own_newcomers_make_room() -> None:
+    roster = open_roster(max_connections=-1, max_connections_per_address=1)
+    ended: list[str] = []
+    with ExitStack() as stack:
+        take(stack, roster, "192.0.2.2").end = lambda close: ended.append("other")
+        one = take(stack, roster)
+        one.end = lambda close: ended.append("one")
+        two = take(stack, roster)
+        assert ended == ["one"]
+        two.end = lambda close: ended.append("two")
+        two.sign_in(ALICE)
+        assert is_full(roster)
+    assert ended == ["one"]
+    assert not is_full(roster)

@@ -1,7 +1,8 @@
 """Who is connected: counts against the limits, and the way to all clients of one user.
 
 Only those who are served hold a place. SDKs take the refusal (3504) as final, so nobody must get it who is not one too
-many.
+many. Who was not let in yet holds a place on sufferance: strangers who say nothing, or are refused, must not keep those
+out who may come in.
 """
 
 from collections import Counter
@@ -24,14 +25,18 @@ NOBODY = ""
 class Place:
     """One served client's place. Made by `Roster.place`."""
 
-    def __init__(self, roster: "Roster") -> None:
+    def __init__(self, roster: "Roster", address: str) -> None:
         self._roster = roster
+        self.address = address
         self.user: User | None = None
         self.end: Callable[[CloseCode], None] | None = None
         """Ends the client's connection, while it has one."""
 
     def sign_in(self, identity: Identity) -> None:
-        """The client turned out to be this user. PeerError 3504 when the user has as many clients as may be."""
+        """The client is let in, as this user.
+
+        PeerError 3504 when the user has as many clients as may be, 3013 when the place was given to another meanwhile.
+        """
         self._roster.sign_in(self, identity)
 
 
@@ -42,6 +47,8 @@ class Roster:
         self._limits = limits
         self._stopping = stopping
         self._places: set[Place] = set()
+        self._newcomers: dict[Place, None] = {}
+        """Those of them who were not let in yet, the longest there first."""
         self._by_address: Counter[str] = Counter()
         self._by_user: dict[User, set[Place]] = {}
 
@@ -57,32 +64,49 @@ class Roster:
 
     @contextmanager
     def place(self, address: str) -> Iterator[Place | None]:
-        """Hold a place for a client from `address`, for the length of the block; None when no place is free (3504)."""
-        if self._is_full(address):
+        """Hold a place for a client from `address`, for the length of the block; None when no place is free (3504).
+
+        The newcomer who had the longest time to be let in makes room, and is told to come again (3013).
+        """
+        limits = self._limits
+        free = True
+        if 0 <= limits.max_connections_per_address <= self._by_address.get(address, 0):
+            free = self._make_room(address)
+        elif 0 <= limits.max_connections <= len(self._places):
+            free = self._make_room(None)
+        if not free:
             yield None
             return
-        place = Place(self)
+        place = Place(self, address)
         self._places.add(place)
+        self._newcomers[place] = None
         self._by_address[address] += 1
         try:
             yield place
         finally:
-            self._leave(place, address)
+            self._leave(place)
 
-    def _is_full(self, address: str) -> bool:
-        limits = self._limits
-        if 0 <= limits.max_connections <= len(self._places):
-            return True
-        return 0 <= limits.max_connections_per_address <= self._by_address.get(address, 0)
+    def _make_room(self, address: str | None) -> bool:
+        """End a newcomer, one from `address` if that is not None. False when there is none."""
+        for place in self._newcomers:
+            if place.end is not None and address in {None, place.address}:
+                self._leave(place)
+                place.end(CloseCode.TOO_MANY_REQUESTS)
+                return True
+        return False
 
     def sign_in(self, place: Place, identity: Identity) -> None:
         """See `Place.sign_in`. Who has no name is not counted: anonymous viewers are no one user."""
+        if place not in self._places:
+            raise CloseCode.TOO_MANY_REQUESTS.error()
         if identity.login == NOBODY:
+            self._newcomers.pop(place, None)
             return
         user = (identity.org_id, identity.login)
         others = self._by_user.get(user, set())
         if 0 <= self._limits.max_connections_per_user <= len(others):
             raise CloseCode.CONNECTION_LIMIT.error()
+        self._newcomers.pop(place, None)
         place.user = user
         self._by_user.setdefault(user, set()).add(place)
 
@@ -94,11 +118,14 @@ class Roster:
                 place.end(close)
         return len(places)
 
-    def _leave(self, place: Place, address: str) -> None:
+    def _leave(self, place: Place) -> None:
+        if place not in self._places:
+            return
         self._places.discard(place)
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._newcomers.pop(place, None)
+        self._by_address[place.address] -= 1
+        if not self._by_address[place.address]:
+            del self._by_address[place.address]
         if place.user is not None:
             others = self._by_user[place.user]
             others.discard(place)

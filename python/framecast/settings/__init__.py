@@ -88,7 +88,8 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """Subscribers, over WebSockets and HTTP streams (docs/transports.md). Keys as in Grafana's ``[live]``."""
 
     max_connections: UnlimitedOrCount = 100
-    """Subscribers at once; -1 is unlimited, 0 switches Live off."""
+    """Subscribers at once; -1 is unlimited, 0 switches Live off. Past it, whoever was not let in yet makes room for the
+    next one (3013); where all were, that one is closed with 3504."""
 
     allowed_origins: tuple[str, ...] = ()
     """Web pages of other origins that may connect: globs over scheme://host:port; `*` alone lets all in."""
