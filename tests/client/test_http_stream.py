@@ -25,8 +25,8 @@ from framecast.protocol.emulation import EmulationRequest
 from framecast.settings import Live
 
 PATIENCE_SECONDS = 20
-DRAIN_SECONDS = 0.2
-LIMITS = Live(queue_bytes=300_000, write_seconds=1.0, close_seconds=0.1)
+DRAIN_SECONDS = 0.8
+LIMITS = Live(queue_bytes=300_000, write_seconds=2.5, close_seconds=0.1)
 OPENING = Opening(visitor=None, address="", first=b"first", reading=Reading("json", "stream"))
 MESSAGE = b'"' + b"x" * 7_998 + b'"'
 
