@@ -36,7 +36,7 @@ def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
         yield server
 
 
-async def with_every_sdk(check: Callable[[Sdk], Awaitable[None]], *, seconds: float = 40) -> None:
+async def with_every_sdk(check: Callable[[Sdk], Awaitable[None]], *, seconds: float = 90) -> None:
     with trio.fail_after(seconds):
         async with trio.open_nursery() as nursery:
             for sdk in EVERY_SDK:
