@@ -123,7 +123,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
         max_channels=settings.live.max_channels,
         retention=settings.history,
         options=options,
-        presence_bytes=settings.live.queue_bytes // 4,
+        presence_bytes=settings.live.room_bytes,
     )
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
@@ -184,12 +184,12 @@ def _check_queues(settings: Settings) -> None:
     Its queue may be a quarter full by then (`live.room_seconds`).
     """
     past_bytes = OptionsTable(settings.channels, settings.history).largest_bytes
-    needed = 4 * max(settings.streams.packet_bytes, past_bytes)
-    if settings.live.queue_bytes < needed:
+    largest_bytes = max(settings.streams.packet_bytes, past_bytes)
+    if settings.live.room_bytes < largest_bytes:
         raise ConfigurationError(
             f"live.queue_bytes = {settings.live.queue_bytes} is too small for streams.packet_bytes = "
             f"{settings.streams.packet_bytes} and the largest of history.bytes and all channels' history_bytes = "
-            f"{past_bytes}: a subscriber's queue must hold four times the larger, {needed} bytes"
+            f"{past_bytes}: a subscriber's queue must hold four times the larger, {4 * largest_bytes} bytes"
         )
     if settings.live.total_queue_bytes < settings.live.queue_bytes:
         raise ConfigurationError(

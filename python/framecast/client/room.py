@@ -23,7 +23,7 @@ async def await_room(outbox: Outbox, limits: Live) -> None:
     A dashboard subscribes to many channels at once: their pasts together may be more than the queue holds, and would
     cut a client that reads well.
     """
-    if not await _poll(lambda: outbox.queued_bytes <= limits.queue_bytes // 4, limits.room_seconds):
+    if not await _poll(lambda: outbox.queued_bytes <= limits.room_bytes, limits.room_seconds):
         raise ErrorCode.TOO_MANY_REQUESTS.refusal("too many requests: the client reads too slowly")
 
 

@@ -133,7 +133,7 @@ class Subscribing:
         the client did not choose them, so it is not turned away for good.
         """
         results: dict[str, SubscribeResult] = {}
-        room_bytes = self._rooms.settings.queue_bytes // 4
+        room_bytes = self._rooms.settings.room_bytes
         try:
             for one in prepared:
                 beginning = one.begin(one.returning)

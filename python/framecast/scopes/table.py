@@ -70,7 +70,7 @@ def build_scopes(hub: Hub, settings: Settings) -> ScopeTable:
                 f"channels.{name}.publish = {options.publish!r} cannot be used: streams take pushes only "
                 "(POST /api/live/push/{stream}); clients may publish on grafana/broadcast/… and in scopes of your own"
             )
-    max_message_bytes = settings.live.queue_bytes // 4
+    max_message_bytes = settings.live.room_bytes
     messages = OpenScope(hub, max_message_bytes=max_message_bytes)
     named = {name: messages for name in settings.channels if name.partition("/")[0] not in BUILT_IN_SCOPES}
     return ScopeTable(

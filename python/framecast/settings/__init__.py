@@ -157,6 +157,14 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     past fits; then it is answered with error 111, and SDKs try again. It waits as long while half of
     `total_queue_bytes` is taken, as when everybody comes back at once, and is served all the same then."""
 
+    @property
+    def room_bytes(self) -> int:
+        """A quarter of `queue_bytes`.
+
+        What one past, answer or message may take of a subscriber's queue, and how full that may be when one joins it.
+        """
+        return self.queue_bytes // 4
+
 
 class Push(Struct, frozen=True, forbid_unknown_fields=True):
     """Pushed metrics, ``/api/live/push/{stream}``, over HTTP and WebSocket."""
