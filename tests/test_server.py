@@ -16,9 +16,11 @@ import structlog
 import trio
 
 from end_to_end.wire import TEXT, Connection, ConnectionEnded, connect, encode_frame, request, upgrade_request
-from framecast import routes
+from framecast import routes, server
+from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.api import app as api_app
 from framecast.configuration import load_settings
+from framecast.door.head import RequestHead
 from framecast.errors import ConfigurationError
 from framecast.server import serve
 from framecast.settings import Settings
@@ -126,6 +128,27 @@ async def test_without_dev_nobody_gets_further_than_health(tmp_path: Path) -> No
                 assert (await connection.answer()).status == 401
         async with connect(place) as connection:
             assert (await ask(connection, "POST", "/api/live/push/s", b"m n=1i"))[0] == 401
+
+
+async def test_the_gate_is_told_from_where_each_request_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def gate(head: RequestHead) -> Identity:
+        seen.append((head.path, head.peer))
+        return DEVELOPER
+
+    monkeypatch.setattr(server, "open_gate", gate)
+    async with running(settings_for(tmp_path)) as place:
+        async with connect(place) as connection:
+            await ask(connection, "POST", "/api/live/push/a", b"m f=1")
+            await ask(connection, "GET", "/api/live/list")
+            await ask(connection, "POST", "/api/live/push/late", b"m f=1")
+        for path in ("/api/live/ws", "/api/live/push/socket"):
+            async with connect(place) as connection:
+                await connection.upgrade(upgrade_request(path, host=place))
+    paths = ["/api/live/push/a", "/api/live/list", "/api/live/push/late", "/api/live/ws", "/api/live/push/socket"]
+    assert [path for path, _ in seen if path not in paths] == []
+    assert list(dict.fromkeys(seen)) == [(path, "127.0.0.1") for path in paths]
 
 
 async def test_the_rules_for_names_and_origins_hold_for_every_request_of_a_connection(tmp_path: Path) -> None:

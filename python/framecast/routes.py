@@ -46,9 +46,9 @@ class SubscriberSockets:
     events: WriterEvents
     limits: Server
 
-    def admit(self, head: RequestHead) -> TakeOver:
+    async def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
-        visitor = self.visitors(head.find(b"authorization"))
+        visitor = await self.visitors(head)
         self.roster.check_open()
         return partial(self._serve, head, visitor)
 
@@ -65,21 +65,19 @@ class SubscriberSockets:
             close_flush_seconds=limits.close_seconds,
             reading=Reading(protocol="protobuf" if CODECS[name].BINARY else "json"),
         )
-        address = peer_address(stream)
         try:
-            await self._serve_websocket(head, visitor, outbound, CODECS[name], subprotocol, address)
+            await self._serve_websocket(head, visitor, outbound, CODECS[name], subprotocol)
             await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
         finally:
             await outbound.aclose()
 
-    async def _serve_websocket(  # noqa: PLR0917 - all that is known of one client
+    async def _serve_websocket(
         self,
         head: RequestHead,
         visitor: Identity | None,
         outbound: WriterStream,
         codec: Codec,
         subprotocol: str | None,
-        address: str,
     ) -> None:
         limits = self.rooms.settings
         try:
@@ -93,7 +91,7 @@ class SubscriberSockets:
                     handshake_seconds=self.limits.head_seconds,
                 )
                 transport = WebSocketTransport(websocket)
-                with self.roster.place(address) as place:
+                with self.roster.place(head.peer) as place:
                     if place is None:
                         full = CloseCode.CONNECTION_LIMIT
                         await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
@@ -107,14 +105,6 @@ class SubscriberSockets:
         except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:
             # What peers do: leave during the handshake, or speak on after our Close, which trio-websocket 0.12 answers.
             log.debug("subscriber left", error=repr(group))
-
-
-def peer_address(stream: trio.SocketStream) -> str:
-    """The IP address at the other end; "" when it is gone already."""
-    try:
-        return str(stream.socket.getpeername()[0])
-    except OSError:
-        return ""
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:
@@ -138,10 +128,10 @@ def build_rooms(
 ) -> Rooms:
     """Join paths and rooms; of `exchanges` the first that knows a request serves it."""
 
-    def admit_websocket(head: RequestHead) -> TakeOver:
+    async def admit_websocket(head: RequestHead) -> TakeOver:
         if head.path == SUBSCRIBERS_PATH:
-            return subscribers.admit(head)
-        return push_sockets.admit(head)
+            return await subscribers.admit(head)
+        return await push_sockets.admit(head)
 
     def find_exchange(head: RequestHead) -> ExchangeRoom | None:
         return next((room for find in exchanges if (room := find(head)) is not None), None)

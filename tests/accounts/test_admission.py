@@ -8,6 +8,7 @@ from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.accounts.tokens.claims import Override
 from framecast.errors import PeerError, Refusal
+from heads import head_of
 
 ALICE = Identity(1, "alice", "Viewer")
 
@@ -16,9 +17,9 @@ def admissions() -> Admissions:
     return Admissions(verifier(), lambda: NOW)
 
 
-def test_strangers_pass_only_where_they_can_show_a_token_later() -> None:
-    assert let_strangers_pass(closed_gate)(None) is None
-    assert let_strangers_pass(open_gate)(None) is DEVELOPER
+async def test_strangers_pass_only_where_they_can_show_a_token_later() -> None:
+    assert await let_strangers_pass(closed_gate)(head_of()) is None
+    assert await let_strangers_pass(open_gate)(head_of()) is DEVELOPER
 
 
 async def test_without_keys_a_token_means_nothing() -> None:

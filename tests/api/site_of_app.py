@@ -15,6 +15,7 @@ from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
+from framecast.door.head import RequestHead
 from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
@@ -23,6 +24,13 @@ from framecast.settings import Server, Settings, Streams
 from live_world import World, live_world
 
 OTHER_ORG = Identity(org_id=2, login="", role="Viewer")
+
+
+async def as_other_org(head: RequestHead) -> Identity:
+    """A gate that takes everybody for one of another org."""
+    return OTHER_ORG
+
+
 SETTINGS = Settings(server=Server(dev=True))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from site_of_app import OTHER_ORG, check_problem, site
+from site_of_app import as_other_org, check_problem, site
 
 from framecast import __version__
 from framecast.accounts.gate import closed_gate
@@ -125,7 +125,7 @@ async def test_the_list_is_sorted_and_carries_schema_and_rate() -> None:
 
 
 async def test_the_list_is_of_the_callers_org() -> None:
-    async with site(gate=lambda _: OTHER_ORG) as here:
+    async with site(gate=as_other_org) as here:
         await here.world.push("ours", b"m n=1i")
         assert (await here.client.get("/api/live/list")).json() == {"channels": []}
 

@@ -16,6 +16,7 @@ import trio
 from end_to_end.wire import Answer, connect, request
 from framecast import server
 from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.door.head import RequestHead
 from served import running, settings_for
 from streamed import (
     CONNECT,
@@ -110,8 +111,9 @@ async def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(tmp_
 
 
 async def test_a_session_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gate(authorization: bytes | None) -> Identity:
-        return Identity(1, "stranger", "Admin") if authorization == b"Bearer other" else DEVELOPER
+    async def gate(head: RequestHead) -> Identity:
+        other = head.find(b"authorization") == b"Bearer other"
+        return Identity(1, "stranger", "Admin") if other else DEVELOPER
 
     monkeypatch.setattr(server, "open_gate", gate)
     async with running(settings_for(tmp_path)) as place, listening(place) as client:

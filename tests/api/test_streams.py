@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from site_of_app import OTHER_ORG, Site, check_problem, site
+from site_of_app import Site, as_other_org, check_problem, site
 
 from framecast.api import streams as pages
 from framecast.settings import Streams
@@ -193,7 +193,7 @@ async def test_streams_are_listed_by_id_with_what_they_are() -> None:
 
 
 async def test_streams_are_shown_to_their_own_org_only() -> None:
-    async with site(gate=lambda _: OTHER_ORG) as here:
+    async with site(gate=as_other_org) as here:
         await here.world.push("telegraf", b"m n=1i")
         await here.world.push("telegraf2", b"bad secret")
         assert await read(here) == {"streams": []}

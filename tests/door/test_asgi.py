@@ -34,7 +34,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
-def no_websocket(head: RequestHead) -> TakeOver:
+async def no_websocket(head: RequestHead) -> TakeOver:
     raise Refusal(404, "none")
 
 

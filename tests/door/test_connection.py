@@ -39,7 +39,7 @@ class House:
         if head.find(b"host") == b"evil":
             raise Refusal(403, "not that name")
 
-    def admit_websocket(self, head: RequestHead) -> TakeOver:
+    async def admit_websocket(self, head: RequestHead) -> TakeOver:
         if head.path != "/ws":
             raise Refusal(404, "no WebSocket here")
         return self.websocket

@@ -32,7 +32,7 @@ def test_offered_subprotocols_are_read_without_what_is_no_token() -> None:
 async def test_a_client_gets_its_subprotocol_no_extension_and_its_messages_through() -> None:
     ours, theirs = memory_stream_pair()
 
-    def admit(head: RequestHead) -> TakeOver:
+    async def admit(head: RequestHead) -> TakeOver:
         async def echo(stream: trio.abc.Stream) -> None:
             async with trio.open_nursery() as nursery:
                 connection = await accept_websocket(

@@ -13,8 +13,10 @@ from trio.testing import MockClock
 
 from framecast.accounts.gate import closed_gate, open_gate
 from framecast.accounts.identity import Identity
+from framecast.door.head import RequestHead
 from framecast.ingest.influx import InfluxWrites, _refusal_v2
 from framecast.settings import Push
+from heads import head_of
 
 SMALL = Push(body_bytes=1_000, thread_body_bytes=100, body_seconds=60)
 V2 = "/api/v2/write?bucket=cpu&org=acme+org"
@@ -35,9 +37,9 @@ class Noticing:
     def __init__(self) -> None:
         self.shown: list[bytes | None] = []
 
-    def __call__(self, authorization: bytes | None) -> Identity:
-        self.shown.append(authorization)
-        return open_gate(authorization)
+    async def __call__(self, head: RequestHead) -> Identity:
+        self.shown.append(head.find(b"authorization"))
+        return await open_gate(head)
 
 
 @pytest.mark.parametrize("path", [V2, V1, V1 + "&rp=autogen&consistency=one", "/api/v2/write?org=&bucket=c%70u"])
@@ -223,11 +225,15 @@ async def test_a_write_that_the_application_read_is_answered_the_same() -> None:
 
     intake, streams = make_intake(SMALL)
     writes = InfluxWrites(intake)
-    answer = await writes.write_from_app("/write", [], "db=cpu&precision=s", pieces(b"m f=1\nbad\n"))
+    answer = await writes.write_from_app(
+        head_of("/write", method="POST", query="db=cpu&precision=s"), pieces(b"m f=1\nbad\n")
+    )
     assert (answer.status, dict(answer.headers)["Framecast-Rejected"]) == (400, "1")
     assert json.loads(answer.body)["error"].startswith("partial write: line 2")
     assert (streams.pushed, streams.precisions) == ([(1, "cpu", b"m f=1\nbad\n")], ["s"])
-    answer = await writes.write_from_app("/api/v2/write", [], "bucket=cpu", pieces(b"x" * 1_001))
+    answer = await writes.write_from_app(
+        head_of("/api/v2/write", method="POST", query="bucket=cpu"), pieces(b"x" * 1_001)
+    )
     assert (answer.status, json.loads(answer.body)["code"]) == (413, "request too large")
 
 

@@ -13,14 +13,21 @@ from test_push_http import House, body_of, headers_of, request, status_of
 from framecast import metrics
 from framecast._core import StreamParser
 from framecast.accounts.gate import closed_gate
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.json_rows import is_json
 from framecast.settings import Push
+from heads import head_of
 
 PATH = "/api/live/push/cpu/m"
 JSON = "Content-Type: application/json"
 ROW = b'{"f":1}'
 MEMORY = Push(json_lines_bytes=10_000)
+
+
+def late_head(target: str) -> RequestHead:
+    """Of JSON that the application read."""
+    return head_of(f"/api/live/push/{target}", (b"content-type", b"application/json"), method="POST")
 
 
 def push(body: bytes, *headers: str, path: str = PATH, content_type: str = JSON, method: str = "POST") -> bytes:
@@ -222,8 +229,7 @@ async def test_a_large_body_is_read_in_a_thread_within_the_budget_of_all() -> No
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sample)
-        headers = [(b"content-type", b"application/json")]
-        answer = await house.http.push_from_app("POST", "cpu/m", headers, "", pieces())
+        answer = await house.http.push_from_app(late_head("cpu/m"), pieces())
         nursery.cancel_scope.cancel()
     assert dict(answer.headers)["Framecast-Accepted"] == "4000"
     assert max(seen) == len(body) + 100_000
@@ -243,8 +249,7 @@ async def test_large_bodies_take_turns_so_that_one_after_another_fits_the_budget
         yield body
 
     async def send() -> None:
-        headers = [(b"content-type", b"application/json")]
-        answer = await house.http.push_from_app("POST", "cpu/m", headers, "", pieces())
+        answer = await house.http.push_from_app(late_head("cpu/m"), pieces())
         statuses.append(answer.status)
 
     async with trio.open_nursery() as nursery:
@@ -275,8 +280,7 @@ async def test_a_push_that_the_application_read_is_answered_the_same() -> None:
             yield bytes([byte])
 
     house = House()
-    headers = [(b"content-type", b"application/json")]
-    answer = await house.http.push_from_app("POST", "cpu/a%20b", headers, "", pieces())
+    answer = await house.http.push_from_app(late_head("cpu/a%20b"), pieces())
     assert (answer.status, dict(answer.headers)["Framecast-Accepted"]) == (204, "1")
     assert house.streams.bodies == [b"a\\ b f=1i\n"]
 

@@ -13,12 +13,14 @@ from trio.testing import MockClock, memory_stream_pair
 
 from framecast import metrics
 from framecast.accounts.gate import closed_gate, open_gate
+from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
 from framecast.ingest.push import Intake
 from framecast.settings import Push, Server
+from heads import head_of
 
 SERVER = Server(linger_seconds=1)
 SMALL = Push(body_bytes=1_000, thread_body_bytes=100, body_seconds=60, gzip_members=10)
@@ -33,7 +35,7 @@ class House:
         self.ours, self.theirs = memory_stream_pair()
 
     async def serve(self) -> None:
-        def no_websocket(head: RequestHead) -> TakeOver:
+        async def no_websocket(head: RequestHead) -> TakeOver:
             raise Refusal(404, "none")
 
         async def app(stream: trio.abc.Stream) -> None:
@@ -286,9 +288,9 @@ async def test_without_a_way_in_a_push_is_401() -> None:
 async def test_the_gate_sees_the_authorization_header() -> None:
     seen = []
 
-    def gate(authorization: bytes | None) -> Any:
-        seen.append(authorization)
-        return open_gate(authorization)
+    async def gate(head: RequestHead) -> Identity:
+        seen.append(head.find(b"authorization"))
+        return await open_gate(head)
 
     await House(gate=gate).converse(request(b"m f=1\n", "Authorization: Bearer abc"))
     assert seen == [b"Bearer abc"]
@@ -413,11 +415,10 @@ async def test_ever_new_streams_cannot_fill_the_log() -> None:
 
 async def test_streams_that_got_no_line_are_counted_in_one_when_the_time_is_over() -> None:
     house = House(Push(complaint_lines=1, complaint_seconds=0.001))
-    identity = open_gate(None)
     with structlog.testing.capture_logs() as logs:
         for number in range(3):
             house.intake._complaints.due(number, 0, 1)
-        house.intake.complain(identity, "late", count=1, example="")
+        house.intake.complain(DEVELOPER, "late", count=1, example="")
     assert [(entry["event"], entry.get("streams"), entry.get("stream")) for entry in logs] == [
         ("pushed data of more streams refused", 2, None),
         ("pushed data refused", None, "late"),
@@ -443,7 +444,8 @@ class TestPushFromTheApplication:
             for start in range(0, len(body), 7):
                 yield body[start : start + 7]
 
-        return await HttpPush(intake).push_from_app(method, "cpu", headers, query, pieces())
+        head = head_of("/api/live/push/cpu", *headers, method=method, query=query)
+        return await HttpPush(intake).push_from_app(head, pieces())
 
     async def test_answers_are_the_same(self) -> None:
         intake, streams = make_intake()

@@ -1,36 +1,37 @@
 """The one place that decides whether a request gets in at all."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 
-Gate = Callable[[bytes | None], Identity]
-"""Takes the ``Authorization`` header; returns who it is or raises Refusal 401."""
+Gate = Callable[[RequestHead], Awaitable[Identity]]
+"""Takes a request's head; returns who sends it or raises Refusal 401. What it waits for has a deadline."""
 
 
-Visitors = Callable[[bytes | None], Identity | None]
+Visitors = Callable[[RequestHead], Awaitable[Identity | None]]
 """A gate for those who may show a token later: None is a stranger, who must do so with `connect`."""
 
 
-def open_gate(authorization: bytes | None) -> Identity:
+async def open_gate(head: RequestHead) -> Identity:
     """``--dev``: everybody is the developer, whatever token a client is configured with."""
-    del authorization
+    del head
     return DEVELOPER
 
 
-def closed_gate(authorization: bytes | None) -> Identity:
+async def closed_gate(head: RequestHead) -> Identity:
     """Without ``--dev`` nobody gets in: there are no accounts yet."""
-    del authorization
+    del head
     raise Refusal(401, "this server knows no accounts yet: start it with --dev to use it on this machine")
 
 
 def let_strangers_pass(gate: Gate) -> Visitors:
     """For servers that take subscribers' tokens: whom the gate does not know is not sent away yet."""
 
-    def visit(authorization: bytes | None) -> Identity | None:
+    async def visit(head: RequestHead) -> Identity | None:
         try:
-            return gate(authorization)
+            return await gate(head)
         except Refusal:
             return None
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framecast.accounts.gate import Gate
 from framecast.api import influx
+from framecast.api.late import head_of
 from framecast.api.live import late_upgrade, list_channels
 from framecast.api.operations import health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
@@ -95,11 +96,11 @@ class GateMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 401."""
         if scope["type"] == "http":
-            head = _head_of(scope)
+            head = head_of(scope)
             try:
                 self._check(head)
                 if head.path not in OPEN_PATHS and not _asks_the_gate_itself(head):
-                    scope.setdefault("state", {})["identity"] = self._gate(head.find(b"authorization"))
+                    scope.setdefault("state", {})["identity"] = await self._gate(head)
             except Refusal as refusal:
                 await problem(refusal.code, refusal.message)(scope, receive, send)
                 return
@@ -109,15 +110,3 @@ class GateMiddleware:
 def _asks_the_gate_itself(head: RequestHead) -> bool:
     """A write: its token may be in the query, and its 401 has a shape of its own. A subscriber: see Streaming."""
     return head.path in STREAMING_PATHS or (head.method == "POST" and head.path in DIALECTS)
-
-
-def _head_of(scope: Scope) -> RequestHead:
-    return RequestHead(
-        method=scope["method"],
-        target=scope["raw_path"].decode("latin-1"),
-        path=scope["path"],
-        query=scope["query_string"].decode("latin-1"),
-        version=scope["http_version"],
-        headers=tuple(scope["headers"]),
-        raw=b"",
-    )

@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from framecast import __version__
 from framecast._core import build_info
-from framecast.api.late import respond
+from framecast.api.late import head_of, respond
 from framecast.ingest.influx import InfluxWrites
 
 VERSION = "2.7-framecast"
@@ -20,9 +20,7 @@ class LateWrite:
 
     async def serve(self, request: Request) -> Response:
         """Answer one write."""
-        return await respond(
-            self._writes.write_from_app(request.scope["path"], request.headers.raw, request.url.query, request.stream())
-        )
+        return await respond(self._writes.write_from_app(head_of(request.scope), request.stream()))
 
 
 async def ping(request: Request) -> Response:

@@ -4,9 +4,11 @@ from collections.abc import Awaitable
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from framecast.api.problems import problem
 from framecast.door.answer import Answer
+from framecast.door.head import RequestHead
 
 
 async def respond(answering: Awaitable[Answer]) -> Response:
@@ -16,3 +18,18 @@ async def respond(answering: Awaitable[Answer]) -> Response:
     except ClientDisconnect:
         return problem(408, "the body did not arrive whole")
     return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def head_of(scope: Scope) -> RequestHead:
+    """The request as the gate and the door's checks want it: the path is the one that was routed by, decoded."""
+    client = scope.get("client")
+    return RequestHead(
+        method=scope["method"],
+        target=scope["raw_path"].decode("latin-1"),
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        version=scope["http_version"],
+        headers=tuple(scope["headers"]),
+        raw=b"",
+        peer=client[0] if client else "",
+    )

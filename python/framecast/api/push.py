@@ -1,11 +1,12 @@
 """Pushes that reach the app: they came behind another request on a kept-alive connection."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from framecast.api.late import respond
+from framecast.api.late import head_of, respond
 from framecast.ingest.http import HttpPush
-from framecast.ingest.push import find_target
 
 
 class LatePush:
@@ -16,8 +17,7 @@ class LatePush:
 
     async def serve(self, request: Request) -> Response:
         """Answer one push."""
+        head = head_of(request.scope)
         # The path as sent: only there an encoded slash is told from one that parts stream and measurement.
-        target = find_target(request.scope["raw_path"].decode("latin-1")) or ""
-        return await respond(
-            self._push.push_from_app(request.method, target, request.headers.raw, request.url.query, request.stream())
-        )
+        head = replace(head, path=head.target)
+        return await respond(self._push.push_from_app(head, request.stream()))

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
 from framecast.api.cross_origin import CrossOrigin
+from framecast.api.late import head_of
 from framecast.client.http_stream import HttpStreams, Opening
 from framecast.client.listener import connect_frame
 from framecast.client.metrics import WAITING_BYTES
@@ -122,7 +123,7 @@ class Streaming:
     async def sse(self, request: Request) -> Response:
         """Server-sent events, JSON only. The first frame is in the query's `cf_connect`, or a POST's body."""
         _refuse_head(request, "GET, POST, OPTIONS")
-        visitor = self._admit(request)
+        visitor = await self._admit(request)
         body = await self._read_first(request)
         first = body if request.method == "POST" else _find_connect(request)
         opening = Opening(visitor, _address(request), first, Reading("json", "sse"))
@@ -134,7 +135,7 @@ class Streaming:
         401 for a stranger without a token; 400, 403 or 404 for a channel that nobody could listen to.
         """
         _refuse_head(request, "GET, OPTIONS")
-        visitor = self._admit(request)
+        visitor = await self._admit(request)
         query = request.query_params
         if visitor is None and not query.get("token"):
             raise Refusal(401, "bring a token, ?token=…: this server lets nobody else in")
@@ -147,7 +148,7 @@ class Streaming:
 
     async def http_stream(self, request: Request) -> Response:
         """Lines of JSON, or Protobuf messages behind their lengths, as the request's body is one or the other."""
-        visitor = self._admit(request)
+        visitor = await self._admit(request)
         first = await self._read_first(request)
         binary = _is_binary(request)
         opening = Opening(visitor, _address(request), first, Reading("protobuf" if binary else "json", "stream"))
@@ -156,7 +157,7 @@ class Streaming:
 
     async def emulation(self, request: Request) -> Response:
         """A frame of commands for a session whose client hears by a stream: 204, 400, 404, 408, 413, 429 or 503."""
-        visitor = self._visit(request)
+        visitor = await self._visit(request)
         parse = parse_protobuf if _is_binary(request) else parse_json
         with self._waiting.hold() as held:
             body = await self._read(request, held)
@@ -167,13 +168,12 @@ class Streaming:
             await self._subscribers.deliver(visitor, emulated)
         return Response(status_code=204)
 
-    def _visit(self, request: Request) -> Identity | None:
-        authorization = request.headers.get("authorization")
-        return self._visitors(None if authorization is None else authorization.encode("latin-1"))
+    async def _visit(self, request: Request) -> Identity | None:
+        return await self._visitors(head_of(request.scope))
 
-    def _admit(self, request: Request) -> Identity | None:
+    async def _admit(self, request: Request) -> Identity | None:
         """Who wants to listen. Refusal 401, or 503 while nobody is served."""
-        visitor = self._visit(request)
+        visitor = await self._visit(request)
         self._subscribers.check_open()
         return visitor
 

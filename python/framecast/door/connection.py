@@ -34,13 +34,14 @@ _UPGRADE_LINE = re.compile(rb"(?<=\r\n)(?:upgrade|http2-settings):[^\r]*\r\n", r
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Where requests go. Each callable is asked synchronously and may raise Refusal."""
+    """Where requests go. Each callable may raise Refusal."""
 
     check: Callable[[RequestHead], None]
     """What holds for every first request: the names and origins it may come under."""
 
-    admit_websocket: Callable[[RequestHead], TakeOver]
-    """The room for a valid WebSocket request; Refusal 404 when there is none at its path."""
+    admit_websocket: Callable[[RequestHead], Awaitable[TakeOver]]
+    """The room for a valid WebSocket request; Refusal 404 when there is none at its path. May wait to learn who asks,
+    under deadlines of its own."""
 
     find_exchange: Callable[[RequestHead], ExchangeRoom | None]
     """The room that answers this request itself; None leaves it to the application."""
@@ -54,7 +55,7 @@ class Rooms:
 
 async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
     """Serve one connection to its end. The caller closes the stream."""
-    reader = HeadReader(stream, limits, rooms.closing)
+    reader = HeadReader(stream, limits, rooms.closing, peer=find_peer(stream))
     try:
         while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
             pass
@@ -76,7 +77,7 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
     rooms.check(head)
     if head.wants_websocket:
         check_upgrade(head, reader.take_rest())
-        return rooms.admit_websocket(head)
+        return await rooms.admit_websocket(head)
     room = rooms.find_exchange(head)
     if room is None:
         return _replay(rooms, head, reader.take_rest(), limits)
@@ -98,6 +99,16 @@ async def _answer(room: ExchangeRoom, exchange: Exchange) -> Answer:
     except Exception:
         log.exception("request failed", path=exchange.head.path)
         return refusal_answer(Refusal(500, "Internal Server Error: the server's log has the details"))
+
+
+def find_peer(stream: trio.abc.Stream) -> str:
+    """The IP address at the other end; "" when it is gone already, or is no socket's."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 async def _leave(stream: trio.abc.Stream) -> None:

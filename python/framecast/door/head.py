@@ -43,6 +43,8 @@ class RequestHead:
     """Names in lower case, in the order they came."""
     raw: bytes
     """The head's bytes, with the empty line."""
+    peer: str = ""
+    """The IP address it came from; "" where that is not known."""
 
     def find(self, name: bytes) -> bytes | None:
         """The value of a header (`name` in lower case), several joined as HTTP joins lists; None without one."""
@@ -70,8 +72,11 @@ class Received:
 class HeadReader:
     """Takes the request heads of one connection off its stream, one at a time. Owned by the connection's task."""
 
-    def __init__(self, stream: trio.abc.ReceiveStream, limits: Server, closing: Closing | None = None) -> None:
+    def __init__(
+        self, stream: trio.abc.ReceiveStream, limits: Server, closing: Closing | None = None, *, peer: str = ""
+    ) -> None:
         self._stream = stream
+        self._peer = peer
         self._closing = closing or Closing()
         self._limits = limits
         self._buffer = bytearray()
@@ -88,7 +93,7 @@ class HeadReader:
             if self._buffer:
                 raise Refusal(408, f"the request head did not arrive within {limits.head_seconds:g} s")
             return None
-        return None if raw is None else parse_head(raw, max_bytes=limits.head_bytes)
+        return None if raw is None else parse_head(raw, max_bytes=limits.head_bytes, peer=self._peer)
 
     def take_rest(self) -> bytes:
         """Hand over what was read beyond the head."""
@@ -134,7 +139,7 @@ class HeadReader:
             return await self._stream.receive_some(_READ_BYTES)
 
 
-def parse_head(raw: bytes, *, max_bytes: int) -> Received:
+def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
     """Read the bytes of one whole head. Refusal 400, 501 or 505 says what is wrong with it."""
     found = _HEAD.fullmatch(raw)
     if found is None:
@@ -162,6 +167,7 @@ def parse_head(raw: bytes, *, max_bytes: int) -> Received:
         version=found["version"].decode("ascii"),
         headers=tuple(event.headers),
         raw=raw,
+        peer=peer,
     )
     return Received(head, protocol)
 

@@ -7,7 +7,7 @@ line was refused; **the good lines are stored in that case too**. ``?precision=`
 Parameters nobody knows are ignored.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -39,11 +39,9 @@ _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
 class PushRequest:
     """What of a request decides about a push, however it came."""
 
-    method: str
+    head: RequestHead
     target: str
     """What the path has behind the push path, percent-encoded: a stream's id, or ``id/measurement``."""
-    query: str
-    authorization: bytes | None = None
     content_type: str = ""
     encoding: str = ""
     declared_bytes: int | None = None
@@ -64,25 +62,15 @@ class HttpPush:
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a push that came through the door. Disconnected when the peer left."""
-        head = exchange.head
-        target = find_target(head.path) or ""
-        return await self.answer(describe_request(head.method, target, head.query, head.headers), exchange)
+        return await self.answer(describe_request(exchange.head), exchange)
 
-    async def push_from_app(
-        self,
-        method: str,
-        target: str,
-        headers: Iterable[tuple[bytes, bytes]],
-        query: str,
-        chunks: AsyncGenerator[bytes, None],
-    ) -> Answer:
+    async def push_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a push that reached the application on a kept-alive connection: same limits, same answers.
 
-        `target` is percent-encoded, header names are in lower case. `chunks` is closed here; what it raises goes
-        through.
+        `chunks` is closed here; what it raises goes through.
         """
         async with aclosing(chunks):
-            return await self.answer(describe_request(method, target, query, headers), chunks)
+            return await self.answer(describe_request(head), chunks)
 
     async def answer(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
         """Read the body, push it, and answer; every refusal is an answer too."""
@@ -94,12 +82,12 @@ class HttpPush:
         return answer
 
     async def _push(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
-        if request.method not in METHODS:
+        if request.head.method not in METHODS:
             raise Refusal(405, "push with POST, or open a WebSocket on this path")
-        identity = self._intake.admit(request.authorization)
+        identity = await self._intake.admit(request.head)
         encoded, slash, path = request.target.partition("/")
         stream_id = decode_stream_id(encoded)
-        query = _read_query(request.query)
+        query = _read_query(request.head.query)
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
                 reading = parse_json_reading(path, request.content_type, query) if slash else None
@@ -129,19 +117,17 @@ def _read_query(query: str) -> dict[str, str]:
     return values
 
 
-def describe_request(method: str, target: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> PushRequest:
-    """Take out of a request what decides about its push; header names are in lower case."""
-    authorization, content_type, encodings, declared = None, "", [], None
-    for name, value in headers:
-        if name == b"authorization":
-            authorization = value
-        elif name == b"content-type":
+def describe_request(head: RequestHead) -> PushRequest:
+    """Take out of a request what decides about its push."""
+    content_type, encodings, declared = "", [], None
+    for name, value in head.headers:
+        if name == b"content-type":
             content_type = value.decode("latin-1")
         elif name == b"content-encoding":
             encodings.append(value.decode("latin-1"))
         elif name == b"content-length" and value.isdigit():
             declared = int(value[:18])
-    return PushRequest(method, target, query, authorization, content_type, ",".join(encodings), declared)
+    return PushRequest(head, find_target(head.path) or "", content_type, ",".join(encodings), declared)
 
 
 def count_headers(result: Outcome) -> Headers:

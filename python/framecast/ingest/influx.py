@@ -6,7 +6,7 @@ for ever. So no status that makes them drop a batch may be given to a batch that
 """
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -96,16 +96,12 @@ class InfluxWrites:
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a write that came through the door. Disconnected when the peer left."""
-        head = exchange.head
-        request = describe_request(head.method, "", head.query, head.headers)
-        return await self._answer(DIALECTS[head.path], request, exchange)
+        return await self._answer(DIALECTS[exchange.head.path], describe_request(exchange.head), exchange)
 
-    async def write_from_app(
-        self, path: str, headers: Iterable[tuple[bytes, bytes]], query: str, chunks: AsyncGenerator[bytes, None]
-    ) -> Answer:
+    async def write_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a write that reached the application on a kept-alive connection. `chunks` is closed here."""
         async with aclosing(chunks):
-            return await self._answer(DIALECTS[path], describe_request("POST", "", query, headers), chunks)
+            return await self._answer(DIALECTS[head.path], describe_request(head), chunks)
 
     async def _answer(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
         try:
@@ -119,8 +115,8 @@ class InfluxWrites:
         return answer
 
     async def _write(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
-        query = dict(parse_qsl(request.query))
-        identity = self._intake.admit(_find_authorization(dialect, request, query))
+        query = dict(parse_qsl(request.head.query))
+        identity = await self._intake.admit(_with_password(request.head, dialect, query))
         stream_id = _find_stream(dialect, query)
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
@@ -133,12 +129,13 @@ class InfluxWrites:
         return json_answer(400, document, count_headers(result))
 
 
-def _find_authorization(dialect: Dialect, request: PushRequest, query: Mapping[str, str]) -> bytes | None:
-    """The Authorization header; InfluxDB 1 lets a name and password in the query go before it."""
-    if dialect.takes_password and "u" in query:
-        pair = f"{query['u']}:{query.get('p', '')}"
-        return b"Basic " + base64.b64encode(pair.encode())
-    return request.authorization
+def _with_password(head: RequestHead, dialect: Dialect, query: Mapping[str, str]) -> RequestHead:
+    """The request with its name and password as a header: InfluxDB 1 lets those in the query go before one."""
+    if not (dialect.takes_password and "u" in query):
+        return head
+    pair = f"{query['u']}:{query.get('p', '')}"
+    others = tuple((name, value) for name, value in head.headers if name != b"authorization")
+    return replace(head, headers=(*others, (b"authorization", b"Basic " + base64.b64encode(pair.encode()))))
 
 
 def _find_stream(dialect: Dialect, query: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from framecast import metrics
 from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
 from framecast.ingest.complaint import Complaints
@@ -76,9 +77,9 @@ class Intake:
         self._gate = gate
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
-    def admit(self, authorization: bytes | None) -> Identity:
+    async def admit(self, head: RequestHead) -> Identity:
         """Say who pushes; Refusal 401."""
-        return self._gate(authorization)
+        return await self._gate(head)
 
     async def push(
         self,

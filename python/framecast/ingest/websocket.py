@@ -55,12 +55,12 @@ class PushSockets:
         self._sockets: set[PushSocket] = set()
         self._stopping = False
 
-    def admit(self, head: RequestHead) -> TakeOver:
+    async def admit(self, head: RequestHead) -> TakeOver:
         """Return the room for a checked upgrade on a push path. Refusal 400, 401, 404 or 503."""
         encoded = find_target(head.path)
         if encoded is None:
             raise Refusal(404, "no WebSocket is served on this path")
-        identity = self._intake.admit(head.find(b"authorization"))
+        identity = await self._intake.admit(head)
         stream_id = decode_stream_id(encoded)
         query = dict(parse_qsl(head.query))
         frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
