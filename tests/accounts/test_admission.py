@@ -5,12 +5,12 @@ from issuer import NOW, sign, verifier
 
 from framecast.accounts.admission import NOTHING, Admissions, Grant
 from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
-from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.accounts.tokens.claims import Override
 from framecast.errors import PeerError, Refusal
 from heads import head_of
 
-ALICE = Identity(1, "alice", "Viewer")
+ALICE = Identity(1, "alice", Role.VIEWER)
 
 
 def admissions() -> Admissions:
@@ -58,9 +58,9 @@ async def test_a_token_says_who_it_is_and_for_how_long() -> None:
 
 
 async def test_a_visitor_with_a_token_is_who_the_token_says_in_the_visitors_org() -> None:
-    visitor = Identity(7, "somebody", "Admin")
+    visitor = Identity(7, "somebody", Role.ADMIN)
     admission = await admissions().connect(visitor, sign({"sub": "alice"}))
-    assert admission.identity == Identity(7, "alice", "Viewer")
+    assert admission.identity == Identity(7, "alice", Role.VIEWER)
 
 
 async def test_a_new_token_is_for_the_same_user_and_keeps_the_channels() -> None:

@@ -10,7 +10,7 @@ import trio
 from prometheus_client import CollectorRegistry
 
 from framecast.accounts.gate import Gate, open_gate
-from framecast.accounts.identity import Identity
+from framecast.accounts.identity import Identity, Role
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
@@ -23,7 +23,7 @@ from framecast.routes import build_check
 from framecast.settings import Server, Settings, Streams
 from live_world import World, live_world
 
-OTHER_ORG = Identity(org_id=2, login="", role="Viewer")
+OTHER_ORG = Identity(org_id=2, login="", role=Role.VIEWER)
 
 
 async def as_other_org(head: RequestHead) -> Identity:

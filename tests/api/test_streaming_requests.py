@@ -15,7 +15,7 @@ import trio
 
 from end_to_end.wire import Answer, connect, request
 from framecast import server
-from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.door.head import RequestHead
 from served import running, settings_for
 from streamed import (
@@ -113,7 +113,7 @@ async def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(tmp_
 async def test_a_session_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def gate(head: RequestHead) -> Identity:
         other = head.find(b"authorization") == b"Bearer other"
-        return Identity(1, "stranger", "Admin") if other else DEVELOPER
+        return Identity(1, "stranger", Role.ADMIN) if other else DEVELOPER
 
     monkeypatch.setattr(server, "open_gate", gate)
     async with running(settings_for(tmp_path)) as place, listening(place) as client:

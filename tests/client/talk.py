@@ -13,7 +13,7 @@ from client.desk import Desk
 from client.world import PLAIN, TOP, MemoryOptions, Wishes, extend
 from framecast.accounts import admission as accounts
 from framecast.accounts.admission import Admission, Grant
-from framecast.accounts.identity import Identity
+from framecast.accounts.identity import Identity, Role
 from framecast.channels.address import Address
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
@@ -23,7 +23,7 @@ from framecast.protocol.codes import CloseCode
 from framecast.protocol.unidirectional import UnidirectionalCodec
 from framecast.settings import ChannelOptions, Live
 
-ALICE = Identity(1, "alice", "Viewer")
+ALICE = Identity(1, "alice", Role.VIEWER)
 A_B = Address(1, "stream", "a", "b")
 
 Found = TypeVar("Found")

@@ -7,13 +7,13 @@ import pytest
 import trio
 import trio.testing
 
-from framecast.accounts.identity import DEVELOPER, Identity
+from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.client.emulation import REQUEST_BYTES, EmulatedSessions, Mailbox
 from framecast.client.transport import Emulated, PeerLeft
 from framecast.errors import Refusal
 from framecast.settings import Live
 
-OTHER = Identity(org_id=1, login="other", role="Admin")
+OTHER = Identity(org_id=1, login="other", role=Role.ADMIN)
 LIMITS = Live(message_size_limit=3 * REQUEST_BYTES, command_seconds=10.0)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import trio
 
-from framecast.accounts.identity import Identity
+from framecast.accounts.identity import Identity, Role
 from framecast.client.roster import Place, Roster
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode
 from framecast.settings import Live
 
-ALICE = Identity(1, "alice", "Viewer")
+ALICE = Identity(1, "alice", Role.VIEWER)
 
 
 def open_roster(**limits: Any) -> Roster:
@@ -64,9 +64,9 @@ def test_a_user_has_a_limit_of_its_own_and_nobody_has_none() -> None:
         first.sign_in(ALICE)
         with pytest.raises(PeerError):
             second.sign_in(ALICE)
-        second.sign_in(Identity(2, "alice", "Viewer"))
+        second.sign_in(Identity(2, "alice", Role.VIEWER))
         for _ in range(2):
-            third.sign_in(Identity(1, "", "Viewer"))
+            third.sign_in(Identity(1, "", Role.VIEWER))
     with ExitStack() as stack:
         take(stack, roster).sign_in(ALICE)
 
@@ -79,7 +79,7 @@ def test_all_connections_of_a_user_can_be_ended() -> None:
         one.end = other.end = ended.append
         one.sign_in(ALICE)
         early.sign_in(ALICE)
-        other.sign_in(Identity(1, "bob", "Viewer"))
+        other.sign_in(Identity(1, "bob", Role.VIEWER))
         assert roster.disconnect(1, "alice", CloseCode.FORCE_DISCONNECT) == 2
         assert roster.disconnect(2, "alice", CloseCode.FORCE_DISCONNECT) == 0
     assert ended == [CloseCode.FORCE_DISCONNECT]
@@ -108,7 +108,7 @@ def test_nothing_is_kept_of_those_who_left() -> None:
     for number in range(3):
         with roster.place(f"192.0.2.{number}") as place:
             assert place is not None
-            place.sign_in(Identity(1, f"user{number}", "Viewer"))
+            place.sign_in(Identity(1, f"user{number}", Role.VIEWER))
             assert all(map(len, (roster._places, roster._by_address, roster._by_user)))
     assert not any(map(len, (roster._places, roster._by_address, roster._by_user)))
 
@@ -125,13 +125,13 @@ def test_who_was_not_let_in_yet_makes_room_the_longest_there_first() -> None:
         for name, place in places.items():
             place.end = ends(name)
         places["alice"].sign_in(ALICE)
-        places["nobody"].sign_in(Identity(1, "", "Viewer"))
+        places["nobody"].sign_in(Identity(1, "", Role.VIEWER))
         late = take(stack, roster)
         assert ended == ["stranger 3013"]
         assert len(roster) == 3
         with pytest.raises(PeerError, match="too many requests"):
-            places["stranger"].sign_in(Identity(1, "bob", "Viewer"))
-        late.sign_in(Identity(1, "carol", "Viewer"))
+            places["stranger"].sign_in(Identity(1, "bob", Role.VIEWER))
+        late.sign_in(Identity(1, "carol", Role.VIEWER))
         assert is_full(roster)
         assert len(roster) == 3
     assert len(roster) == 0

@@ -7,13 +7,13 @@ decides. Where they are off, a token is ignored, as Grafana Live ignores it.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from framecast.accounts.identity import Identity
+from framecast.accounts.identity import Identity, Role
 from framecast.accounts.tokens.claims import ConnectionClaims, Override
 from framecast.accounts.tokens.verifier import TokenVerifier
 from framecast.protocol.codes import CloseCode, ErrorCode
 
 TOKEN_ORG = 1
-TOKEN_ROLE = "Viewer"  # noqa: S105 - no secret
+TOKEN_ROLE = Role.VIEWER
 """Of everybody who comes with a token: what more it may grant is not decided by tokens yet."""
 
 

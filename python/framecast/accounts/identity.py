@@ -1,16 +1,53 @@
 """Who a request or connection belongs to."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is in an org, as Grafana spells it. Each may do what those before it may."""
+
+    VIEWER = "Viewer"
+    EDITOR = "Editor"
+    ADMIN = "Admin"
+
+    def covers(self, needed: "Role") -> bool:
+        """Whether whoever has this role may do what takes `needed`."""
+        order = tuple(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a token with lists may do, whatever its role: this and nothing else."""
+
+    push: tuple[str, ...] = ()
+    """Globs of the ids of streams that it may push to."""
+
+    read: tuple[str, ...] = ()
+    """Globs of channels (``stream/telegraf/*``) that it may subscribe to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One known caller. `login` is what other users may see; it is "" for nobody in particular."""
+    """One known caller."""
 
     org_id: int
+
     login: str
-    role: str
+    """What other users may see; "" for nobody in particular."""
+
+    role: Role
+
+    server_admin: bool = False
+    """Whether it may also do what concerns all orgs: make them, and read the server's figures."""
+
+    reach: Reach | None = None
+    """Set for a token that is limited to lists."""
+
+    credential: str = ""
+    """What let it in, ``token:7`` for one: when that is revoked, its connections end. "" for what cannot be."""
 
 
-DEVELOPER = Identity(org_id=1, login="", role="Admin")
+DEVELOPER = Identity(org_id=1, login="", role=Role.ADMIN, server_admin=True)
 """Everybody, on a server started with ``--dev``."""
