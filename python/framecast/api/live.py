@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import may_see_channel
 from framecast.api.problems import problem
 from framecast.streams.table import StreamTable
 
@@ -18,7 +19,10 @@ UPGRADE_REQUIRED = (
 
 
 async def list_channels(request: Request) -> Response:
-    """GET /api/live/list: the managed channels with their rate and schema, sorted (grafana-live §1.6)."""
+    """GET /api/live/list: the managed channels with their rate and schema, sorted (grafana-live §1.6).
+
+    Of those that the caller may subscribe to.
+    """
     streams: StreamTable = request.app.state.streams
     identity: Identity = request.state.identity
     rows = [
@@ -28,6 +32,7 @@ async def list_channels(request: Request) -> Response:
             "data": {"schema": msgspec.Raw(row.schema)},
         }
         for row in await streams.list_channels(identity.org_id)
+        if may_see_channel(identity, row.channel)
     ]
     return Response(msgspec.json.encode({"channels": rows}), media_type="application/json")
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from framecast import __version__
+from framecast.accounts.permissions import Action, check
 
 
 async def health(request: Request) -> Response:
@@ -14,6 +15,10 @@ async def health(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """GET /metrics: Prometheus text. Names no channel, stream or user: their names come from outside."""
+    """GET /metrics: Prometheus text. Names no channel, stream or user: their names come from outside.
+
+    For server admins: the figures are of all orgs together. Refusal 403.
+    """
+    check(request.state.identity, Action.OBSERVE_SERVER)
     registry: CollectorRegistry = request.app.state.registry
     return Response(generate_latest(REGISTRY) + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""``/api/live/streams``: what becomes of a stream's pushes, for who runs it. Only the caller's org is shown.
+"""``/api/live/streams``: what becomes of a stream's pushes, for who runs it. Shown is what the caller may know of.
 
 Every answer is bounded by the streams' limits: the list by `streams.max_streams`, a stream by
 `streams.max_measurements`. A stream may have a million columns, so their names come for one measurement at a time.
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import may_see_stream
 from framecast.channels.history import ChannelHistory
 from framecast.errors import Refusal
 from framecast.ingest.push import PUSH_PATH, printable
@@ -38,10 +39,10 @@ COMPARED_CHARACTERS = 40
 
 async def list_streams(request: Request) -> Response:
     """GET /api/live/streams: one row for each stream of the caller's org, sorted by id."""
-    streams, org_id = _ask(request)
+    streams, identity = _ask(request)
     clock, pace = Clock(streams.now), Pace()
     rows = []
-    for stream in streams.list_streams(org_id):
+    for stream in _visible(streams, identity):
         columns = 0
         channels = list(stream.channels.values())
         for channel in channels:
@@ -66,11 +67,13 @@ async def show_stream(request: Request) -> Response:
 
     Refusal 404 says why there is none, or what it may be called.
     """
-    streams, org_id = _ask(request)
+    streams, identity = _ask(request)
     stream_id = request.path_params["stream"]
-    stream = streams.find(org_id, stream_id)
+    if not may_see_stream(identity, stream_id):
+        raise Refusal(403, f"Forbidden: your token has no list that holds the stream '{printable(stream_id)}'")
+    stream = streams.find(identity.org_id, stream_id)
     if stream is None:
-        raise Refusal(404, await _explain_absence(streams, org_id, stream_id))
+        raise Refusal(404, await _explain_absence(streams, identity, stream_id))
     clock = Clock(streams.now)
     ledger = stream.ledger
     wanted = request.query_params.get("measurement", "")
@@ -147,9 +150,13 @@ def name_of(path: str) -> str:
     return unquote(path.replace("=", "%"))
 
 
-def _ask(request: Request) -> tuple[StreamTable, int]:
-    identity: Identity = request.state.identity
-    return request.app.state.streams, identity.org_id
+def _ask(request: Request) -> tuple[StreamTable, Identity]:
+    return request.app.state.streams, request.state.identity
+
+
+def _visible(streams: StreamTable, identity: Identity) -> list[ManagedStream]:
+    """Those of the caller's org that it may know of."""
+    return [stream for stream in streams.list_streams(identity.org_id) if may_see_stream(identity, stream.stream_id)]
 
 
 def _answer(document: dict[str, Any]) -> Response:
@@ -241,16 +248,16 @@ def _describe_errors(ledger: Ledger, clock: Clock) -> list[dict[str, Any]]:
     ]
 
 
-async def _explain_absence(streams: StreamTable, org_id: int, stream_id: str) -> str:
+async def _explain_absence(streams: StreamTable, identity: Identity, stream_id: str) -> str:
     sentence = f"there is no stream '{printable(stream_id)}'"
-    error = streams.find_unbegun(org_id, stream_id)
+    error = streams.find_unbegun(identity.org_id, stream_id)
     if error is not None:
         ago = streams.now - error.at
         return (
             f"{sentence}: it begins with its first accepted line, and nothing was accepted of the last push to it, "
             f"{ago:.0f} s ago: {error.message}"
         )
-    close = await _suggest(stream_id, [stream.stream_id for stream in streams.list_streams(org_id)])
+    close = await _suggest(stream_id, [stream.stream_id for stream in _visible(streams, identity)])
     return f"{sentence}{close} A stream begins with the first good line pushed to it: POST {PUSH_PATH}<stream id>"
 
 

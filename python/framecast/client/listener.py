@@ -10,6 +10,7 @@ import msgspec
 
 from framecast.accounts.admission import TOKEN_ORG
 from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import check_subscribe
 from framecast.channels.address import parse_channel
 from framecast.client.rooms import Rooms
 from framecast.client.session import MAX_CHANNEL_BYTES
@@ -18,7 +19,10 @@ from framecast.protocol.codes import ErrorCode
 
 
 def check_channels(channels: Sequence[str], visitor: Identity | None, rooms: Rooms) -> None:
-    """Refuse, as HTTP does, channels that nobody could listen to: 400, 403 for another org's, 404 without a scope."""
+    """Refuse, as HTTP does, channels that nobody could listen to: 400, 404 without a scope.
+
+    403 for another org's, and for those that the visitor may not listen to: of a stranger, its token will tell.
+    """
     limit = rooms.settings.channels_per_client
     if not channels:
         raise Refusal(400, "the query names no channel: ?channel=stream/STREAM/MEASUREMENT, once for each")
@@ -34,6 +38,8 @@ def check_channels(channels: Sequence[str], visitor: Identity | None, rooms: Roo
             code = 403 if refusal.code == ErrorCode.PERMISSION_DENIED.code else refusal.code
             raise Refusal(code, f"channel {channel!r}: {refusal.message}") from None
         rooms.scopes.find(address)
+        if visitor is not None:
+            check_subscribe(visitor, address)
 
 
 def connect_frame(token: str) -> bytes:

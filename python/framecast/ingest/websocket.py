@@ -18,6 +18,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 
 from framecast import metrics
 from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import check_push
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
 from framecast.door.crumbs import PIECES_PER_TURN, Pieces
@@ -56,12 +57,13 @@ class PushSockets:
         self._stopping = False
 
     async def admit(self, head: RequestHead) -> TakeOver:
-        """Return the room for a checked upgrade on a push path. Refusal 400, 401, 404 or 503."""
+        """Return the room for a checked upgrade on a push path. Refusal 400, 401, 403, 404 or 503."""
         encoded = find_target(head.path)
         if encoded is None:
             raise Refusal(404, "no WebSocket is served on this path")
         identity = await self._intake.admit(head)
         stream_id = decode_stream_id(encoded)
+        check_push(identity, stream_id)
         query = dict(parse_qsl(head.query))
         frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
         precision = find_precision(query.get("precision", ""))

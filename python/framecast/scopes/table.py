@@ -10,6 +10,7 @@ from framecast.channels.client_info import ClientInfo
 from framecast.channels.hub import Hub
 from framecast.errors import ConfigurationError, Refusal
 from framecast.scopes.open import OpenScope
+from framecast.scopes.permitted import Permitted
 from framecast.scopes.stream import StreamScope
 from framecast.settings import BUILT_IN_SCOPES, ChannelOptions, Settings
 
@@ -46,10 +47,10 @@ class ScopeTable:
 
     def __init__(self, scopes: Mapping[str, Scope]) -> None:
         """By ``scope``, or by ``scope/namespace`` where only some namespaces exist."""
-        self._scopes = dict(scopes)
+        self._scopes = {name: Permitted(scope) for name, scope in scopes.items()}
 
-    def find(self, address: Address) -> Scope:
-        """The channel's rules. Refusal 404, which clients take as final, when there are none."""
+    def find(self, address: Address) -> Permitted:
+        """The channel's rules, behind the permissions. Refusal 404, which clients take as final, if there are none."""
         named = f"{address.scope}/{address.namespace}"
         scope = self._scopes.get(named) or self._scopes.get(address.scope)
         if scope is None:
