@@ -31,6 +31,7 @@ from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
 from framecast.client.http_stream import HttpStreams
+from framecast.client.inbox import waiting_budget
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
 from framecast.door.asgi import AppRoom
@@ -134,7 +135,8 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     subscriber_rooms = _build_subscriber_rooms(settings, hub, verifier, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
-    streaming = Streaming(HttpStreams(subscriber_rooms, roster, events), visitors, settings.live).routes()
+    http_streams = HttpStreams(subscriber_rooms, roster, events)
+    streaming = Streaming(http_streams, visitors, settings.live, subscriber_rooms.waiting).routes()
     intake = Intake(streams, gate, settings.push)
     push = HttpPush(intake)
     writes = InfluxWrites(intake)
@@ -163,6 +165,7 @@ def _build_subscriber_rooms(
         admissions=Admissions(verifier, time.time),
         settings=settings.live,
         version=f"framecast {__version__}",
+        waiting=waiting_budget(settings.live),
         stopping=stopping,
     )
 

@@ -18,6 +18,7 @@ from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory, Kept
+from framecast.client.inbox import waiting_budget
 from framecast.client.replies import client_info
 from framecast.client.rooms import Admissions, Method, Rooms
 from framecast.errors import Refusal
@@ -243,6 +244,7 @@ def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: 
         admissions=wishes.admissions,
         settings=wishes.settings,
         version=wishes.version,
+        waiting=waiting_budget(wishes.settings),
         stopping=stopping,
         methods=wishes.methods,
         unix_seconds=lambda: UNIX_SECONDS + trio.current_time(),

@@ -19,7 +19,6 @@ from framecast.api.cross_origin import CrossOrigin
 from framecast.api.late import head_of
 from framecast.client.http_stream import HttpStreams, Opening
 from framecast.client.listener import connect_frame
-from framecast.client.metrics import WAITING_BYTES
 from framecast.door.outbound import Reading
 from framecast.errors import Refusal
 from framecast.ingest.held import ByteBudget, Held
@@ -91,21 +90,17 @@ class StreamedAnswer(Response):
 
 
 class Streaming:
-    """The routes of the streams. The bodies that they hold, all together, are bounded by `live.waiting_bytes`.
+    """The routes of the streams. The bodies that they hold count as what clients have `waiting`.
 
     They ask the gate themselves: strangers may come with a token in their first command, and what a browser asks before
     a request (OPTIONS) never has one.
     """
 
-    def __init__(self, subscribers: HttpStreams, visitors: Visitors, limits: Live) -> None:
+    def __init__(self, subscribers: HttpStreams, visitors: Visitors, limits: Live, waiting: ByteBudget) -> None:
         self._subscribers = subscribers
         self._visitors = visitors
         self._limits = limits
-        self._waiting = ByteBudget(
-            limits.waiting_bytes,
-            full="too many clients' commands are waiting at once (live.waiting_bytes)",
-            gauge=WAITING_BYTES,
-        )
+        self._waiting = waiting
 
     def routes(self) -> list[Route]:
         """Which path leads to which of the methods below; pages of allowed origins may read what they answer."""

@@ -22,7 +22,7 @@ from framecast.client.rooms import Rooms
 from framecast.client.session import Session, State
 from framecast.client.subscribing import Subscribing
 from framecast.client.transport import PeerLeft, Transport
-from framecast.errors import PeerError
+from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command, Ping, Pong, Push, Reply
 
@@ -104,7 +104,8 @@ class _Connection:
         self._session = member.session
         self._pace = member.pace
         self._only_listens = newcomer.listens_to is not None
-        self._inbox = Inbox(rooms.settings.message_size_limit)
+        self._held = rooms.waiting.hold()
+        self._inbox = Inbox(rooms.settings.message_size_limit, self._held)
         self._connect_came = trio.Event()
         self._connect_answered = trio.Event()
         self._rescheduled = trio.Event()
@@ -120,7 +121,7 @@ class _Connection:
     async def run(self) -> Ending:
         """Run until there is a reason to end, and return it."""
         try:
-            with self._scope:
+            with self._held, self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._read)
                     nursery.start_soon(self._act)
@@ -157,6 +158,9 @@ class _Connection:
                 await self._inbox.put(await self._transport.receive())
         except PeerLeft as left:
             self._ending = self._ending or (MESSAGE_TOO_BIG if left.too_big else self._lost())
+        except Refusal:
+            # SDKs come again after it, when there may be room.
+            self._end(_ending(CloseCode.TOO_MANY_REQUESTS))
         # What was said before leaving still counts: many a script publishes and goes.
         self._scope.deadline = trio.current_time() + self._settings.close_seconds
         self._inbox.close()

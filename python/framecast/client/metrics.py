@@ -16,5 +16,5 @@ RECOVERIES = Counter(
     ["outcome"],
 )
 WAITING_BYTES = Gauge(
-    "framecast_client_waiting_bytes", "Bytes of commands that came by requests of their own and are held just now."
+    "framecast_client_waiting_bytes", "Bytes of commands that are held just now, beyond a free part of each client's."
 )

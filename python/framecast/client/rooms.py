@@ -15,6 +15,7 @@ from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import Kept
 from framecast.client.missed import MissedPublications
+from framecast.ingest.held import ByteBudget
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.settings import ChannelOptions, Live
 
@@ -160,6 +161,9 @@ class Rooms:
     settings: Live
     version: str
     """What clients are told about the server, ``framecast 0.1.0``."""
+
+    waiting: ByteBudget
+    """What clients have said and nobody has acted upon yet."""
 
     stopping: trio.Event
     """Set when the server goes down: every session says so and ends."""

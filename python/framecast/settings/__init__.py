@@ -98,8 +98,9 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of one message from a client; more closes a WebSocket with 1009 and is 413 in an HTTP request."""
 
     waiting_bytes: Positive = 64 * MIB
-    """Commands held at once that came by HTTP requests, of all clients together; past it such a request is answered
-    503. Not less than `message_size_limit`."""
+    """Commands held at once, of all clients together, but for the first 16 KiB of each WebSocket's; past it a request
+    is answered 503 and a WebSocket is closed with 3013, after which SDKs come again. Not less than
+    `message_size_limit`."""
 
     max_connections_per_user: UnlimitedOrCount = -1
     """Subscribers at once that are the same user, -1 is unlimited; one more is closed with 3504. Who has no name is
