@@ -304,7 +304,7 @@ class Event:
     def connection(self) -> int: ...
     @property
     def kind(self) -> str:
-        """What happened. After all but the last, nothing is queued any more and the socket was shut down.
+        """What happened. With all but the last, nothing is queued any more and the socket is shut down just after.
 
         ``overflow``: its queue passed the limit, or was of the longest when all together passed theirs. ``stalled``:
         its socket took nothing for `write_seconds`. ``broken``: the peer is gone. ``released``: the writer will never

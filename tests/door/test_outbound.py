@@ -145,7 +145,7 @@ async def test_slow_reader_is_cut_and_its_stream_says_why(writer: WriterEvents) 
         while writer.fanout.publish("a", data, 0):
             await trio.lowlevel.checkpoint()  # noqa: TID251 -- publishing alone never lets another task run
         assert await stream.receive_some() == b""
-    await until(lambda: stream.overflowed)
+    assert stream.overflowed
     with pytest.raises(trio.BrokenResourceError, match="too slowly"):
         await stream.send_all(b"late")
     with pytest.raises(trio.BrokenResourceError, match="too slowly"):
@@ -160,14 +160,27 @@ async def test_reader_that_takes_nothing_is_cut_and_its_stream_says_why(writer: 
     await stream.send_all(bytes(1 << 23))
     with trio.fail_after(PATIENCE_SECONDS):
         assert await stream.receive_some() == b""
-    await until(lambda: stream.stalled)
-    assert not stream.overflowed
+    assert (stream.stalled, stream.overflowed) == (True, False)
     with pytest.raises(trio.BrokenResourceError, match="read nothing"):
         stream.send_message(b"late")
     with pytest.raises(trio.BrokenResourceError, match="read nothing"):
         await stream.send_eof()
     await stream.aclose()
     await theirs.aclose()
+
+
+async def test_who_reads_the_end_knows_the_reason_before_the_event_is_dispatched(nursery: trio.Nursery) -> None:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 30)) as fanout:
+        writer = WriterEvents(fanout)
+        ours, theirs = await connect()
+        stream = adopt(writer, ours, max_queue_bytes=10)
+        assert not fanout.send(stream.connection, b"eleven byte")
+        with trio.fail_after(PATIENCE_SECONDS):
+            assert await stream.receive_some() == b""
+        assert stream.overflowed
+        await nursery.start(writer.run)
+        await stream.aclose()
+        await theirs.aclose()
 
 
 async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:

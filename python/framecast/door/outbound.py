@@ -173,12 +173,21 @@ class WriterStream(trio.abc.HalfCloseableStream):
             raise trio.BrokenResourceError(self._why())
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Read as from any stream; a connection that was cut gives what had arrived and then the end."""
+        """Read as from any stream; a connection that was cut gives what had arrived and then the end.
+
+        Who is given the end can see why: the writer says so before it shuts a socket down.
+        """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
-        received = await self._reads.receive_some(max_bytes)
+        try:
+            received = await self._reads.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self._events.take()
+            raise
         if received:
             self.last_received = trio.current_time()
+        else:
+            self._events.take()
         return received
 
     async def send_eof(self) -> None:

@@ -60,6 +60,23 @@ fn one_message_larger_than_the_limit_cuts_too() {
 }
 
 #[test]
+fn who_finds_the_end_of_a_cut_socket_finds_the_reason() {
+    let _alone = alone();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
+    let mut watcher = Watcher::new(&fanout);
+    for _ in 0..1000 {
+        let (ours, mut theirs) = pair();
+        let id = fanout.add(ours.as_raw_fd(), terms(100)).unwrap();
+        assert!(!fanout.send(id, &[0; 101]));
+        assert!(is_at_end(&mut theirs));
+        watcher.look();
+        assert_eq!(watcher.of(id), [Kind::Overflow]);
+        fanout.remove(id);
+        watcher.wait_for(id, Kind::Released);
+    }
+}
+
+#[test]
 fn stalled_reader_does_not_disturb_the_others() {
     let _alone = alone();
     let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
