@@ -404,26 +404,43 @@ class Fanout:
         """
 
     def subscribe(
-        self, connection: int, channel: str, spelling: str, *, delta: bool = False, events: bool = False
+        self,
+        connection: int,
+        channel: str,
+        spelling: str,
+        *,
+        delta: bool = False,
+        events: bool = False,
+        detailed: bool = False,
     ) -> None:
         """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
 
         With `delta` the first publication comes in full and later ones as Fossil deltas against the one before, where
         that is smaller, both are at most 128 KiB and memory is not short; in JSON `data` is then always a string.
-        With `events` it is told who joins and leaves. Does nothing for a connection that is finished or gone.
+        With `events` it is told who joins and leaves. With `detailed` it gets the detail of a publication that has one,
+        and no deltas. Does nothing for a connection that is finished or gone.
         Subscribing again changes what is wanted, and begins anew.
         """
 
     def unsubscribe(self, connection: int, channel: str) -> None:
         """Stop delivering; what is queued already stays queued. Unknown ones are ignored."""
 
-    def publish(self, channel: str, data: bytes, offset: int, info: tuple[str, str, bytes, bytes] | None = None) -> int:
+    def publish(
+        self,
+        channel: str,
+        data: bytes,
+        offset: int,
+        info: tuple[str, str, bytes, bytes] | None = None,
+        *,
+        detail: bytes | None = None,
+    ) -> int:
         """Queue one Centrifuge publication push for every subscriber; return how many took it.
 
         `data` must be JSON text; it is embedded as it is, but for raw line breaks in JSON, which become blanks.
         `offset` 0 is left out of the push. `info` is who published: user, client, and the JSON of conn_info and
-        chan_info, each left out when empty.
-        Encoded once per spelling and way of reading, whatever the number of subscribers (deltas count as such a way).
+        chan_info, each left out when empty. `detail`, JSON as well, is what `detailed` subscribers get for `data`.
+        Encoded once per spelling and way of reading, whatever the number of subscribers (deltas and details count as
+        such ways).
         """
 
     def announce(self, channel: str, joined: bool, info: tuple[str, str, bytes, bytes]) -> int:

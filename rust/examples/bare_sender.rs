@@ -38,6 +38,7 @@ fn main() {
             unidirectional: false,
         },
         spelling: "bench".into(),
+        detailed: false,
     };
     let begin = Instant::now();
     let cpu = nanoseconds(ClockId::ProcessCPUTime);
@@ -55,6 +56,7 @@ fn main() {
         let data = format!("{stamp}{filler}\"}}");
         let publication = Publication {
             payload: data.as_bytes(),
+            detail: None,
             offset: u64::from(round),
             info: None,
         };

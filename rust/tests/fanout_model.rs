@@ -111,7 +111,7 @@ proptest! {
         for (id, spelling) in moves {
             if let Some(spelling) = spelling {
                 let spelling = format!("spelling {spelling}");
-                let form = Form { reader: Reader { framing: Framing::TextMessages, unidirectional: false }, spelling: spelling.as_str().into() };
+                let form = Form { reader: Reader { framing: Framing::TextMessages, unidirectional: false }, spelling: spelling.as_str().into(), detailed: false };
                 let before = subscribers.insert(id, form, id * 10);
                 prop_assert_eq!(before, model.insert(id, spelling).map(|_| id * 10));
             } else {

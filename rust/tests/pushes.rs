@@ -24,12 +24,14 @@ fn form(framing: Framing, unidirectional: bool, spelling: &str) -> Form {
             unidirectional,
         },
         spelling: spelling.into(),
+        detailed: false,
     }
 }
 
 fn value(data: &[u8], offset: u64) -> Publication<'_> {
     Publication {
         payload: data,
+        detail: None,
         offset,
         info: None,
     }

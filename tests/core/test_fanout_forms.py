@@ -59,6 +59,26 @@ def test_every_form_says_what_was_published(
             assert peer.receive() == (push if unidirectional else {"push": push})
 
 
+@given(data=JSON, detail=st.none() | JSON, offset=st.integers(1, 2**64 - 1), info=st.none() | INFOS)
+def test_every_form_says_the_detail_to_those_who_read_it(
+    data: bytes, detail: bytes | None, offset: int, info: tuple[str, str, bytes, bytes] | None
+) -> None:
+    fanout = Fanout(max_total_bytes=1 << 30)
+    with peers_of(fanout) as peers:
+        wanted = [(form, detailed) for form in FORMS for detailed in (False, True)]
+        for (protocol, framing, unidirectional), detailed in wanted:
+            peer = join(peers, fanout, (protocol, framing), unidirectional=unidirectional)
+            fanout.subscribe(peer.connection, "channel", "c", detailed=detailed)
+        assert fanout.publish("channel", data, offset, info, detail=detail) == len(wanted)
+        assert fanout.statistics().encodings == len(wanted)
+        for peer, ((protocol, _, unidirectional), detailed) in zip(peers, wanted, strict=True):
+            payload = detail if detailed and detail is not None else data
+            pub = {"data": json.loads(payload) if protocol == "json" else payload, "offset": offset}
+            pub |= {"info": read_info(info)} if info else {}
+            push = {"channel": "c", "pub": pub}
+            assert peer.receive() == (push if unidirectional else {"push": push})
+
+
 @given(spelling=NAMES, info=INFOS)
 def test_every_form_says_who_joined_and_left(spelling: str, info: tuple[str, str, bytes, bytes]) -> None:
     fanout = Fanout(max_total_bytes=1 << 30)

@@ -71,6 +71,8 @@ pub struct Subscription {
     pub events: bool,
     /// Whether it gets, where that is less, what changed since the publication before.
     pub delta: bool,
+    /// Whether it gets a publication's detail where there is one. Deltas are of plain payloads: it gets none.
+    pub detailed: bool,
 }
 
 /// Every outbound byte of the connections it was given. All methods may be called from any thread.
@@ -158,11 +160,12 @@ impl Fanout {
         let form = Form {
             reader: connection.reader,
             spelling: subscription.spelling,
+            detailed: subscription.detailed,
         };
         let seat = Seat {
             connection,
             events: subscription.events,
-            share: if subscription.delta {
+            share: if subscription.delta && !subscription.detailed {
                 Share::DeltasNext
             } else {
                 Share::Full

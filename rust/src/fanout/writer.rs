@@ -307,6 +307,7 @@ mod tests {
             spelling: "a".into(),
             events: true,
             delta: true,
+            detailed: false,
         };
         fanout.subscribe(id, "a", wanted);
         fanout.shared.order(|work| work.fail = true);
@@ -317,6 +318,7 @@ mod tests {
         assert_eq!(fanout.take_events(), happened);
         let publication = Publication {
             payload: b"1",
+            detail: None,
             offset: 1,
             info: None,
         };

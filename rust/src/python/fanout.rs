@@ -200,7 +200,8 @@ impl Fanout {
         py.detach(|| self.0.send_message(connection, payload))
     }
 
-    #[pyo3(signature = (connection, channel, spelling, *, delta = false, events = false))]
+    #[pyo3(signature = (connection, channel, spelling, *, delta = false, events = false, detailed = false))]
+    #[allow(clippy::too_many_arguments)] // keywords, in Python
     fn subscribe(
         &self,
         py: Python<'_>,
@@ -209,11 +210,13 @@ impl Fanout {
         spelling: &str,
         delta: bool,
         events: bool,
+        detailed: bool,
     ) {
         let subscription = Subscription {
             spelling: spelling.into(),
             events,
             delta,
+            detailed,
         };
         py.detach(|| self.0.subscribe(connection, channel, subscription));
     }
@@ -222,11 +225,20 @@ impl Fanout {
         py.detach(|| self.0.unsubscribe(connection, channel));
     }
 
-    #[pyo3(signature = (channel, data, offset, info = None))]
+    #[pyo3(signature = (channel, data, offset, info = None, *, detail = None))]
     #[allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over
-    fn publish(&self, py: Python<'_>, channel: &str, data: &[u8], offset: u64, info: Option<Info>) -> usize {
+    fn publish(
+        &self,
+        py: Python<'_>,
+        channel: &str,
+        data: &[u8],
+        offset: u64,
+        info: Option<Info>,
+        detail: Option<&[u8]>,
+    ) -> usize {
         let publication = Publication {
             payload: data,
+            detail,
             offset,
             info: info.as_ref().map(client_info),
         };

@@ -17,20 +17,23 @@ use std::sync::Arc;
 pub use framing::{Framing, Protocol, Reader};
 pub use push::{Announcement, ClientInfo, Publication, Shape};
 
-/// What decides the bytes of a push beside what it says: how the client reads, and the channel's name as this
-/// client spells it.
+/// What decides the bytes of a push beside what it says: how the client reads, the channel's name as this
+/// client spells it, and whether it asked for the fuller of two payloads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Form {
     /// How the client reads.
     pub reader: Reader,
     /// The channel's name in the client's own words (an organisation's prefix, say).
     pub spelling: Arc<str>,
+    /// Whether it reads a publication's detail where there is one.
+    pub detailed: bool,
 }
 
 impl Form {
     /// The whole wire form of one publication, framing included.
     #[must_use]
     pub fn publication(&self, publication: &Publication<'_>, shape: Shape<'_>) -> Vec<u8> {
+        let publication = &publication.as_read(self.detailed);
         let parts = match self.reader.protocol() {
             Protocol::Json => json_push::publication(self, publication, shape),
             Protocol::Protobuf => protobuf_push::publication(self, publication, shape),

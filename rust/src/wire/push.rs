@@ -20,10 +20,24 @@ pub struct ClientInfo<'a> {
 pub struct Publication<'a> {
     /// Whoever publishes answers for it being JSON.
     pub payload: &'a [u8],
+    /// The same told in full, for those who asked for it; None where there is no more to tell. JSON as well.
+    pub detail: Option<&'a [u8]>,
     /// Its place in the channel's stream; 0, which is left out, where the channel keeps none.
     pub offset: u64,
     /// Who published it; None for the server itself.
     pub info: Option<ClientInfo<'a>>,
+}
+
+impl<'a> Publication<'a> {
+    /// What one reader gets of it, as its payload.
+    #[must_use]
+    pub(super) fn as_read(&self, detailed: bool) -> Publication<'a> {
+        Publication {
+            payload: self.detail.filter(|_| detailed).unwrap_or(self.payload),
+            detail: None,
+            ..*self
+        }
+    }
 }
 
 /// The shape in which a reader gets a publication's payload.

@@ -4,6 +4,7 @@
 mod budget;
 mod delivery;
 mod deltas;
+mod details;
 mod peers;
 mod release;
 mod slow_peers;

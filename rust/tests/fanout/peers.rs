@@ -41,12 +41,14 @@ pub fn wanting(spelling: &str) -> Subscription {
         spelling: spelling.into(),
         events: false,
         delta: false,
+        detailed: false,
     }
 }
 
 pub fn publish(fanout: &Fanout, channel: &str, data: &[u8], offset: u64) -> usize {
     let publication = Publication {
         payload: data,
+        detail: None,
         offset,
         info: None,
     };
