@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from framecast.channels.address import Address
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.options import override
+from framecast.channels.subscriptions import Delivery
 from framecast.errors import Refusal
 from framecast.settings import ChannelOverrides
 from live_world import Subscriber, Told, World, live_world
@@ -28,7 +29,9 @@ def info_of(who: int) -> ClientInfo:
 
 
 def join(world: World, who: int, subscriber: Subscriber, address: Address, *, events: bool = True) -> None:
-    world.hub.subscribe(subscriber.connection, address, str(address), info=info_of(who), events=events)
+    world.hub.subscribe(
+        subscriber.connection, address, str(address), info=info_of(who), delivery=Delivery(events=events)
+    )
     world.hub.announce_join(subscriber.connection, address)
 
 
@@ -115,7 +118,7 @@ async def test_everybody_who_wants_it_is_told_of_everybody_else(steps: Sequence[
 async def test_nobody_is_told_before_the_reply_is_queued() -> None:
     async with live_world(channels=OPTIONS) as world:
         one = world.subscriber()
-        world.hub.subscribe(one.connection, OPEN, "c", info=info_of(1), events=True)
+        world.hub.subscribe(one.connection, OPEN, "c", info=info_of(1), delivery=Delivery(events=True))
         assert list(world.hub.presence(OPEN)) == ["client1"]
         assert one.pushed() == []
         world.hub.announce_join(one.connection, OPEN)
@@ -139,7 +142,7 @@ async def test_a_subscriber_without_info_is_neither_present_nor_told_of() -> Non
     async with live_world(channels=OPTIONS) as world:
         witness, nobody = world.subscriber(), world.subscriber()
         join(world, 1, witness, OPEN)
-        world.hub.subscribe(nobody.connection, OPEN, "c", events=True)
+        world.hub.subscribe(nobody.connection, OPEN, "c", delivery=Delivery(events=True))
         world.hub.announce_join(nobody.connection, OPEN)
         assert world.hub.presence_counts(OPEN) == (1, 1)
         world.hub.leave(nobody.connection)

@@ -9,6 +9,7 @@ import pytest
 from framecast.channels.address import Address
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
+from framecast.channels.subscriptions import Delivery
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.settings import ChannelOverrides
 from live_world import Subscriber, Told, World, live_world, stream_address
@@ -135,7 +136,10 @@ async def test_who_has_left_is_told_nothing_and_not_remembered() -> None:
 async def crowd(count: int) -> AsyncIterator[tuple[World, list[Watched]]]:
     channels: Mapping[str, ChannelOverrides] = {"stream": {"presence": True, "join_leave": "pushed"}}
     async with live_world(channels=channels) as world:
-        everybody = [Watched(world, CPU, info=ClientInfo("u", f"c{number}"), events=True) for number in range(count)]
+        everybody = [
+            Watched(world, CPU, info=ClientInfo("u", f"c{number}"), delivery=Delivery(events=True))
+            for number in range(count)
+        ]
         for one in everybody:
             world.hub.announce_join(one.connection, CPU)
         for one in everybody:

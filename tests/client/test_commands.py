@@ -183,7 +183,7 @@ def test_deltas_are_for_those_who_ask_where_they_are_allowed(allowed: bool, wish
     talk.connect()
     result = talk.subscribe(**({"delta": "fossil"} if wish else {}))
     assert result == SUBSCRIBED | ({"delta": True} if granted else {})
-    assert [one.delta for one in talk.hub.subscribers.values()] == [granted]
+    assert [one.delivery.delta for one in talk.hub.subscribers.values()] == [granted]
 
 
 def test_who_has_deltas_gets_what_it_missed_as_text() -> None:
@@ -331,7 +331,7 @@ def test_a_token_may_have_other_options_than_its_channel(said: Override, made: d
     result = talk.subscribe(token="t")
     subscriber = talk.hub.subscribers[A_B.key, 1]
     assert subscriber.options == msgspec.structs.replace(PLAIN, **made)
-    assert subscriber.events == (said.force_push_join_leave is True)
+    assert subscriber.delivery.events == (said.force_push_join_leave is True)
     assert ("recoverable" in result) == (said.force_recovery is None)
 
 
@@ -340,7 +340,7 @@ def test_a_token_may_keep_joins_from_one_subscriber() -> None:
     talk.tokens.grants["t"] = Grant(override=Override(force_push_join_leave=False))
     talk.connect()
     talk.subscribe(token="t")
-    assert not talk.hub.subscribers[A_B.key, 1].events
+    assert not talk.hub.subscribers[A_B.key, 1].delivery.events
 
 
 def test_a_tokens_data_is_told_where_the_channel_says_nothing() -> None:

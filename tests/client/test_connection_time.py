@@ -16,6 +16,7 @@ from framecast.accounts.identity import Identity
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
+from framecast.channels.subscriptions import Delivery
 from framecast.client.pace import Pace
 from framecast.settings import ChannelOptions, Live
 
@@ -97,9 +98,7 @@ def populate(world: World) -> None:
         past.append(Publication(A_B.key, b"1", None, 0, "E", offset, offset - 1), 0.0)
     for other in range(400):
         info = ClientInfo("", f"c{other}", b"", b"")
-        world.hub.subscribers[A_B.key, 100 + other] = Subscriber(
-            "stream/a/b", info, delta=False, events=False, options=ChannelOptions()
-        )
+        world.hub.subscribers[A_B.key, 100 + other] = Subscriber("stream/a/b", info, Delivery(), ChannelOptions())
 
 
 @pytest.mark.parametrize(

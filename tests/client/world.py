@@ -18,6 +18,7 @@ from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory, Kept
+from framecast.channels.subscriptions import PLAINLY, Delivery
 from framecast.client.inbox import waiting_budget
 from framecast.client.replies import client_info
 from framecast.client.rooms import Admissions, Method, Rooms
@@ -45,8 +46,7 @@ class Subscriber:
 
     spelling: str
     info: ClientInfo
-    delta: bool
-    events: bool
+    delivery: Delivery
     options: ChannelOptions
 
 
@@ -77,19 +77,18 @@ class MemoryHub:
         *,
         info: ClientInfo,
         options: ChannelOptions,
-        delta: bool = False,
-        events: bool = False,
+        delivery: Delivery = PLAINLY,
     ) -> None:
         if self.full or len(self.subscribers) >= self.most:
             raise Refusal(106, "limit exceeded")
-        self.subscribers[address.key, connection] = Subscriber(spelling, info, delta, events, options)
+        self.subscribers[address.key, connection] = Subscriber(spelling, info, delivery, options)
 
     def announce_join(self, connection: int, address: Address) -> None:
         self._announce(address, self.subscribers[address.key, connection], joined=True)
 
     def _announce(self, address: Address, who: Subscriber, *, joined: bool) -> None:
         for (channel, other), subscriber in list(self.subscribers.items()):
-            if channel == address.key and subscriber.events and who.options.join_leave != "off":
+            if channel == address.key and subscriber.delivery.events and who.options.join_leave != "off":
                 body = PushBody(channel=subscriber.spelling)
                 told = Presence(client_info(who.info))
                 push = Push(msgspec.structs.replace(body, **{"join" if joined else "leave": told}))

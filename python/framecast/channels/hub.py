@@ -19,7 +19,7 @@ from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.options import OptionsTable
 from framecast.channels.presence import Presence
 from framecast.channels.retention import Histories
-from framecast.channels.subscriptions import Subscription, Subscriptions
+from framecast.channels.subscriptions import PLAINLY, Delivery, Subscription, Subscriptions
 from framecast.protocol.codes import ErrorCode, UnsubscribeCode
 from framecast.settings import MIB, ChannelOptions, History
 
@@ -167,14 +167,12 @@ class Hub:
         *,
         info: ClientInfo | None = None,
         options: ChannelOptions | None = None,
-        delta: bool = False,
-        events: bool = False,
+        delivery: Delivery = PLAINLY,
     ) -> None:
         """Deliver `address` to `connection` from now on, spelled as the client spells it. Refusal 106 as `open`.
 
         As `info` it is present, and others are told of it, where `options` say so: the channel's, or what a token made
-        of them. With `delta` it gets differences where they are shorter; with `events` it is told of others. The others
-        are told by `announce_join` and when it goes.
+        of them. The others are told by `announce_join` and when it goes.
         """
         key = address.key
         self._check_room(key)
@@ -185,7 +183,7 @@ class Hub:
             self._presence.join(address, connection, info)
         else:
             self._presence.leave(address, connection)
-        self._fanout.subscribe(connection, key, spelling, delta=delta, events=events)
+        self._fanout.subscribe(connection, key, spelling, delta=delivery.delta, events=delivery.events)
 
     def announce_join(self, connection: int, address: Address) -> None:
         """Tell who wants to know, the subscriber itself included, that it has joined.

@@ -7,6 +7,20 @@ from framecast.channels.client_info import ClientInfo
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one subscriber gets of what happens on a channel, and how."""
+
+    delta: bool = False
+    """Publications as differences to the one before, where that is shorter."""
+
+    events: bool = False
+    """Who comes and goes as well."""
+
+
+PLAINLY = Delivery()
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One connection's, to one channel."""
 

@@ -14,6 +14,7 @@ from framecast.channels.beginning import Begin
 from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import Kept
+from framecast.channels.subscriptions import Delivery
 from framecast.client.missed import MissedPublications
 from framecast.ingest.held import ByteBudget
 from framecast.protocol.codes import UnsubscribeCode
@@ -103,13 +104,11 @@ class Hub(Protocol):
         *,
         info: ClientInfo,
         options: ChannelOptions,
-        delta: bool = False,
-        events: bool = False,
+        delivery: Delivery,
     ) -> None:
         """Deliver from now on, naming the channel `spelling`. Refusal (a limit) changes nothing.
 
-        As `info` it is present and announced where `options` say so. `delta`: as differences where that is shorter;
-        `events`: joins and leaves too.
+        As `info` it is present and announced where `options` say so.
         """
 
     def announce_join(self, connection: int, address: Address) -> None:

@@ -16,6 +16,7 @@ from framecast.channels.address import Address, parse_channel
 from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
 from framecast.channels.options import override
+from framecast.channels.subscriptions import Delivery
 from framecast.client import metrics
 from framecast.client.actions import RefreshSubscription, Subscribe
 from framecast.client.member import Member
@@ -211,8 +212,7 @@ class Subscribing:
             subscription.spelling,
             info=self._member.info(subscription.chan_info),
             options=options,
-            delta=prepared.delta and options.delta,
-            events=_wants_events(options, prepared),
+            delivery=Delivery(delta=prepared.delta and options.delta, events=_wants_events(options, prepared)),
         )
         self._session.subscribed(prepared.address, subscription)
 
