@@ -49,6 +49,14 @@ async def test_who_published_arrives_with_the_publication(make: Callable[[], Bro
     await with_running(make, use)
 
 
+async def test_a_detail_arrives_with_its_publication(make: Callable[[], Broker]) -> None:
+    async def use(broker: Broker, delivered: list[Publication]) -> None:
+        await broker.publish([Draft("1/a/b/c", b"1", detail=b'{"n":1}'), Draft("1/a/b/c", b"2")])
+        assert [(item.data, item.detail, item.offset) for item in delivered] == [(b"1", b'{"n":1}', 1), (b"2", None, 2)]
+
+    await with_running(make, use)
+
+
 async def test_concurrent_publishers_see_one_order_per_channel(make: Callable[[], Broker]) -> None:
     async def use(broker: Broker, delivered: list[Publication]) -> None:
         async def publisher(name: str) -> None:

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from client.forms import Content
+from client.world import DETAILED
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.protocol.messages import METHODS
 
@@ -56,6 +57,8 @@ class Sub:
     """What its token says of the client, as others saw it first."""
     known: Any = None
     """The same since it was refreshed."""
+    detailed: bool = False
+    """Whether it gets the details of publications."""
 
 
 @dataclass
@@ -70,6 +73,8 @@ class Naive:
     other_is_there: bool = False
     subs: dict[str, Sub] = field(default_factory=dict)
     past: list[Content] = field(default_factory=list)
+    details: list[Any] = field(default_factory=list)
+    """Of the same publications; None for those that have none."""
 
     def hear_all(self, commands: Iterable[Content | None]) -> Iterator[Content]:
         """The same of one message after the other, up to the end."""
@@ -125,7 +130,7 @@ class Naive:
                 key = "1/" + bare(channel)
                 wish = request.get("subs", {}).get(channel, {})
                 self.subs[key] = Sub(channel, served=True, events="full" in key)
-                result["subs"][channel] = self._begin(key, wish, {})
+                result["subs"][channel] = self._begin(key, wish, {}, detailed=False)
         joins = [line for sub in list(self.subs.values()) for line in self._tell("join", sub)]
         return [{"connect": result}, *joins]
 
@@ -143,17 +148,19 @@ class Naive:
         expires = self._token(token)
         if not key.startswith(("1/stream/", "1/grafana/")):
             raise No(404)
-        result = self._begin(key, request, {"hello": 1} if token == "hello" else {})
+        detailed = request.get("data") == DETAILED
+        result = self._begin(key, request, {"hello": 1} if token == "hello" else {}, detailed=detailed)
         if request.get("recover") and request.get("flag", 0) & 2 and not result.get("recovered"):
             raise No(112)
         info = {"seat": 3} if token == "seat" else None
         option = JOIN_LEAVE.get(key.split("/")[2], "off")
         wants = option == "pushed" or (option == "asked" and request.get("join_leave", False))
-        sub = Sub(request["channel"], expires, events=wants or token == "told", told=info, known=info)
+        events = wants or token == "told"
+        sub = Sub(request["channel"], expires, events=events, told=info, known=info, detailed=detailed)
         self.subs[key] = sub
         return [{"subscribe": result | self._ttl(expires)}, *self._tell("join", sub)]
 
-    def _begin(self, key: str, request: Content, hello: Content) -> Content:
+    def _begin(self, key: str, request: Content, hello: Content, *, detailed: bool) -> Content:
         """What a subscription begins with."""
         asked = (request.get("epoch", ""), request.get("offset", 0)) if request.get("recover") else None
         result: Content = {"was_recovering": True} if asked else {}
@@ -164,7 +171,7 @@ class Naive:
         if key == ALL:
             epoch, top = "PAST", len(self.past)
             if asked and asked[0] in {"", epoch} and asked[1] <= top:
-                missed = self.past[asked[1] :]
+                missed = self._read(detailed=detailed)[asked[1] :]
         else:
             epoch, top = "EPOCH", 9
             if asked and asked[0] == epoch:
@@ -173,6 +180,11 @@ class Naive:
         if missed is not None and asked:
             result |= {"recovered": True, "publications": missed, "offset": asked[1]}
         return result | ({"data": data} if data else {})
+
+    def _read(self, *, detailed: bool) -> list[Content]:
+        """The past as readers of one form see it."""
+        both = zip(self.past, self.details, strict=True)
+        return [pub if detail is None or not detailed else pub | {"data": detail} for pub, detail in both]
 
     def _unsubscribe(self, request: Content) -> list[Content]:
         key = self._own(request)
@@ -214,7 +226,8 @@ class Naive:
             raise No(107)
         if since is not None and since.get("epoch", "") not in {"", "PAST"}:
             raise No(112)
-        page = self.past[::-1] if backwards else self.past
+        past = self._read(detailed=self.subs[key].detailed)
+        page = past[::-1] if backwards else past
         if since is not None:
             at = since.get("offset", 0)
             page = [one for one in page if (one["offset"] < at if backwards else one["offset"] > at)]
@@ -288,13 +301,16 @@ class Naive:
 
     # What others do.
 
-    def published(self, key: str, data: Any, info: Content | None = None) -> list[Content]:
+    def published(self, key: str, data: Any, info: Content | None = None, detail: Any = None) -> list[Content]:
         """Somebody has published."""
         pub: Content = {"data": data} | ({"info": info} if info else {})
         if key == ALL:
             pub["offset"] = len(self.past) + 1
             self.past.append(pub)
+            self.details.append(detail)
         sub = self.subs.get(key)
+        if sub and sub.detailed and detail is not None:
+            pub = pub | {"data": detail}
         return [{"push": {"channel": sub.spelling, "pub": pub}}] if sub else []
 
     def other_moves(self) -> list[Content]:

@@ -1,5 +1,6 @@
 """Random conversations in both forms, each step held against a naive twin of the session."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import inf
@@ -14,7 +15,7 @@ from client.desk import Desk
 from client.forms import Content, Form, JsonForm, ProtobufForm, stripped
 from client.naive import ALL, CHANNELS_PER_CLIENT, LASTS, OTHER, SERVED, End, Naive
 from client.talk import ALICE, Scripted
-from client.world import PLAIN, UNIX_SECONDS, MemoryOptions, Wishes
+from client.world import DETAILED, PLAIN, UNIX_SECONDS, MemoryOptions, Wishes
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
 from framecast.accounts.tokens.claims import Override
@@ -118,7 +119,7 @@ REQUESTS: dict[str, st.SearchStrategy[Content]] = {
         flag=st.sampled_from([0, 1, 3, 2**62, -1]),
         delta=st.sampled_from(["", "fossil"]),
         type=st.sampled_from([0] * 9 + [1]),
-        data=PAYLOADS,
+        data=PAYLOADS | st.just(DETAILED),
     ),
     "unsubscribe": on_channel(),
     "publish": on_channel(data=PAYLOADS),
@@ -218,9 +219,15 @@ class Conversation(RuleBasedStateMachine):
         self.step(lambda: self.desk.hub.end(1, parse_key(key), code), lambda: self.twin.ended(key, code.code))
 
     @precondition(lambda self: not self.over)
-    @rule(key=st.sampled_from(KEYS))
-    def somebody_publishes(self, key: str) -> None:
-        self.step(lambda: self.desk.hub.publish(key, b'{"n":1}'), lambda: self.twin.published(key, {"n": 1}))
+    @rule(key=st.sampled_from(KEYS), more=st.booleans())
+    def somebody_publishes(self, key: str, *, more: bool) -> None:
+        detail = {"n": 1, "more": 2} if more else None
+        self.step(
+            lambda: self.desk.hub.publish(
+                key, b'{"n":1}', detail=None if detail is None else json.dumps(detail).encode()
+            ),
+            lambda: self.twin.published(key, {"n": 1}, detail=detail),
+        )
 
     @precondition(lambda self: not self.over)
     @rule()
@@ -286,12 +293,17 @@ class Conversation(RuleBasedStateMachine):
         if self.over:
             return
         twin, session = self.twin, self.desk.session
-        held = {key: (sub.spelling, sub.expires, sub.served) for key, sub in twin.subs.items()}
+        held = {key: (sub.spelling, sub.expires, sub.served, sub.detailed) for key, sub in twin.subs.items()}
         assert {
-            a.key: (one.spelling, one.expires_at, one.server_side) for a, one in session.subscriptions.items()
+            a.key: (one.spelling, one.expires_at, one.server_side, one.detailed)
+            for a, one in session.subscriptions.items()
         } == held
-        delivered = {key: one.spelling for (key, who), one in self.desk.hub.subscribers.items() if who == 1}
-        assert delivered == {key: sub.spelling for key, sub in twin.subs.items()}
+        delivered = {
+            key: (one.spelling, one.delivery.detailed)
+            for (key, who), one in self.desk.hub.subscribers.items()
+            if who == 1
+        }
+        assert delivered == {key: (sub.spelling, sub.detailed) for key, sub in twin.subs.items()}
         first = min([twin.expires, *(sub.expires for sub in twin.subs.values())])
         assert session.expiry_deadline == first + PATIENCE_SECONDS
         assert (session.pong_deadline < inf) == (twin.pings > 0)

@@ -1,6 +1,7 @@
 """Lists of publications that many want: the same as if each were encoded for one client, and few at a time kept."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import msgspec
@@ -39,9 +40,20 @@ def test_a_reply_is_the_same_as_if_it_were_made_alone(codec: Codec, quoted: bool
     assert codec.encode(Reply(2, subscribe=result)) == codec.encode(Reply(2, subscribe=alone))
 
 
+@pytest.mark.parametrize(("detailed", "count"), list(product([False, True], [FEW, FEW + 1])))
+def test_each_reader_gets_the_form_it_reads(detailed: bool, count: int) -> None:
+    kept = [replace(one, detail=b'"more"' if one.offset % 2 else None) for one in past(count)]
+    lists = MissedPublications()
+    for wanted in (not detailed, detailed):
+        encoded = lists.encode(kept, json_codec, address=A_B, epoch="e", detailed=wanted)
+    reply = json.loads(json_codec.encode(Reply(2, subscribe=SubscribeResult(publications=encoded))))
+    got = [pub["data"] for pub in reply["subscribe"]["publications"]]
+    assert [data == "more" for data in got] == [detailed and one.offset % 2 == 1 for one in kept]
+
+
 def test_a_payload_with_a_line_break_stays_on_its_line() -> None:
     kept = [Kept(n, n - 1, b'{"n":\n1}', 1, 0.0) for n in range(1, 20)]
-    encoded = MissedPublications().encode(kept, json_codec, address=A_B, epoch="e", quoted=False)
+    encoded = MissedPublications().encode(kept, json_codec, address=A_B, epoch="e")
     [line] = json_codec.encode(Reply(2, subscribe=SubscribeResult(publications=encoded))).split(b"\n")
     assert len(json.loads(line)["subscribe"]["publications"]) == 19
 
@@ -60,8 +72,8 @@ def test_it_is_made_once_for_all_who_missed_the_same() -> None:
             made.append(len(publications))
             return b"[]"
 
-    def encode(kept: list[Kept], *, address: Address = A_B, epoch: str = "e", quoted: bool = False) -> None:
-        lists.encode(kept, Counting(), address=address, epoch=epoch, quoted=quoted)  # type: ignore[arg-type]
+    def encode(kept: list[Kept], *, address: Address = A_B, epoch: str = "e", **form: bool) -> None:
+        lists.encode(kept, Counting(), address=address, epoch=epoch, **form)  # type: ignore[arg-type]
 
     for _ in range(3):
         encode(past(20))
@@ -72,6 +84,7 @@ def test_it_is_made_once_for_all_who_missed_the_same() -> None:
     encode(past(20), address=Address(2, "stream", "a", "b"))
     encode(past(20), epoch=TOP.epoch)
     encode(past(20), quoted=True)
-    assert made == [20, 19, 19, 20, 20, 20, 20]
+    encode(past(20), detailed=True)
+    assert made == [20, 19, 19, 20, 20, 20, 20, 20]
     encode(past(20))
-    assert len(made) == 7
+    assert len(made) == 8

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,8 @@ SIGNED = {"signed", "full"}
 """Namespaces whose publications say who published."""
 SUBSCRIBED = {"recoverable": True, "positioned": True, "epoch": TOP.epoch, "offset": TOP.offset}
 """The result for a channel without anything to show."""
+DETAILED = {"patch": True}
+"""The subscribe data of those who want publications in their fuller form."""
 VERSION = "framecast test"
 UNIX_SECONDS = 1_800_000_000.0
 """When Trio's clock of a test shows 0."""
@@ -124,21 +126,22 @@ class MemoryHub:
         present = self.presence(address).values()
         return len(present), len({info.user for info in present})
 
-    def publish(self, key: str, data: bytes, info: ClientInfo | None = None) -> None:
+    def publish(self, key: str, data: bytes, info: ClientInfo | None = None, detail: bytes | None = None) -> None:
         offset = 0
         if past := self.pasts.get(key):
-            offset = extend(past, data, info)
+            offset = extend(past, data, info, detail)
         publisher = None if info is None else client_info(info)
-        pub = Publication(data=Raw(data), info=publisher, offset=offset)
         for (channel, connection), subscriber in list(self.subscribers.items()):
             if channel == key:
+                payload = detail if subscriber.delivery.detailed and detail is not None else data
+                pub = Publication(data=Raw(payload), info=publisher, offset=offset)
                 self.senders[connection](self.codec.encode(Push(PushBody(channel=subscriber.spelling, pub=pub))))
 
 
-def extend(past: ChannelHistory, data: bytes, info: ClientInfo | None = None) -> int:
+def extend(past: ChannelHistory, data: bytes, info: ClientInfo | None = None, detail: bytes | None = None) -> int:
     """Add a publication to a past; its offset."""
     top = past.position.offset
-    past.append(broker.Publication(past.channel, data, None, 0, past.position.epoch, top + 1, top, info), 0.0)
+    past.append(broker.Publication(past.channel, data, None, 0, past.position.epoch, top + 1, top, info, detail), 0.0)
     return top + 1
 
 
@@ -161,9 +164,16 @@ class MemoryScope:
         self.hub.opened.add(address.key)
         if hook := self.hooks.get(address.path):
             await hook()
-        return partial(self.begin, address, options)
+        wish = None if data is None else msgspec.json.decode(data)
+        return partial(self.begin, address, options, detailed=wish == DETAILED)
 
-    def begin(self, address: Address, options: ChannelOptions, returning: Position | None) -> Beginning:
+    def begin(
+        self, address: Address, options: ChannelOptions, returning: Position | None, *, detailed: bool
+    ) -> Beginning:
+        """As `_begin`, for readers of either form."""
+        return replace(self._begin(address, options, returning), detailed=detailed)
+
+    def _begin(self, address: Address, options: ChannelOptions, returning: Position | None) -> Beginning:
         """Where there is no past, who returns in the right epoch missed the publication before the newest and that."""
         recoverable = options.recovery != "off"
         if past := self.hub.pasts.get(address.key):

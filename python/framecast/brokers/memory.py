@@ -44,6 +44,7 @@ class MemoryBroker:
                     offset,
                     previous=before.offset,
                     info=draft.info,
+                    detail=draft.detail,
                 )
             )
         return offsets

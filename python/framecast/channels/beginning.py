@@ -25,6 +25,9 @@ class Beginning:
 
     missed: Sequence[Kept] = ()
 
+    detailed: bool = False
+    """Whether the subscriber gets the details of publications that have some, of those in `missed` too."""
+
     @property
     def size_bytes(self) -> int:
         """About what it takes in the reply."""

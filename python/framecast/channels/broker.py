@@ -43,6 +43,9 @@ class Draft:
     info: ClientInfo | None = None
     """The client that published it; None for what the server itself or a push brought."""
 
+    detail: bytes | None = None
+    """The same told in full, for subscribers that asked for more; None where there is no more to tell. As `data`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -56,6 +59,7 @@ class Publication:
     offset: int
     previous: int
     info: ClientInfo | None = None
+    detail: bytes | None = None
 
 
 Deliver = Callable[[Publication], None]

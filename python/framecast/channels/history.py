@@ -33,11 +33,17 @@ class Kept:
     received_at: float
     """When this node delivered it, on the caller's clock."""
     info: ClientInfo | None = None
+    detail: bytes | None = None
 
     @property
     def size_bytes(self) -> int:
-        """What keeping it costs."""
-        return len(self.data) + ENTRY_BYTES + (0 if self.info is None else self.info.size_bytes)
+        """What keeping it costs, in both forms where it has two."""
+        info_bytes = 0 if self.info is None else self.info.size_bytes
+        return len(self.data) + len(self.detail or b"") + info_bytes + ENTRY_BYTES
+
+    def payload(self, *, detailed: bool) -> bytes:
+        """What one subscriber gets of it, as it would have got it when it was delivered."""
+        return self.detail if detailed and self.detail is not None else self.data
 
 
 class ChannelHistory:
@@ -74,6 +80,7 @@ class ChannelHistory:
             publication.rows,
             received_at,
             publication.info,
+            publication.detail,
         )
         self._kept.append(kept)
         self.rows += kept.rows

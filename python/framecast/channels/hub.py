@@ -125,7 +125,7 @@ class Hub:
             self.end(parse_key(publication.channel), UnsubscribeCode.INSUFFICIENT_STATE)
         self.histories.take(publication)
         info = publication.info.parts if publication.info is not None else None
-        self._fanout.publish(publication.channel, publication.data, publication.offset, info)
+        self._fanout.publish(publication.channel, publication.data, publication.offset, info, detail=publication.detail)
 
     async def open(self, address: Address) -> ChannelHistory:
         """The channel's past; begins the channel if need be. Has no checkpoint after it knows the answer.
@@ -183,7 +183,14 @@ class Hub:
             self._presence.join(address, connection, info)
         else:
             self._presence.leave(address, connection)
-        self._fanout.subscribe(connection, key, spelling, delta=delivery.delta, events=delivery.events)
+        self._fanout.subscribe(
+            connection,
+            key,
+            spelling,
+            delta=delivery.delta,
+            events=delivery.events,
+            detailed=delivery.detailed,
+        )
 
     def announce_join(self, connection: int, address: Address) -> None:
         """Tell who wants to know, the subscriber itself included, that it has joined.

@@ -16,6 +16,9 @@ class Delivery:
     events: bool = False
     """Who comes and goes as well."""
 
+    detailed: bool = False
+    """The details of publications that have some; then no differences."""
+
 
 PLAINLY = Delivery()
 

@@ -171,7 +171,9 @@ class Commands:
             action.address, since=action.since, limit=action.limit, reverse=action.reverse
         )
         self._member.pace.charge(len(page))
-        self._send(Reply(action.id, history=history_result(page, position)))
+        subscription = self._session.subscriptions.get(action.address)
+        detailed = subscription is not None and subscription.detailed
+        self._send(Reply(action.id, history=history_result(page, position, detailed=detailed)))
 
     async def _call(self, action: Call) -> None:
         method = self._rooms.methods.get(action.method)

@@ -4,7 +4,7 @@ After a restart of a proxy a whole channel's subscribers come back at once, most
 and encoding a thousand publications for each of them would be most of the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Raw
 
@@ -27,15 +27,22 @@ class MissedPublications:
         self._lists = Encodings(CACHED_BYTES)
 
     def encode(
-        self, missed: Sequence[Kept], codec: Codec, *, address: Address, epoch: str, quoted: bool
+        self,
+        missed: Sequence[Kept],
+        codec: Codec,
+        *,
+        address: Address,
+        epoch: str,
+        quoted: bool = False,
+        detailed: bool = False,
     ) -> tuple[Publication, ...] | Raw:
         """The list as a part of a subscribe result in this form; `missed` is a piece of the channel's past."""
+
+        def publications() -> Iterator[Publication]:
+            return (publication(kept, quoted=quoted, detailed=detailed) for kept in missed)
+
         if len(missed) <= FEW:
-            return tuple(publication(kept, quoted=quoted) for kept in missed)
+            return tuple(publications())
         # A past has no holes and an epoch is one life of a channel: both ends name all that is between.
-        key = (address.key, epoch, missed[0].offset, missed[-1].offset, codec.NAME, quoted)
-        return Raw(
-            self._lists.find_or_make(
-                key, lambda: codec.encode_publications([publication(kept, quoted=quoted) for kept in missed])
-            )
-        )
+        key = (address.key, epoch, missed[0].offset, missed[-1].offset, codec.NAME, quoted, detailed)
+        return Raw(self._lists.find_or_make(key, lambda: codec.encode_publications(list(publications()))))

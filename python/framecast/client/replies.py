@@ -50,14 +50,21 @@ def subscribe_result(
     )
 
 
-def history_result(page: list[Kept], position: Position) -> HistoryResult:
-    """A page of a channel's past, and where its stream stands."""
-    return HistoryResult(tuple(publication(kept) for kept in page), position.epoch, position.offset)
+def history_result(page: list[Kept], position: Position, *, detailed: bool = False) -> HistoryResult:
+    """A page of a channel's past, and where its stream stands. `detailed` as in `publication`."""
+    publications = tuple(publication(kept, detailed=detailed) for kept in page)
+    return HistoryResult(publications, position.epoch, position.offset)
 
 
-def publication(kept: Kept, *, quoted: bool = False) -> Publication:
-    """A publication of the past as clients see it. `quoted`: `data` is a string, as JSON clients with deltas expect."""
-    data = msgspec.json.encode(kept.data.decode()) if quoted else kept.data
+def publication(kept: Kept, *, quoted: bool = False, detailed: bool = False) -> Publication:
+    """A publication of the past as clients see it.
+
+    `quoted`: `data` is a string, as JSON clients with deltas expect; `detailed`: it is the fuller form, if there is
+    one.
+    """
+    data = kept.payload(detailed=detailed)
+    if quoted:
+        data = msgspec.json.encode(data.decode())
     info = None if kept.info is None else client_info(kept.info)
     return Publication(data=Raw(data), info=info, offset=kept.offset)
 

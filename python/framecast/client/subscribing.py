@@ -6,7 +6,7 @@ falls between a beginning and its subscription, and none overtakes what the clie
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from msgspec import Raw
@@ -76,7 +76,7 @@ class Subscribing:
             beginning = begin(action.returning)
             if action.all_or_nothing and not beginning.recovered:
                 raise ErrorCode.UNRECOVERABLE_POSITION.refusal()
-            self._attach(prepared)
+            self._attach(prepared, beginning)
         except Refusal:
             # The scope may have begun the channel for this client, which may name ever new ones.
             self._hub.unsubscribe(member.connection, address)
@@ -94,8 +94,9 @@ class Subscribing:
             # It ended while its token was looked at, and the client was told so.
             raise ErrorCode.PERMISSION_DENIED.refusal()
         ttl_seconds = member.seconds_until(grant.lasts_until)
-        subscription = Subscription(action.channel, member.deadline(ttl_seconds), chan_info=grant.info)
-        self._session.subscribed(action.address, subscription)
+        standing = self._session.subscriptions[action.address]
+        renewed = replace(standing, expires_at=member.deadline(ttl_seconds), chan_info=grant.info)
+        self._session.subscribed(action.address, renewed)
         result = RefreshResult(expires=ttl_seconds is not None, ttl=time_to_live(ttl_seconds))
         member.send(Reply(action.id, sub_refresh=result))
 
@@ -142,7 +143,7 @@ class Subscribing:
                 if room_bytes < 0:
                     self._rest.append(one.subscription.spelling)
                 elif one.address not in self._session.subscriptions:
-                    self._attach(one)
+                    self._attach(one, beginning)
                     results[one.subscription.spelling] = self._result(one, beginning, None)
         except Refusal as refusal:
             for one in prepared:
@@ -167,7 +168,7 @@ class Subscribing:
         begin = await self._rooms.scopes.find(address).subscribe(member.identity, address, None, options)
         subscription = Subscription(channel, server_side=True, chan_info=grant.info)
         beginning = begin(None)
-        self._attach(Prepared(address, begin, options, subscription, grant, join_leave=True))
+        self._attach(Prepared(address, begin, options, subscription, grant, join_leave=True), beginning)
         position = beginning.position if beginning.recoverable else Position("", 0)
         pushed = messages.Subscribe(
             recoverable=beginning.recoverable,
@@ -203,7 +204,7 @@ class Subscribing:
         pushed = messages.Unsubscribe(code.code, code.reason)
         self._member.send(Push(PushBody(channel=subscription.spelling, unsubscribe=pushed)))
 
-    def _attach(self, prepared: Prepared) -> None:
+    def _attach(self, prepared: Prepared, beginning: Beginning) -> None:
         """Deliver from now on. Refusal (a limit) changes nothing. The hub comes first because it may refuse."""
         options, subscription = prepared.options, prepared.subscription
         self._hub.subscribe(
@@ -212,9 +213,13 @@ class Subscribing:
             subscription.spelling,
             info=self._member.info(subscription.chan_info),
             options=options,
-            delivery=Delivery(delta=prepared.delta and options.delta, events=_wants_events(options, prepared)),
+            delivery=Delivery(
+                delta=_gets_deltas(prepared, beginning),
+                events=_wants_events(options, prepared),
+                detailed=beginning.detailed,
+            ),
         )
-        self._session.subscribed(prepared.address, subscription)
+        self._session.subscribed(prepared.address, replace(subscription, detailed=beginning.detailed))
 
     def _options(self, address: Address, grant: Grant) -> ChannelOptions:
         """The channel's options, as the client's token has them."""
@@ -227,13 +232,14 @@ class Subscribing:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
         self._member.pace.charge(len(beginning.missed))
         codec = self._member.newcomer.codec
-        delta = prepared.delta and prepared.options.delta
+        delta = _gets_deltas(prepared, beginning)
         publications = self._rooms.missed.encode(
             beginning.missed,
             codec,
             address=prepared.address,
             epoch=beginning.position.epoch,
             quoted=delta and not codec.BINARY,
+            detailed=beginning.detailed,
         )
         return subscribe_result(
             beginning,
@@ -243,6 +249,11 @@ class Subscribing:
             delta=delta,
             ttl_seconds=ttl_seconds,
         )
+
+
+def _gets_deltas(prepared: Prepared, beginning: Beginning) -> bool:
+    """Whether publications come as differences, where a client asked for them. Details are no series of such."""
+    return prepared.delta and prepared.options.delta and not beginning.detailed
 
 
 def _wants_events(options: ChannelOptions, prepared: Prepared) -> bool:

@@ -19,3 +19,6 @@ class Subscription:
 
     chan_info: bytes = b""
     """What its token says about the client on this channel, as JSON."""
+
+    detailed: bool = False
+    """Whether it gets publications in their fuller form, where they have one."""
