@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from framecast.channels.address import Address
+from framecast.errors import Refusal
 from framecast.settings import CHANNEL_DEFAULTS, ChannelOptions, ChannelOverrides, History
 
 
@@ -33,6 +34,14 @@ class OptionsTable:
         """The channel's options; `ask_presence` and `ask_history` are off where there is nothing to ask for."""
         settled = self._settled
         return settled.get(f"{address.scope}/{address.namespace}") or settled.get(address.scope) or self._rest
+
+    def check_publish(self, address: Address, *, subscribed: bool) -> None:
+        """Refusal 403 where clients may not publish, or not without being subscribed as `subscribed` says."""
+        allowed = self.find(address).publish
+        if allowed == "nobody":
+            raise Refusal(403, f"Forbidden: clients may not publish on {address} (its option publish is nobody)")
+        if allowed == "subscribers" and not subscribed:
+            raise Refusal(403, f"Forbidden: only its subscribers may publish on {address}")
 
 
 def _settle(options: ChannelOptions) -> ChannelOptions:

@@ -15,7 +15,6 @@ from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory, Kept
 from framecast.channels.hub import Hub
-from framecast.errors import Refusal
 from framecast.protocol.codes import ErrorCode
 from framecast.scopes.turns import Turns
 from framecast.settings import ChannelOptions
@@ -52,11 +51,7 @@ class OpenScope:
         Refusal 403 where clients may not publish, or not without being subscribed; 106 for a message too large for
         subscribers' queues, or on one channel too many.
         """
-        allowed = self._hub.options.find(address).publish
-        if allowed == "nobody":
-            raise Refusal(403, f"Forbidden: clients may not publish on {address} (its option publish is nobody)")
-        if allowed == "subscribers" and not subscribed:
-            raise Refusal(403, f"Forbidden: only its subscribers may publish on {address}")
+        self._hub.options.check_publish(address, subscribed=subscribed)
         if len(data) > self._max_message_bytes:
             raise ErrorCode.LIMIT_EXCEEDED.refusal(
                 f"limit exceeded: a message of {len(data)} bytes; {self._max_message_bytes} fit subscribers' queues"
