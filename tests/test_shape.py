@@ -15,7 +15,7 @@ PACKAGE = ROOT / "python" / "framecast"
 FLOORS = [
     {"cli"},
     {"server"},
-    {"routes"},
+    {"routes", "preflight"},
     {"api"},
     {"client"},
     {"scopes", "ingest"},

@@ -36,15 +36,14 @@ from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, serve_connection
-from framecast.door.listen import listening_places, open_listeners, parse_place
+from framecast.door.listen import listening_places, open_listeners
 from framecast.door.listen import serve as accept
-from framecast.door.origin import is_loopback_host
 from framecast.door.outbound import WriterEvents
-from framecast.errors import ConfigurationError
 from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
+from framecast.preflight import check_settings
 from framecast.routes import SubscriberSockets, build_check, build_rooms
 from framecast.scopes.table import build_scopes
 from framecast.settings import Settings
@@ -81,9 +80,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     ConfigurationError for settings that cannot be used: a foreign address with --dev, a data directory in use, a
     database that is damaged, a port that cannot be bound.
     """
-    _check_places(settings)
-    _check_queues(settings)
-    _check_waiting(settings)
+    check_settings(settings)
     async with AsyncExitStack() as stack:
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
@@ -168,55 +165,6 @@ def _build_subscriber_rooms(
         waiting=waiting_budget(settings.live),
         stopping=stopping,
     )
-
-
-def _check_places(settings: Settings) -> None:
-    """With --dev nobody needs a token, so nobody else's machine may reach us."""
-    for text in settings.server.listen:
-        host, _ = parse_place(text)
-        if settings.server.dev and not is_loopback_host(f"[{host}]" if ":" in host else host):
-            raise ConfigurationError(
-                f"server.listen = {text!r} is reachable from other machines, and --dev asks nobody for a token: "
-                "listen on 127.0.0.1, [::1] or localhost, or leave --dev out"
-            )
-
-
-def _check_queues(settings: Settings) -> None:
-    """A subscriber begins with a schema and a packet's worth of rows, or with a channel's whole past.
-
-    Its queue may be a quarter full by then (`live.room_seconds`).
-    """
-    past_bytes = OptionsTable(settings.channels, settings.history).largest_bytes
-    largest_bytes = max(settings.streams.packet_bytes, past_bytes)
-    if settings.live.room_bytes < largest_bytes:
-        raise ConfigurationError(
-            f"live.queue_bytes = {settings.live.queue_bytes} is too small for streams.packet_bytes = "
-            f"{settings.streams.packet_bytes} and the largest of history.bytes and all channels' history_bytes = "
-            f"{past_bytes}: a subscriber's queue must hold four times the larger, {4 * largest_bytes} bytes"
-        )
-    if settings.live.total_queue_bytes < settings.live.queue_bytes:
-        raise ConfigurationError(
-            f"live.total_queue_bytes = {settings.live.total_queue_bytes} is too small for live.queue_bytes = "
-            f"{settings.live.queue_bytes}: all queues together must hold at least one of them"
-        )
-
-
-def _check_waiting(settings: Settings) -> None:
-    """What is larger than all that may wait would be answered 503, to be sent again, for ever."""
-    for waiting, waiting_bytes, largest, largest_bytes in (
-        (
-            "live.waiting_bytes",
-            settings.live.waiting_bytes,
-            "live.message_size_limit",
-            settings.live.message_size_limit,
-        ),
-        ("push.waiting_bytes", settings.push.waiting_bytes, "push.body_bytes", settings.push.body_bytes),
-    ):
-        if waiting_bytes < largest_bytes:
-            raise ConfigurationError(
-                f"{waiting} = {waiting_bytes} is too small for {largest} = {largest_bytes}: what waits together must "
-                "hold at least one of them"
-            )
 
 
 @contextmanager
