@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from framecast.configuration import ENVIRONMENT_PREFIX
+from framecast.configuration.environment import PREFIX
 from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings
 
 EXAMPLE = """\
@@ -116,7 +116,7 @@ def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
             key=field.name,
             default=_spell_default(field.name, field.default),
             allowed=_spell_allowed(field.type),
-            variable=f"{ENVIRONMENT_PREFIX}{name}_{field.name}".upper(),
+            variable=f"{PREFIX}{name}_{field.name}".upper(),
             text=_tidy(texts.get(field.name)),
         )
 

@@ -1,6 +1,6 @@
 """Every limit, size and deadline of the server: one frozen tree, built once at start and passed down.
 
-Sections and keys are named as in Grafana's ini where they mean the same. What fills the tree is configuration.py.
+Sections and keys are named as in Grafana's ini where they mean the same. What fills the tree is configuration/.
 """
 
 from collections.abc import Mapping

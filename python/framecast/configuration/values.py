@@ -1,0 +1,67 @@
+"""Makes the tree of what was given: every value is made what its setting must be, or refused.
+
+A complaint names the key, the value, where it came from and what is allowed. It never shows a secret.
+"""
+
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from framecast.configuration.layer import CHANNELS, NAMED, Given, Layer, suggest
+from framecast.errors import ConfigurationError
+from framecast.settings import SECTIONS, ChannelOptions, ChannelOverrides, Settings
+
+
+def build_settings(merged: Layer) -> Settings:
+    """The whole tree, with the default of whatever `merged` says nothing of."""
+    sections: dict[str, Any] = {name: section(**_section_values(name, merged)) for name, section in SECTIONS.items()}
+    return Settings(**sections, channels=_build_channels(merged))
+
+
+def _section_values(section: str, merged: Layer) -> dict[str, Any]:
+    return {key: _convert(section, key, given) for (where, key), given in merged.items() if where == section}
+
+
+def _build_channels(merged: Layer) -> dict[str, ChannelOverrides]:
+    sections = dict.fromkeys(section for section, _ in merged if section.startswith(f"{CHANNELS}."))
+    options = {place: given for place, given in merged.items() if place[1] != NAMED}
+    return {section.removeprefix(f"{CHANNELS}."): _section_values(section, options) for section in sections}
+
+
+def _struct_of(section: str) -> type[Struct]:
+    return ChannelOptions if section.startswith(f"{CHANNELS}.") else SECTIONS[section]
+
+
+def _convert(section: str, key: str, given: Given) -> Any:
+    fields = {field.name: field for field in msgspec.structs.fields(_struct_of(section))}
+    value, source = given
+    if key not in fields:
+        raise ConfigurationError(
+            f"unknown key {section}.{key} (from {source}); {suggest(key, fields)}"
+            f"[{section}] knows: {', '.join(sorted(fields))}"
+        )
+    expected = fields[key].type
+    if isinstance(value, str) and _is_list(expected):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, expected, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        reason = str(error).replace("`", "").split(" - at ")[0]
+        reason = reason[:1].lower() + reason[1:] + _allowed(expected)
+        told = "…" if _is_secret(expected) else repr(value)
+        raise ConfigurationError(f"{section}.{key} = {told} (from {source}) cannot be used: {reason}") from None
+
+
+def _allowed(expected: Any) -> str:
+    if get_origin(expected) is Literal:
+        return "; allowed: " + ", ".join(get_args(expected))
+    return "; allowed: true, false" if expected is bool else ""
+
+
+def _is_secret(expected: Any) -> bool:
+    return get_origin(expected) is Annotated and any("secret" in (meta.extra or {}) for meta in get_args(expected)[1:])
+
+
+def _is_list(expected: Any) -> bool:
+    return get_origin(expected) in {tuple, list}
