@@ -392,3 +392,11 @@ async def test_a_limit_that_one_body_may_pass_alone_is_refused(tmp_path: Path, o
     settings = load_settings(environment={}, overrides=[override, f"server.data={tmp_path}"], flags={})
     with trio.fail_after(PATIENCE_SECONDS), pytest.raises(ConfigurationError, match=re.escape(message)):
         await serve(settings)
+
+
+async def test_all_that_is_refused_is_told_at_once(tmp_path: Path) -> None:
+    overrides = ["push.body_bytes=268435457", "live.total_queue_bytes=1", "server.listen=a", f"server.data={tmp_path}"]
+    settings = load_settings(environment={}, overrides=overrides, flags={})
+    with trio.fail_after(PATIENCE_SECONDS), pytest.raises(ConfigurationError) as caught:
+        await serve(settings)
+    assert len(caught.value.mistakes) == 3

@@ -4,6 +4,9 @@ Any other exception that reaches a supervision boundary is a bug of ours: it is 
 connection, channel or plugin only.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of ours
     """One request or command that is answered with "no"; the connection goes on.
@@ -31,4 +34,34 @@ class PeerError(Exception):
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used; the message names the key, its value, its source and what is allowed."""
+    """The configuration cannot be used.
+
+    Each of the `mistakes` is a sentence that names the key, its value, its source and what is allowed.
+    """
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__(*mistakes)
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return "\n".join(self.mistakes)
+
+
+class Mistakes:
+    """Those of several looks at a configuration, to be told all at once."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the mistakes that end the block; what comes after it goes on."""
+        try:
+            yield
+        except ConfigurationError as error:
+            self._found += error.mistakes
+
+    def tell(self) -> None:
+        """ConfigurationError with every mistake, each once, if there is one."""
+        if self._found:
+            raise ConfigurationError(*dict.fromkeys(self._found))

@@ -8,15 +8,17 @@ use, a data directory in use, a damaged database) is not looked at.
 from framecast.channels.options import OptionsTable
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
-from framecast.errors import ConfigurationError
+from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import Settings
 
 
 def check_settings(settings: Settings) -> None:
-    """ConfigurationError for settings that no server can run with."""
-    _check_places(settings)
-    _check_queues(settings)
-    _check_waiting(settings)
+    """ConfigurationError for settings that no server can run with; it tells all of their mistakes."""
+    mistakes = Mistakes()
+    for check in (_check_places, _check_queues, _check_waiting):
+        with mistakes.collected():
+            check(settings)
+    mistakes.tell()
 
 
 def _check_places(settings: Settings) -> None:

@@ -57,6 +57,13 @@ def test_a_mistake_is_one_line_and_status_2(
     assert words in captured.err
 
 
+def test_several_mistakes_of_the_configuration_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "--set", "live.nope=1", "--set", "log.level=a\nb"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("framecast: unknown key live.nope ")
+    assert second.startswith("framecast: log.level = ")
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

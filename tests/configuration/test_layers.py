@@ -105,6 +105,30 @@ def test_a_mistake_in_the_file_is_told(tmp_path: Path, text: str, message: str) 
     assert "framecast.toml" in str(caught.value)
 
 
+def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
+    text = '# a comment\n[live]\nqueue_bytes = 8\npong_seconds = "x"\n[channels.chat]\ndelta = 1\n[nothing]\n'
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file=file, environment={})
+    told = [(line, mistake) for mistake in caught.value.mistakes for line in (4, 6, 7) if f"{file}:{line})" in mistake]
+    assert len(caught.value.mistakes) == 3
+    assert [line for line, _ in sorted(told)] == [4, 6, 7]
+
+
+def test_all_mistakes_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(
+            file=write(tmp_path, "[live\n"),
+            environment={"FRAMECAST_NOPE_X": "1", "FRAMECAST_LIVE_PONG_SECONDS": "0"},
+            overrides=["nothing", "log.level=loud", "log.level=loud"],
+        )
+    found = caught.value.mistakes
+    assert len(found) == 5
+    for words in ("is not TOML", "unknown section [nope]", "live.pong_seconds", "--set 'nothing'", "log.level"):
+        assert sum(words in mistake for mistake in found) == 1
+    assert str(caught.value) == "\n".join(found)
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot read .*nix\.toml: No such file"):
         load_settings(file=tmp_path / "nix.toml", environment={})

@@ -88,7 +88,8 @@ def _status_of(error: BaseException) -> int | None:
         return 1
     if not all(isinstance(leaf, CommandError | ConfigurationError | cyclopts.CycloptsError) for leaf in leaves):
         return None
-    print(f"framecast: {escape_controls(str(leaves[0]))}", file=sys.stderr)
+    for message in leaves[0].mistakes if isinstance(leaves[0], ConfigurationError) else (str(leaves[0]),):
+        print(f"framecast: {escape_controls(message)}", file=sys.stderr)
     return leaves[0].status if isinstance(leaves[0], CommandError) else 2
 
 

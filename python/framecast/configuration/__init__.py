@@ -15,6 +15,7 @@ from framecast.configuration.layer import Given, Layer
 from framecast.configuration.overrides import read_overrides
 from framecast.configuration.toml_file import read_toml
 from framecast.configuration.values import build_settings
+from framecast.errors import Mistakes
 from framecast.settings import Settings
 
 __all__ = ["load_settings"]
@@ -30,12 +31,16 @@ def load_settings(
     """Build the tree from all layers.
 
     `overrides` are ``section.key=value`` texts of ``--set``; `flags` the values of flags with a name of their own
-    (``--listen``), which win over everything. ConfigurationError for anything that does not fit.
+    (``--listen``), which win over everything. ConfigurationError tells all mistakes together.
     """
+    mistakes = Mistakes()
     merged: Layer = {}
-    if file is not None:
-        merged.update(read_toml(file))
-    merged.update(read_environment(os.environ if environment is None else environment))
-    merged.update(read_overrides(overrides))
-    merged.update({place: Given(value, "the command line") for place, value in (flags or {}).items()})
-    return build_settings(merged)
+    with mistakes.collected():
+        if file is not None:
+            merged |= read_toml(file, mistakes)
+    merged |= read_environment(os.environ if environment is None else environment, mistakes)
+    merged |= read_overrides(overrides, mistakes)
+    merged |= {place: Given(value, "the command line") for place, value in (flags or {}).items()}
+    settings = build_settings(merged, mistakes)
+    mistakes.tell()
+    return settings

@@ -6,7 +6,7 @@ A variable can name a scope of channels, in small letters, but no namespace.
 from collections.abc import Mapping
 
 from framecast.configuration.layer import CHANNELS, Given, Layer, channels_section, known_section
-from framecast.errors import ConfigurationError
+from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import ChannelOptions
 
 PREFIX = "FRAMECAST_"
@@ -14,18 +14,19 @@ CLIENT_VARIABLES = frozenset({"FRAMECAST_TOKEN"})
 """Read by `framecast push`, `watch` and `streams`; a server on the same machine must not trip over them."""
 
 
-def read_environment(environment: Mapping[str, str]) -> Layer:
-    """What the variables set. ConfigurationError for one that begins as ours do and names nothing."""
+def read_environment(environment: Mapping[str, str], mistakes: Mistakes) -> Layer:
+    """What the variables set. One that begins as ours do and names nothing goes to `mistakes`."""
     layer: Layer = {}
     for name, value in environment.items():
         if not name.startswith(PREFIX) or name in CLIENT_VARIABLES:
             continue
         section, _, key = name.removeprefix(PREFIX).lower().partition("_")
         source = f"environment {name}"
-        known_section(section, source)
-        if section == CHANNELS:
-            section, key = _read_channels_variable(key, source)
-        layer[section, key] = Given(value, source)
+        with mistakes.collected():
+            known_section(section, source)
+            if section == CHANNELS:
+                section, key = _read_channels_variable(key, source)
+            layer[section, key] = Given(value, source)
     return layer
 
 

@@ -9,24 +9,34 @@ import msgspec
 from msgspec import Struct
 
 from framecast.configuration.layer import CHANNELS, NAMED, Given, Layer, suggest
-from framecast.errors import ConfigurationError
+from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import SECTIONS, ChannelOptions, ChannelOverrides, Settings
 
 
-def build_settings(merged: Layer) -> Settings:
-    """The whole tree, with the default of whatever `merged` says nothing of."""
-    sections: dict[str, Any] = {name: section(**_section_values(name, merged)) for name, section in SECTIONS.items()}
-    return Settings(**sections, channels=_build_channels(merged))
+def build_settings(merged: Layer, mistakes: Mistakes) -> Settings:
+    """The whole tree, with the default of whatever `merged` says nothing of.
+
+    What does not fit goes to `mistakes`, and the tree is not to be used then.
+    """
+    sections: dict[str, Any] = {
+        name: section(**_section_values(name, merged, mistakes)) for name, section in SECTIONS.items()
+    }
+    return Settings(**sections, channels=_build_channels(merged, mistakes))
 
 
-def _section_values(section: str, merged: Layer) -> dict[str, Any]:
-    return {key: _convert(section, key, given) for (where, key), given in merged.items() if where == section}
+def _section_values(section: str, merged: Layer, mistakes: Mistakes) -> dict[str, Any]:
+    values = {}
+    for (where, key), given in merged.items():
+        if where == section:
+            with mistakes.collected():
+                values[key] = _convert(section, key, given)
+    return values
 
 
-def _build_channels(merged: Layer) -> dict[str, ChannelOverrides]:
+def _build_channels(merged: Layer, mistakes: Mistakes) -> dict[str, ChannelOverrides]:
     sections = dict.fromkeys(section for section, _ in merged if section.startswith(f"{CHANNELS}."))
     options = {place: given for place, given in merged.items() if place[1] != NAMED}
-    return {section.removeprefix(f"{CHANNELS}."): _section_values(section, options) for section in sections}
+    return {section.removeprefix(f"{CHANNELS}."): _section_values(section, options, mistakes) for section in sections}
 
 
 def _struct_of(section: str) -> type[Struct]:
