@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from issuer import SECRET, verifier
 
+from framecast.configuration.secret_files import secrets_of
 from framecast.settings import Tokens
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "tokens.md").read_text(encoding="utf-8")
@@ -25,5 +26,6 @@ async def test_the_python_example_makes_a_token(monkeypatch: pytest.MonkeyPatch)
 
 def test_it_names_only_settings_that_there_are() -> None:
     keys = {field.name for field in msgspec.structs.fields(Tokens)}
+    keys |= {f"{secret}_file" for secret in secrets_of("tokens")}
     assert set(re.findall(r"`tokens\.(\w+)`", PAGE)) <= keys
     assert set(re.findall(r"`((?:jwks|hmac|rsa|ecdsa)_\w+)`", PAGE)) <= keys

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from framecast.configuration.environment import PREFIX
-from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings
+from framecast.configuration.secret_files import SUFFIX
+from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings, is_secret
 
 EXAMPLE = """\
 [server]
@@ -63,6 +64,9 @@ from starting; it says which key, from where, and what is allowed.
 In the environment and with `--set` a list is written with commas (`--set server.listen=127.0.0.1:8300,[::1]:8300`) and
 a switch as `true` or `false`. Sizes are in bytes, times in seconds. `FRAMECAST_TOKEN` is no setting of the server: it
 belongs to `framecast push`, `watch` and `streams`.
+
+A **secret** is shown by no command, log line or error. Any of them may stand in a file of its own: the same key, or
+variable, with `_file` behind it is the path of that file, as with `tokens.hmac_secret_file` below.
 """
 
 CHANNELS = """\
@@ -109,7 +113,7 @@ def _spell_section(name: str) -> str:
 
 
 def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
-    """The keys of one section, in their order in the source."""
+    """The keys of one section, in their order in the source; behind a secret the key for its file."""
     texts = _texts_of(section)
     for field in msgspec.structs.fields(section):
         yield Row(
@@ -119,6 +123,14 @@ def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
             variable=f"{PREFIX}{name}_{field.name}".upper(),
             text=_tidy(texts.get(field.name)),
         )
+        if is_secret(field.type):
+            yield Row(
+                key=f"{field.name}{SUFFIX}",
+                default='`""`',
+                allowed="text",
+                variable=f"{PREFIX}{name}_{field.name}{SUFFIX}".upper(),
+                text=f"The path of a file that holds `{field.name}`; a line break at its end is not part of it.",
+            )
 
 
 def _texts_of(section: type[Struct]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 from framecast.configuration.environment import read_environment
 from framecast.configuration.layer import Given, Layer
 from framecast.configuration.overrides import read_overrides
+from framecast.configuration.secret_files import join_twins
 from framecast.configuration.toml_file import read_toml
 from framecast.configuration.values import build_settings
 from framecast.errors import Mistakes
@@ -34,13 +35,16 @@ def load_settings(
     (``--listen``), which win over everything. ConfigurationError tells all mistakes together.
     """
     mistakes = Mistakes()
-    merged: Layer = {}
+    layers: list[Layer] = []
     with mistakes.collected():
         if file is not None:
-            merged |= read_toml(file, mistakes)
-    merged |= read_environment(os.environ if environment is None else environment, mistakes)
-    merged |= read_overrides(overrides, mistakes)
-    merged |= {place: Given(value, "the command line") for place, value in (flags or {}).items()}
+            layers.append(read_toml(file, mistakes))
+    layers.append(read_environment(os.environ if environment is None else environment, mistakes))
+    layers.append(read_overrides(overrides, mistakes))
+    layers.append({place: Given(value, "the command line") for place, value in (flags or {}).items()})
+    merged: Layer = {}
+    for layer in layers:
+        merged |= join_twins(layer, mistakes)
     settings = build_settings(merged, mistakes)
     mistakes.tell()
     return settings

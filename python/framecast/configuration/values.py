@@ -3,14 +3,15 @@
 A complaint names the key, the value, where it came from and what is allowed. It never shows a secret.
 """
 
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
 from framecast.configuration.layer import CHANNELS, NAMED, Given, Layer, suggest
+from framecast.configuration.secret_files import SUFFIX, SecretFile, secrets_of
 from framecast.errors import ConfigurationError, Mistakes
-from framecast.settings import SECTIONS, ChannelOptions, ChannelOverrides, Settings
+from framecast.settings import CONCEALED, SECTIONS, ChannelOptions, ChannelOverrides, Settings, is_secret
 
 
 def build_settings(merged: Layer, mistakes: Mistakes) -> Settings:
@@ -47,11 +48,14 @@ def _convert(section: str, key: str, given: Given) -> Any:
     fields = {field.name: field for field in msgspec.structs.fields(_struct_of(section))}
     value, source = given
     if key not in fields:
+        known = {*fields, *(f"{secret}{SUFFIX}" for secret in secrets_of(section))}
         raise ConfigurationError(
-            f"unknown key {section}.{key} (from {source}); {suggest(key, fields)}"
-            f"[{section}] knows: {', '.join(sorted(fields))}"
+            f"unknown key {section}.{key} (from {source}); {suggest(key, known)}"
+            f"[{section}] knows: {', '.join(sorted(known))}"
         )
     expected = fields[key].type
+    if isinstance(value, SecretFile):
+        value = value.read(f"{section}.{key}", source)
     if isinstance(value, str) and _is_list(expected):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
@@ -59,7 +63,7 @@ def _convert(section: str, key: str, given: Given) -> Any:
     except msgspec.ValidationError as error:
         reason = str(error).replace("`", "").split(" - at ")[0]
         reason = reason[:1].lower() + reason[1:] + _allowed(expected)
-        told = "…" if _is_secret(expected) else repr(value)
+        told = CONCEALED if is_secret(expected) else repr(value)
         raise ConfigurationError(f"{section}.{key} = {told} (from {source}) cannot be used: {reason}") from None
 
 
@@ -67,10 +71,6 @@ def _allowed(expected: Any) -> str:
     if get_origin(expected) is Literal:
         return "; allowed: " + ", ".join(get_args(expected))
     return "; allowed: true, false" if expected is bool else ""
-
-
-def _is_secret(expected: Any) -> bool:
-    return get_origin(expected) is Annotated and any("secret" in (meta.extra or {}) for meta in get_args(expected)[1:])
 
 
 def _is_list(expected: Any) -> bool:

@@ -4,7 +4,7 @@ Sections and keys are named as in Grafana's ini where they mean the same. What f
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,11 +16,22 @@ from framecast.settings.channels import (
     ChannelOverrides,
     History,
 )
-from framecast.settings.units import KIB, MIB, Positive, Seconds, Secret, UnlimitedOrCount
+from framecast.settings.units import (
+    CONCEALED,
+    KIB,
+    MIB,
+    Guarded,
+    Positive,
+    Seconds,
+    Secret,
+    UnlimitedOrCount,
+    is_secret,
+)
 
 __all__ = [
     "BUILT_IN_SCOPES",
     "CHANNEL_DEFAULTS",
+    "CONCEALED",
     "FRAME_FORMATS",
     "KIB",
     "MIB",
@@ -41,6 +52,7 @@ __all__ = [
     "Streams",
     "Tokens",
     "UnlimitedOrCount",
+    "is_secret",
 ]
 
 
@@ -280,17 +292,14 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True):
     """At the end, for writing what is left, and again for closing the database."""
 
 
-class Tokens(Struct, frozen=True, forbid_unknown_fields=True):
+class Tokens(Guarded, frozen=True, forbid_unknown_fields=True):
     """JSON Web Tokens of subscribers (tokens.md).
 
     Switched off until there is a key: a secret, a public key or the URL of a key set. Files are read once, at start.
     """
 
     hmac_secret: Secret = ""
-    """What HS256, HS384 and HS512 tokens are signed with, at least 32 bytes (`openssl rand -hex 32`)."""
-
-    hmac_secret_file: str = ""
-    """The path of a file that holds the secret instead; a line break at its end is not part of it."""
+    """What HS256, HS384 and HS512 tokens are signed with, at least 32 bytes of text (`openssl rand -hex 32`)."""
 
     rsa_public_key: str = ""
     """For RS256 to RS512 and PS256 to PS512, 2048 bits or more: PEM text (`-----BEGIN …`), or the path of a file."""
@@ -336,14 +345,6 @@ class Tokens(Struct, frozen=True, forbid_unknown_fields=True):
 
     complaint_seconds: Seconds = 60.0
     """One log line about refused tokens per reason in this time."""
-
-    def __repr__(self) -> str:
-        return f"Tokens({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """All but the secret, for `repr` and for tracebacks on a terminal."""
-        fields = [(name, getattr(self, name)) for name in self.__struct_fields__]
-        return [(name, "…" if name == "hmac_secret" and value else value) for name, value in fields]
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):

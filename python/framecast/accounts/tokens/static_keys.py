@@ -19,26 +19,13 @@ PEM = "-----BEGIN "
 def read_static_keys(settings: Tokens) -> tuple[Key, ...]:
     """All keys that `settings` hold. ConfigurationError names the key that cannot be used, and never shows a secret."""
     keys: list[Key] = []
-    secret = _read_secret(settings)
-    if secret:
-        keys.append(_import_secret(secret))
+    if settings.hmac_secret:
+        keys.append(_import_secret(settings.hmac_secret.encode()))
     if settings.rsa_public_key:
         keys.append(_import_rsa(settings.rsa_public_key))
     if settings.ecdsa_public_key:
         keys.append(_import_ec(settings.ecdsa_public_key))
     return tuple(keys)
-
-
-def _read_secret(settings: Tokens) -> bytes:
-    if settings.hmac_secret and settings.hmac_secret_file:
-        raise ConfigurationError("tokens.hmac_secret and tokens.hmac_secret_file are both set: leave one out")
-    if not settings.hmac_secret_file:
-        return settings.hmac_secret.encode()
-    text = _read_file("tokens.hmac_secret_file", settings.hmac_secret_file)
-    secret = text.removesuffix(b"\n").removesuffix(b"\r")
-    if not secret:
-        raise ConfigurationError(f"tokens.hmac_secret_file = {settings.hmac_secret_file!r} is empty")
-    return secret
 
 
 def _import_secret(secret: bytes) -> OctKey:
