@@ -15,10 +15,19 @@ from framecast.settings import Settings
 def check_settings(settings: Settings) -> None:
     """ConfigurationError for settings that no server can run with; it tells all of their mistakes."""
     mistakes = Mistakes()
-    for check in (_check_places, _check_queues, _check_waiting):
+    for check in (_check_nodes, _check_places, _check_queues, _check_waiting):
         with mistakes.collected():
             check(settings)
     mistakes.tell()
+
+
+def _check_nodes(settings: Settings) -> None:
+    """Who set up several servers must not find out from missing messages that they are not one."""
+    if settings.live.ha_engine:
+        raise ConfigurationError(
+            f"live.ha_engine = {settings.live.ha_engine!r} cannot be used yet: every server would be one by itself, and "
+            "a subscriber of one would miss what is pushed to another; leave it empty and run one server"
+        )
 
 
 def _check_places(settings: Settings) -> None:
@@ -59,7 +68,7 @@ def _check_waiting(settings: Settings) -> None:
             "live.waiting_bytes",
             settings.live.waiting_bytes,
             "live.message_size_limit",
-            settings.live.message_size_limit,
+            settings.live.message_bytes,
         ),
         ("push.waiting_bytes", settings.push.waiting_bytes, "push.body_bytes", settings.push.body_bytes),
     ):

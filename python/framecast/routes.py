@@ -87,7 +87,7 @@ class SubscriberSockets:
                     outbound,
                     head,
                     subprotocol=subprotocol,
-                    max_message_bytes=limits.message_size_limit,
+                    max_message_bytes=limits.message_bytes,
                     handshake_seconds=self.limits.head_seconds,
                 )
                 transport = WebSocketTransport(websocket)

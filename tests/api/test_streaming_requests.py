@@ -110,6 +110,12 @@ async def test_a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(tmp_
                 pass
 
 
+async def test_without_a_limit_of_its_own_a_body_may_be_half_of_all_that_wait(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, "live.message_size_limit=-1", "live.waiting_bytes=6000")) as place:
+        assert (await ask(place, "POST", EMULATION, b" " * 3000)).status == 400
+        assert (await ask(place, "POST", EMULATION, b" " * 3001)).status == 413
+
+
 async def test_a_session_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def gate(head: RequestHead) -> Identity:
         other = head.find(b"authorization") == b"Bearer other"

@@ -178,7 +178,7 @@ class Streaming:
 
     async def _read(self, request: Request, held: Held) -> bytes:
         """The whole body, counted in `held`. Refusal 413, 503, or 408 when it does not arrive."""
-        limit = self._limits.message_size_limit
+        limit = self._limits.message_bytes
         body = bytearray()
         try:
             async with aclosing(request.stream()) as chunks:

@@ -105,7 +105,7 @@ class _Connection:
         self._pace = member.pace
         self._only_listens = newcomer.listens_to is not None
         self._held = rooms.waiting.hold()
-        self._inbox = Inbox(rooms.settings.message_size_limit, self._held)
+        self._inbox = Inbox(rooms.settings.message_bytes, self._held)
         self._connect_came = trio.Event()
         self._connect_answered = trio.Event()
         self._rescheduled = trio.Event()

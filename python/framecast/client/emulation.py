@@ -74,7 +74,7 @@ class Mailbox:
     async def put(self, frame: bytes) -> None:
         """Wait until the session takes `frame`, for `live.command_seconds` at most. Refusal 404 or 429."""
         size = len(frame) + REQUEST_BYTES
-        if self._waiting_bytes and self._waiting_bytes + size > self._limits.message_size_limit:
+        if self._waiting_bytes and self._waiting_bytes + size > self._limits.message_bytes:
             raise _too_many("frames are waiting for this session already")
         self._waiting_bytes += size
         try:

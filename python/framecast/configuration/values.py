@@ -69,7 +69,7 @@ def _convert(section: str, key: str, given: Given) -> Any:
 
 def _allowed(expected: Any) -> str:
     if get_origin(expected) is Literal:
-        return "; allowed: " + ", ".join(get_args(expected))
+        return "; allowed: " + ", ".join(value or '""' for value in get_args(expected))
     return "; allowed: true, false" if expected is bool else ""
 
 

@@ -96,7 +96,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """Between tries to accept while the system has no descriptor or memory left."""
 
 
-class Live(Struct, frozen=True, forbid_unknown_fields=True):
+class Live(Guarded, frozen=True, forbid_unknown_fields=True):
     """Subscribers, over WebSockets and HTTP streams (docs/transports.md). Keys as in Grafana's ``[live]``."""
 
     max_connections: UnlimitedOrCount = 100
@@ -106,8 +106,9 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_origins: tuple[str, ...] = ()
     """Web pages of other origins that may connect: globs over scheme://host:port; `*` alone lets all in."""
 
-    message_size_limit: Positive = MIB
-    """Bytes of one message from a client; more closes a WebSocket with 1009 and is 413 in an HTTP request."""
+    message_size_limit: UnlimitedOrCount = MIB
+    """Bytes of one message from a client; more closes a WebSocket with 1009 and is 413 in an HTTP request. -1 is
+    half of `waiting_bytes` (in Grafana: without limit), 0 the default."""
 
     waiting_bytes: Positive = 64 * MIB
     """Commands held at once, of all clients together, but for the first 16 KiB of each WebSocket's; past it a request
@@ -169,6 +170,23 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     """How long a subscription waits until at most a quarter of the subscriber's queue is taken, so that a channel's
     past fits; then it is answered with error 111, and SDKs try again. It waits as long while half of
     `total_queue_bytes` is taken, as when everybody comes back at once, and is served all the same then."""
+
+    ha_engine: Literal["", "redis"] = ""
+    """What joins several servers to one; `redis` is refused at the start, because that is not there yet."""
+
+    ha_engine_address: str = "127.0.0.1:6379"
+    """Where that engine is. Without an engine this and the next two are read and mean nothing, as in Grafana."""
+
+    ha_engine_password: Secret = ""
+    """That engine's password."""
+
+    ha_prefix: str = ""
+    """What that engine's keys begin with."""
+
+    @property
+    def message_bytes(self) -> int:
+        """What `message_size_limit` means: bytes of one message from a client, always a limit."""
+        return {-1: self.waiting_bytes // 2, 0: MIB}.get(self.message_size_limit, self.message_size_limit)
 
     @property
     def room_bytes(self) -> int:

@@ -1,0 +1,53 @@
+"""What settings say together is judged without a server, and all of it at once."""
+
+import re
+
+import pytest
+
+from framecast.configuration import load_settings
+from framecast.errors import ConfigurationError
+from framecast.preflight import check_settings
+
+
+def mistakes(*overrides: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        check_settings(load_settings(environment={}, overrides=overrides))
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["live.ha_engine=redis"], "live.ha_engine = 'redis' cannot be used yet"),
+        (["live.ha_engine=redis"], "leave it empty and run one server"),
+        (["server.listen=nowhere"], "server.listen = 'nowhere' is not HOST:PORT"),
+        (["server.dev=true", "server.listen=0.0.0.0:1"], "is reachable from other machines"),
+        (["live.queue_bytes=1000000"], "live.queue_bytes = 1000000 is too small"),
+        (["live.total_queue_bytes=1"], "live.total_queue_bytes = 1 is too small"),
+        (["live.message_size_limit=67108865"], "live.waiting_bytes = 67108864 is too small for live.message_size_"),
+        (["live.message_size_limit=0", "live.waiting_bytes=1"], "is too small for live.message_size_limit = 1048576"),
+        (["push.body_bytes=268435457"], "push.waiting_bytes = 268435456 is too small"),
+    ],
+)
+def test_what_no_server_can_run_with_is_told(overrides: list[str], words: str) -> None:
+    [mistake] = mistakes(*overrides)
+    assert re.search(re.escape(words), mistake)
+
+
+def test_all_of_it_is_told_at_once() -> None:
+    assert len(mistakes("live.ha_engine=redis", "push.body_bytes=268435457", "server.listen=nowhere")) == 3
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["live.message_size_limit=-1", "live.waiting_bytes=10000"],
+        ["live.ha_engine_address=redis:6379", "live.ha_engine_password=sesame", "live.ha_prefix=one"],
+        ["server.dev=true", "server.listen=127.0.0.1:0,[::1]:0,localhost:0"],
+    ],
+)
+def test_what_a_server_can_run_with_is_not(overrides: list[str]) -> None:
+    settings = load_settings(environment={}, overrides=overrides)
+    check_settings(settings)
+    assert 0 < settings.live.message_bytes <= settings.live.waiting_bytes
