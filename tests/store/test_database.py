@@ -134,6 +134,40 @@ async def test_a_change_that_fails_is_not_kept_in_part(tmp_path: Path) -> None:
     assert list(rows_in(tmp_path).values()) == [("wide", b"two")]
 
 
+def count_rows(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM columns").fetchone()[0])
+
+
+async def test_a_transaction_tells_what_it_found_and_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    def add_two(connection: sqlite3.Connection) -> int:
+        change_with(b"one", b"two").apply(connection)
+        return count_rows(connection)
+
+    def add_and_refuse(connection: sqlite3.Connection) -> int:
+        change_with(b"one", b"two", b"three").apply(connection)
+        raise LookupError("no such row")
+
+    async with open_database(tmp_path, LIMITS) as database:
+        assert await database.transact(add_two) == 2
+        with pytest.raises(LookupError, match="no such row"):
+            await database.transact(add_and_refuse)
+        assert await database.transact(count_rows) == 2
+
+
+async def test_only_what_somebody_is_told_to_be_done_waits_for_the_disk(tmp_path: Path) -> None:
+    def how(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    seen: list[int] = []
+    async with open_database(tmp_path, LIMITS) as database:
+        seen.append(await database.transact(how))
+        await database.write(lambda connection: seen.append(how(connection)))
+        with pytest.raises(sqlite3.OperationalError):
+            await database.transact(lambda connection: connection.execute("SELECT * FROM no_such_table"))
+        seen.append(await database.read(how))
+    assert seen == [2, 1, 1]
+
+
 async def test_a_full_disk_fails_the_write_and_the_next_one_may_fit(tmp_path: Path) -> None:
     def set_limit(connection: sqlite3.Connection, pages: int) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")

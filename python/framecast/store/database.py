@@ -41,8 +41,19 @@ class Database:
             raise _complaint(self._file, error) from None
 
     async def write(self, change: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `change` as one transaction. sqlite3.Error when it could not be written; then nothing of it was."""
+        """Run `change` as one transaction. sqlite3.Error when it could not be written; then nothing of it was.
+
+        A loss of power may cost it: for what can be done again.
+        """
         await self._run(partial(_in_transaction, change))
+
+    async def transact(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """What `change` returns, run as one transaction that lasts from then on, whatever happens to the machine.
+
+        For what somebody is told to be done. What `change` raises goes through, and then nothing of it was written;
+        sqlite3.Error, also when it could not be written.
+        """
+        return await self._run(partial(_in_lasting_transaction, change))
 
     async def aclose(self, seconds: float) -> None:
         """Close the file; after so many seconds that is left to the end of the process."""
@@ -94,10 +105,18 @@ def _check_whole(connection: sqlite3.Connection, file: Path) -> None:
         raise _damaged(file, found)
 
 
-def _in_transaction(change: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:
+def _in_transaction(change: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        change(connection)
+        return change(connection)
+
+
+def _in_lasting_transaction(change: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        return _in_transaction(change, connection)
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _complaint(file: Path, error: sqlite3.Error | NewerDatabaseError) -> ConfigurationError:
