@@ -1,6 +1,11 @@
-"""The one place that decides whether a request gets in at all."""
+"""The one place that decides whether a request gets in at all.
 
-from collections.abc import Awaitable, Callable
+Sources are asked one after another, and the first that finds something of its kind has the last word: what is no good
+is refused, and nothing else that the request carries is tried instead.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.head import RequestHead
@@ -14,6 +19,45 @@ Visitors = Callable[[RequestHead], Awaitable[Identity | None]]
 """A gate for those who may show a token later: None is a stranger, who must do so with `connect`."""
 
 
+class Source(Protocol):
+    """One way for a request to say who sends it."""
+
+    async def find(self, head: RequestHead) -> Identity | None:
+        """Who sends this request; None when it carries nothing of this kind, and then the next source is asked.
+
+        Refusal 401 for something of this kind that is no good, 429 or 503 for what cannot be said just now. What it
+        waits for has a deadline. Between the last wait and the answer nothing may be left to look up: whoever is let
+        in is among the connections by the next checkpoint, where it is found when its credential is revoked.
+        """
+
+
+class StrangerError(Refusal):
+    """A request that carries nothing by which anybody could know who sends it: 401."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(401, message)
+
+
+def build_gate(sources: Sequence[Source], *, anonymous: Identity | None = None) -> Gate:
+    """A gate that asks `sources` in their order. Who carries nothing is `anonymous`, or a stranger where that is None.
+
+    An Authorization header is never nothing: one that no source takes is refused, also where strangers get in.
+    """
+
+    async def find_identity(head: RequestHead) -> Identity:
+        for source in sources:
+            identity = await source.find(head)
+            if identity is not None:
+                return identity
+        if head.find(b"authorization") is not None:
+            raise Refusal(401, "Unauthorized: the Authorization header holds nothing that this server takes")
+        if anonymous is None:
+            raise StrangerError("Unauthorized: bring a token (Authorization: Bearer …) or log in")
+        return anonymous
+
+    return find_identity
+
+
 async def open_gate(head: RequestHead) -> Identity:
     """``--dev``: everybody is the developer, whatever token a client is configured with."""
     del head
@@ -23,16 +67,16 @@ async def open_gate(head: RequestHead) -> Identity:
 async def closed_gate(head: RequestHead) -> Identity:
     """Without ``--dev`` nobody gets in: there are no accounts yet."""
     del head
-    raise Refusal(401, "this server knows no accounts yet: start it with --dev to use it on this machine")
+    raise StrangerError("this server knows no accounts yet: start it with --dev to use it on this machine")
 
 
 def let_strangers_pass(gate: Gate) -> Visitors:
-    """For servers that take subscribers' tokens: whom the gate does not know is not sent away yet."""
+    """For servers that take subscribers' tokens: who carries nothing is not sent away yet."""
 
     async def visit(head: RequestHead) -> Identity | None:
         try:
             return await gate(head)
-        except Refusal:
+        except StrangerError:
             return None
 
     return visit
