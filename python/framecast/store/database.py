@@ -89,6 +89,7 @@ def _open(file: Path, lock_seconds: float) -> sqlite3.Connection:
         # A server that is killed loses nothing of what was committed; a machine that loses its power may lose the end.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
         _check_whole(connection, file)
         migrate(connection)
     except BaseException as error:

@@ -21,6 +21,65 @@ MIGRATIONS: Sequence[Step] = (
         )
         """,
     ),
+    # Accounts. AUTOINCREMENT, because a number that was somebody's must never be somebody else's.
+    (
+        """
+        CREATE TABLE orgs (
+            org_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE CHECK (typeof(name) = 'text'),
+            created REAL NOT NULL CHECK (typeof(created) = 'real')
+        )
+        """,
+        """
+        CREATE TABLE users (
+            user_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            login TEXT NOT NULL UNIQUE CHECK (typeof(login) = 'text'),
+            name TEXT NOT NULL CHECK (typeof(name) = 'text'),
+            email TEXT NOT NULL CHECK (typeof(email) = 'text'),
+            password_hash TEXT NOT NULL CHECK (typeof(password_hash) = 'text'),
+            server_admin INTEGER NOT NULL CHECK (server_admin IN (0, 1)),
+            disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+            org_id INTEGER NOT NULL CHECK (typeof(org_id) = 'integer'),
+            created REAL NOT NULL CHECK (typeof(created) = 'real')
+        )
+        """,
+        """
+        CREATE TABLE memberships (
+            user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+            org_id INTEGER NOT NULL REFERENCES orgs ON DELETE CASCADE,
+            role TEXT NOT NULL CHECK (role IN ('Viewer', 'Editor', 'Admin')),
+            PRIMARY KEY (user_id, org_id)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE service_tokens (
+            token_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            org_id INTEGER NOT NULL REFERENCES orgs ON DELETE CASCADE,
+            name TEXT NOT NULL CHECK (typeof(name) = 'text'),
+            role TEXT NOT NULL CHECK (role IN ('Viewer', 'Editor', 'Admin')),
+            server_admin INTEGER NOT NULL CHECK (server_admin IN (0, 1)),
+            push_list TEXT,
+            read_list TEXT,
+            secret_hash BLOB NOT NULL UNIQUE CHECK (typeof(secret_hash) = 'blob'),
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            expires REAL,
+            expired INTEGER NOT NULL CHECK (expired IN (0, 1)),
+            CHECK ((push_list IS NULL) = (read_list IS NULL)),
+            UNIQUE (org_id, name)
+        )
+        """,
+        """
+        CREATE TABLE sessions (
+            session_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+            org_id INTEGER NOT NULL REFERENCES orgs ON DELETE CASCADE,
+            secret_hash BLOB NOT NULL UNIQUE CHECK (typeof(secret_hash) = 'blob'),
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            seen REAL NOT NULL CHECK (typeof(seen) = 'real')
+        )
+        """,
+        "CREATE INDEX sessions_of_users ON sessions (user_id)",
+    ),
 )
 
 
