@@ -25,8 +25,8 @@ def _check_nodes(settings: Settings) -> None:
     """Who set up several servers must not find out from missing messages that they are not one."""
     if settings.live.ha_engine:
         raise ConfigurationError(
-            f"live.ha_engine = {settings.live.ha_engine!r} cannot be used yet: every server would be one by itself, and "
-            "a subscriber of one would miss what is pushed to another; leave it empty and run one server"
+            f"live.ha_engine = {settings.live.ha_engine!r} cannot be used yet: every server would be one by itself, "
+            "and a subscriber of one would miss what is pushed to another; leave it empty and run one server"
         )
 
 

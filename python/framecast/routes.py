@@ -20,8 +20,9 @@ from framecast.client.websocket import WebSocketTransport
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
+from framecast.door.foreign import PageCheck
 from framecast.door.head import RequestHead
-from framecast.door.origin import check_host, check_origin, check_page
+from framecast.door.origin import check_host
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.upgrade import accept_websocket, offered_subprotocols
 from framecast.ingest.websocket import PushSockets
@@ -109,12 +110,12 @@ class SubscriberSockets:
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:
     """What every request must keep to, wherever it goes: the name it came under, and the page it came from."""
+    pages = PageCheck(settings.server, settings.live)
 
     def check(head: RequestHead) -> None:
         if settings.server.dev:
             check_host(head)
-        ask = check_page if head.path in STREAMING_PATHS else check_origin
-        ask(head, settings.live.allowed_origins)
+        pages.check(head, whatever_method=head.path in STREAMING_PATHS)
 
     return check
 

@@ -5,8 +5,16 @@ from contextlib import nullcontext
 import pytest
 
 from framecast.door.head import parse_head
-from framecast.door.origin import check_host, check_origin, check_page, is_allowed_origin, is_loopback_host
-from framecast.errors import Refusal
+from framecast.door.origin import (
+    OriginRules,
+    check_host,
+    check_origin,
+    check_page,
+    is_allowed_origin,
+    is_loopback_host,
+    parse_root_url,
+)
+from framecast.errors import ConfigurationError, Refusal
 
 
 @pytest.mark.parametrize(
@@ -60,7 +68,43 @@ def test_other_names_are_not(host: str) -> None:
     ],
 )
 def test_the_origin_rule(origin: str | None, host: str | None, allowed: tuple[str, ...], expected: bool) -> None:
-    assert is_allowed_origin(origin, host, allowed) is expected
+    assert is_allowed_origin(origin, host, OriginRules(allowed)) is expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "root_url", "expected"),
+    [
+        ("https://grafana.example.com", "https://grafana.example.com", True),
+        ("https://grafana.example.com", "https://grafana.example.com/", True),
+        ("https://grafana.example.com", "https://grafana.example.com/sub/path/", True),
+        ("HTTPS://Grafana.Example.COM", "https://GRAFANA.example.com", True),
+        ("https://grafana.example.com", "https://grafana.example.com:443/", True),
+        ("https://grafana.example.com", "https://grafana.example.com:3000/", True),
+        ("https://grafana.example.com:3000", "https://grafana.example.com:3000/", True),
+        ("http://[::1]", "http://[::1]:3000/", True),
+        ("http://[::1]:3000", "http://[::1]:3000/", True),
+        ("https://grafana.example.com:443", "https://grafana.example.com", False),
+        ("https://grafana.example.com:3001", "https://grafana.example.com:3000/", False),
+        ("http://grafana.example.com", "https://grafana.example.com", False),
+        ("https://example.com", "https://grafana.example.com", False),
+        ("https://grafana.example.com.evil", "https://grafana.example.com", False),
+        ("https://evil@grafana.example.com", "https://grafana.example.com", False),
+        ("null", "https://grafana.example.com", False),
+        ("https://grafana.example.com", "", False),
+    ],
+)
+def test_pages_of_the_root_url_are_our_own(origin: str, root_url: str, expected: bool) -> None:
+    rules = OriginRules(root=parse_root_url(root_url))
+    assert is_allowed_origin(origin, "backend:8300", rules) is expected
+    assert is_allowed_origin(origin, None, rules) is expected
+
+
+@pytest.mark.parametrize(
+    "text", ["grafana.example.com", "ftp://a", "https://", "https://user@a", "https:///x", "http://a b", "https://a?b"]
+)
+def test_a_root_url_that_is_none_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.root_url"):
+        parse_root_url(text)
 
 
 def test_a_foreign_page_may_neither_post_nor_open_a_socket_but_may_get() -> None:
@@ -74,10 +118,10 @@ def test_a_foreign_page_may_neither_post_nor_open_a_socket_but_may_get() -> None
         check_host(head)
         if refused:
             with pytest.raises(Refusal, match="Origin"):
-                check_origin(head, ())
+                check_origin(head, OriginRules())
         else:
-            check_origin(head, ())
-        check_origin(head, ("https://evil.*",))
+            check_origin(head, OriginRules())
+        check_origin(head, OriginRules(("https://evil.*",)))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +146,7 @@ def test_a_foreign_page_may_not_even_get_what_takes_a_place(
 ) -> None:
     head = parse_head(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n", max_bytes=999).head
     with pytest.raises(Refusal) if refused else nullcontext():
-        check_page(head, allowed)
+        check_page(head, OriginRules(allowed))
 
 
 def test_a_rebound_name_is_refused_with_the_reason() -> None:

@@ -51,6 +51,11 @@ class RequestHead:
         values = [value for key, value in self.headers if key == name]
         return b", ".join(values) if values else None
 
+    def find_text(self, name: bytes) -> str | None:
+        """`find` as text: each byte a character, whatever the peer meant by it."""
+        value = self.find(name)
+        return None if value is None else value.decode("latin-1")
+
     def has_token(self, name: bytes, token: bytes) -> bool:
         """Whether the list of a header holds `token` (lower case)."""
         return token in [part.strip().lower() for part in (self.find(name) or b"").split(b",")]

@@ -62,6 +62,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     listen: tuple[str, ...] = ("127.0.0.1:8300",)
     """HOST:PORT pairs; port 0 takes a free one."""
 
+    root_url: str = ""
+    """How browsers address the server, where a proxy stands between (`https://grafana.example.com/`, with a sub path or
+    without): pages from there are its own. As Grafana's."""
+
     data: str = "data"
     """The directory of what must last. A lock in it keeps a second server off."""
 
@@ -105,6 +109,9 @@ class Live(Guarded, frozen=True, forbid_unknown_fields=True):
 
     allowed_origins: tuple[str, ...] = ()
     """Web pages of other origins that may connect: globs over scheme://host:port; `*` alone lets all in."""
+
+    complaint_seconds: Seconds = 60.0
+    """One log line about pages that may not connect, and what to set, in this time."""
 
     message_size_limit: UnlimitedOrCount = MIB
     """Bytes of one message from a client; more closes a WebSocket with 1009 and is 413 in an HTTP request. -1 is
