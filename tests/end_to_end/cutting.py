@@ -9,9 +9,11 @@ import trio
 
 ABORT = struct.pack("ii", 1, 0)
 
-
 STALLED_READ_BYTES = 16 * 1024
 """What the kernel may hold for a proxy that stops reading: little, so that it is the server that has to."""
+
+FLOWING_READ_BYTES = 1024 * 1024
+"""And once it reads on. HTTP clients use a connection again: with little in the kernel's hands it would stay slow."""
 
 
 class CuttingProxy:
@@ -43,12 +45,16 @@ class CuttingProxy:
     def stall(self) -> None:
         """Read nothing more from servers until `resume`."""
         self._flowing = trio.Event()
-        for stream in self._open:
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_READ_BYTES)
+        self._let_kernel_hold(STALLED_READ_BYTES)
 
     def resume(self) -> None:
         """Read on where `stall` stopped."""
+        self._let_kernel_hold(FLOWING_READ_BYTES)
         self._flowing.set()
+
+    def _let_kernel_hold(self, read_bytes: int) -> None:
+        for stream in self._open:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
