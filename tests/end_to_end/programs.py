@@ -13,13 +13,13 @@ from typing import Any
 import trio
 
 from end_to_end.server import clean_environment
+from patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 PYTHON_SUBSCRIBER = (sys.executable, str(HERE / "python_subscriber.py"))
 INFLUX_WRITER = (sys.executable, str(HERE / "influx_writer.py"))
 JAVASCRIPT_SUBSCRIBER = ("node", str(HERE / "node" / "subscriber.cjs"))
 JAVASCRIPT_PANEL = ("node", str(HERE / "node" / "panel.cjs"))
-EXIT_SECONDS = 10.0
 
 Happening = dict[str, Any]
 
@@ -99,7 +99,7 @@ class Program:
         """Let it disconnect and exit."""
         assert self._process.stdin is not None
         await self._process.stdin.aclose()
-        with trio.fail_after(EXIT_SECONDS):
+        with trio.fail_after(PATIENCE_SECONDS):
             await self._process.wait()
 
     async def read_events(self) -> None:

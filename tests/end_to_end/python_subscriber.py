@@ -24,6 +24,8 @@ from centrifuge.codecs import _JsonCodec  # type: ignore[import-untyped]  # it s
 
 MIN_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 0.3
+PATIENCE_SECONDS = 60.0
+"""For answers and pings: a server that is slow because the machine is busy is not lost."""
 
 encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -180,6 +182,8 @@ class Commands:
     async def run(self, command: dict[str, Any]) -> None:
         match command.pop("do"):
             case "connect":
+                if "token" in command:
+                    self._client.set_token(command["token"])
                 await self._client.connect()
             case "disconnect":
                 await self._client.disconnect()
@@ -274,11 +278,14 @@ async def main() -> None:
         data=payloads.encode(options.get("data")),
         min_reconnect_delay=MIN_DELAY_SECONDS,
         max_reconnect_delay=MAX_DELAY_SECONDS,
+        timeout=PATIENCE_SECONDS,
+        max_server_ping_delay=PATIENCE_SECONDS,
         proxy=None,
     )
     commands = Commands(client, payloads)
     stdin = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin.buffer)
+    tell("ready")
     while line := await stdin.readline():
         await commands.run(json.loads(line))
     await client.disconnect()

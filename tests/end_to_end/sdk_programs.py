@@ -4,18 +4,18 @@ Options: ``protocol`` ("json", "protobuf"), ``token``, ``tokens`` (handed out on
 each time with an event ``token_wanted``; then the user is no longer authorized), ``data`` (of the connect command);
 JavaScript also ``transport`` ("websocket", "http_stream", "sse") and ``emulation`` (a URL).
 
-Commands: ``connect``, ``disconnect``, ``subscribe`` (channel; the first time also data, token, tokens, recoverable,
-positioned, join_leave, delta "fossil", since {offset, epoch}), ``unsubscribe`` (channel). And those that are answered
-(`Program.ask`), about a channel with ``by="subscription"`` through its subscription: ``publish`` (data),
-``publish_all`` (a list of data, in that order), ``history`` (limit, since, reverse), ``presence``, ``presence_stats``;
-``rpc`` (method, data), ``send`` (data; centrifuge-python has none).
+Commands: ``connect`` (token, if another than that of the options), ``disconnect``, ``subscribe`` (channel; the first
+time also data, token, tokens, recoverable, positioned, join_leave, delta "fossil", since {offset, epoch}),
+``unsubscribe`` (channel). And those that are answered (`Program.ask`), about a channel with ``by="subscription"``
+through its subscription: ``publish`` (data), ``publish_all`` (a list of data, in that order), ``history`` (limit,
+since, reverse), ``presence``, ``presence_stats``; ``rpc`` (method, data), ``send`` (data; centrifuge-python has none).
 
-Events: ``connecting`` and ``disconnected`` (code, reason), ``connected`` (client, data), ``message`` (data), ``error``
-(code, message, channel if of a subscription); with a channel each ``subscribing`` and ``unsubscribed`` (code, reason),
-``subscribed`` (data, returned, recovered, recoverable, positioned, position), ``publication`` (data, offset, info),
-``join`` and ``leave`` (info); of server-side subscriptions ``server_subscribing``, ``server_subscribed``,
-``server_unsubscribed``, ``server_publication``, ``server_join``, ``server_leave``. An answer has what was asked for:
-publications, offset and epoch; clients; clients and users; data.
+Events: ``ready`` (for the first command); ``connecting`` and ``disconnected`` (code, reason), ``connected`` (client,
+data), ``message`` (data), ``error`` (code, message, channel if of a subscription); with a channel each ``subscribing``
+and ``unsubscribed`` (code, reason), ``subscribed`` (data, returned, recovered, recoverable, positioned, position),
+``publication`` (data, offset, info), ``join`` and ``leave`` (info); of server-side subscriptions
+``server_subscribing``, ``server_subscribed``, ``server_unsubscribed``, ``server_publication``, ``server_join``,
+``server_leave``. An answer has what was asked for: publications, offset and epoch; clients; clients and users; data.
 """
 
 import json
@@ -92,11 +92,12 @@ class SdkPrograms:
 
     @asynccontextmanager
     async def begun(self, sdk: Sdk, address: str, **options: object) -> AsyncIterator[Program]:
-        """A client of the server at `address` (HOST:PORT) that is not told to connect yet."""
+        """A client of the server at `address` (HOST:PORT) that runs, and is not told to connect yet."""
         live = f"{address}/api/live"
         url = f"ws://{live}/ws" if sdk.transport == "websocket" else f"http://{live}/{sdk.transport}"
         wire = {"protocol": sdk.protocol, "transport": sdk.transport, "emulation": f"http://{live}/emulation"}
         async with run_program(self._command(sdk.language), url, json.dumps(wire | options)) as program:
+            await program.wait_for("ready")
             yield program
 
     @asynccontextmanager

@@ -12,11 +12,21 @@ from pathlib import Path
 
 import trio
 
+from patience import PATIENCE_SECONDS
+
 FRAMECAST = (sys.executable, "-m", "framecast.cli")
-START_SECONDS = 30.0
-GRACE_SECONDS = 5.0
-EXIT_MARGIN_SECONDS = 3.0
-"""What the interpreter may take to leave beyond the grace, on a busy machine."""
+PATIENT = tuple(
+    f"{key}={PATIENCE_SECONDS:g}"
+    for key in (
+        "server.shutdown_grace_seconds",
+        "server.head_seconds",
+        "server.keep_alive_seconds",
+        "live.write_seconds",
+        "live.pong_seconds",
+    )
+)
+"""Settings of all servers, unless a test says otherwise: no peer is taken for lost because the machine is busy. A test
+connects, and starts a few programs before it sends; a program reads what it is pushed when it gets its turn."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -28,7 +38,7 @@ def serve_command(data: Path, *settings: str, listen: str = "127.0.0.1:0", dev: 
     command = [*FRAMECAST, "serve", "--listen", listen, "--data", str(data)]
     if dev:
         command.append("--dev")
-    for setting in (f"server.shutdown_grace_seconds={GRACE_SECONDS:g}", *settings):
+    for setting in (*PATIENT, *settings):
         command += ["--set", setting]
     return command
 
@@ -76,8 +86,8 @@ class RunningServer:
         return f"ws://{self.address}/api/live/ws"
 
     def _wait_for_address(self) -> str:
-        line = read_line(self.process, START_SECONDS)
-        assert line, f"no line on stdout within {START_SECONDS:g} s, or none at all; stderr:\n{self.log.read_text()}"
+        line = read_line(self.process, PATIENCE_SECONDS)
+        assert line, f"no line on stdout; stderr:\n{self.log.read_text()}"
         text = line.decode().strip()
         assert text.startswith("listening on http://"), text
         return text.removeprefix("listening on http://").rstrip("/")
@@ -106,13 +116,13 @@ class RunningServer:
         self.process.send_signal(signal.SIGTERM)
 
     def wait_stopped(self) -> None:
-        """Wait for the end; exit status 0 within the grace time."""
-        code = self.process.wait(GRACE_SECONDS + EXIT_MARGIN_SECONDS)
+        """Wait for the end, with exit status 0. Where peers do not leave, it comes with the grace time of the test."""
+        code = self.process.wait(PATIENCE_SECONDS)
         assert code == 0, f"exit status {code}:\n{self.log.read_text()}"
 
     async def stopped(self) -> None:
         """`wait_stopped` for a test that has something else to do meanwhile."""
-        with trio.fail_after(GRACE_SECONDS + EXIT_MARGIN_SECONDS):
+        with trio.fail_after(PATIENCE_SECONDS):
             while self.process.poll() is None:  # noqa: ASYNC110 - another process, nothing to wait on
                 await trio.sleep(0.02)
         self.wait_stopped()
@@ -126,7 +136,7 @@ class RunningServer:
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

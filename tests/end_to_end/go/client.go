@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	minDelay         = 50 * time.Millisecond
-	maxDelay         = 300 * time.Millisecond
-	handshakeTimeout = 5 * time.Second
+	minDelay = 50 * time.Millisecond
+	maxDelay = 300 * time.Millisecond
+	// For answers and pings: a server that is slow because the machine is busy is not lost.
+	patience = 60 * time.Second
 )
 
 type options struct {
@@ -24,12 +25,15 @@ type options struct {
 
 func newClient(url string, options options) *centrifuge.Client {
 	config := centrifuge.Config{
-		Token:             options.Token,
-		Data:              options.Data,
-		Proxy:             noProxy,
-		HandshakeTimeout:  handshakeTimeout,
-		MinReconnectDelay: minDelay,
-		MaxReconnectDelay: maxDelay,
+		Token:              options.Token,
+		Data:               options.Data,
+		Proxy:              noProxy,
+		ReadTimeout:        patience,
+		WriteTimeout:       patience,
+		HandshakeTimeout:   patience,
+		MaxServerPingDelay: patience,
+		MinReconnectDelay:  minDelay,
+		MaxReconnectDelay:  maxDelay,
 	}
 	if options.Tokens != nil {
 		next := handOut(options.Tokens, object{})

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/centrifugal/centrifuge-go"
 )
-
-const callTimeout = 10 * time.Second
 
 type streamPosition struct {
 	Offset uint64 `json:"offset"`
@@ -39,6 +36,9 @@ type command struct {
 func run(client *centrifuge.Client, command command) error {
 	switch command.Do {
 	case "connect":
+		if command.Token != "" {
+			client.SetToken(command.Token)
+		}
 		return client.Connect()
 	case "disconnect":
 		return client.Disconnect()
@@ -73,7 +73,7 @@ func answer(client *centrifuge.Client, command command) error {
 		}
 		by = subscriptionCaller{subscription}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	result, err := call(ctx, client, by, command)
 	if err != nil {

@@ -47,6 +47,7 @@ func main() {
 	client := newClient(os.Args[1], options)
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, maxLineBytes)
+	tell("ready", object{})
 	for lines.Scan() {
 		var command command
 		if err := json.Unmarshal(lines.Bytes(), &command); err != nil {

@@ -10,6 +10,8 @@ const { makeCalls } = require('./calls.cjs');
 const { payloadsOf } = require('./payloads.cjs');
 
 const DELAYS = { min: 50, max: 300 };
+// For answers and pings: a server that is slow because the machine is busy is not lost.
+const PATIENCE_MS = 60_000;
 
 function tell(event, details) {
   process.stdout.write(JSON.stringify({ event, ...details }) + '\n');
@@ -67,6 +69,8 @@ function makeClient(url, options, payloads) {
     emulationEndpoint: options.emulation,
     minReconnectDelay: DELAYS.min,
     maxReconnectDelay: DELAYS.max,
+    timeout: PATIENCE_MS,
+    maxServerPingDelay: PATIENCE_MS,
     token: options.token ?? '',
     getToken: tokensFrom(options.tokens, UnauthorizedError, {}) ?? null,
     data: payloads.encode(options.data) ?? null,
@@ -106,7 +110,12 @@ function start(commands, onMessage) {
   const { client, tokens } = makeClient(process.argv[2], options, payloads);
   tellOfClient(client, payloads);
   const known = {
-    connect: () => client.connect(),
+    connect: ({ token }) => {
+      if (token !== undefined) {
+        client.setToken(token);
+      }
+      client.connect();
+    },
     disconnect: () => client.disconnect(),
     subscribe: makeSubscribing({ client, payloads, tokens, delays: DELAYS, tell, onMessage }),
     unsubscribe: ({ channel }) => client.getSubscription(channel).unsubscribe(),
@@ -119,6 +128,7 @@ function start(commands, onMessage) {
     known[command.do](command, client);
   });
   lines.on('close', () => client.disconnect());
+  tell('ready', {});
 }
 
 module.exports = { start, tell };
