@@ -30,6 +30,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import trio
+
 from end_to_end.programs import JAVASCRIPT_SUBSCRIBER, PYTHON_SUBSCRIBER, Program, run_program
 
 GO_SOURCES = Path(__file__).parent / "go"
@@ -107,3 +109,22 @@ class SdkPrograms:
             await program.do("connect")
             await program.wait_for("connected")
             yield program
+
+    @asynccontextmanager
+    async def all_connected(self, address: str) -> AsyncIterator[dict[Sdk, Program]]:
+        """A client of every SDK that is connected; they are started side by side."""
+        programs: dict[Sdk, Program] = {}
+        done = trio.Event()
+
+        async def hold(sdk: Sdk, *, task_status: trio.TaskStatus[None]) -> None:
+            async with self.connected(sdk, address) as program:
+                programs[sdk] = program
+                task_status.started()
+                await done.wait()
+
+        async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as starting:
+                for sdk in EVERY_SDK:
+                    starting.start_soon(nursery.start, hold, sdk)
+            yield {sdk: programs[sdk] for sdk in EVERY_SDK}
+            done.set()

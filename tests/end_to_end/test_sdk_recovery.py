@@ -1,7 +1,6 @@
 """Every SDK, in every form of the protocol, over networks that lose connections and servers that go away."""
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from end_to_end.programs import Program
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
 from end_to_end.server import RunningServer, serve_command
 from end_to_end.wire import Connection, connect
+from patience import PATIENCE_SECONDS
 
 NOWHERE = "127.0.0.1:1"
 
@@ -22,7 +22,7 @@ async def test_exactly_what_was_missed_comes_after_a_cut(
     server: RunningServer, sdk_programs: SdkPrograms, stream: str, sdk: Sdk
 ) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(server.address) as pushing,
             cutting_proxy(server.address) as proxy,
@@ -84,12 +84,10 @@ async def test_a_server_that_comes_back_is_another_life(lives: Lives, sdk_progra
     channel = "grafana/broadcast/life"
     server = lives.start()
     address = server.address
-    programs: dict[Sdk, Program] = {}
-    with trio.fail_after(60):
-        async with AsyncExitStack() as stack:
-            for sdk in EVERY_SDK:
-                programs[sdk] = await stack.enter_async_context(sdk_programs.connected(sdk, address))
-                await programs[sdk].subscribe(channel)
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with sdk_programs.all_connected(address) as programs:
+            for program in programs.values():
+                await program.subscribe(channel)
             await publish_to_all(programs, channel, 1)
             server.begin_stop()
             await server.stopped()

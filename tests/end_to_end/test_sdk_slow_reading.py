@@ -1,20 +1,21 @@
 """Every SDK behind a network that takes nothing: cut off, while nobody waits for it, and brought up to date again."""
 
-from contextlib import AsyncExitStack
-
 import httpx
 import trio
 
 from end_to_end.conftest import ServerStarter
-from end_to_end.cutting import CuttingProxy, cutting_proxy
+from end_to_end.cutting import cutting_proxy
 from end_to_end.numbered import numbers_of, push_numbers, wait_for_number
 from end_to_end.programs import Program
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
 from end_to_end.server import RunningServer
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 TEXT_BYTES = 50_000
 MIB = 2**20
+WRITE_SECONDS = 5
+"""How long a network may take nothing. It must be more than a program that reads again may wait for its turn."""
 
 
 def closes(server: RunningServer, code: int) -> int:
@@ -30,32 +31,13 @@ async def wait_for_closes(server: RunningServer, code: int, count: int) -> None:
         await trio.sleep(0.05)
 
 
-class Readers:
-    """A program of every SDK, all subscribed to one channel, through one proxy."""
-
-    def __init__(self, proxy: CuttingProxy, channel: str) -> None:
-        self.proxy = proxy
-        self.channel = channel
-        self.programs: dict[Sdk, Program] = {}
-
-    async def begin(self, stack: AsyncExitStack, sdk_programs: SdkPrograms) -> None:
-        for sdk in EVERY_SDK:
-            program = await stack.enter_async_context(sdk_programs.connected(sdk, self.proxy.address))
-            self.programs[sdk] = program
-            await program.subscribe(self.channel)
-
-    async def wait_for_number(self, number: int) -> None:
-        for program in self.programs.values():
-            await wait_for_number(program, self.channel, number)
-
-
 async def test_who_takes_nothing_for_too_long_gets_all_that_it_missed(
     start_server: ServerStarter, sdk_programs: SdkPrograms, stream: str
 ) -> None:
     """What waits is less than the queue holds, but not one byte of it is taken: 3009."""
     server = start_server(
         "live.max_connections=-1",
-        "live.write_seconds=1",
+        f"live.write_seconds={WRITE_SECONDS}",
         f"live.queue_bytes={64 * MIB}",
         f"history.bytes={16 * MIB}",
     )
@@ -80,23 +62,31 @@ async def test_whose_queue_overflows_gets_all_that_is_left(
 async def check_they_return(
     server: RunningServer, sdk_programs: SdkPrograms, stream: str, pushes: int, *, code: int, complete: bool
 ) -> None:
-    with trio.fail_after(60):
-        async with AsyncExitStack() as stack:
-            pushing = await stack.enter_async_context(connect(server.address))
-            proxy = await stack.enter_async_context(cutting_proxy(server.address))
-            readers = Readers(proxy, f"stream/{stream}/m")
-            await readers.begin(stack, sdk_programs)
+    channel = f"stream/{stream}/m"
+
+    async def all_have(number: int) -> None:
+        for program in programs.values():
+            await wait_for_number(program, channel, number)
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with (
+            connect(server.address) as pushing,
+            cutting_proxy(server.address) as proxy,
+            sdk_programs.all_connected(proxy.address) as programs,
+        ):
+            for program in programs.values():
+                await program.subscribe(channel)
             await push_numbers(pushing, stream, range(1, 3))
-            await readers.wait_for_number(2)
+            await all_have(2)
             proxy.stall()
             await push_numbers(pushing, stream, range(3, pushes), text_bytes=TEXT_BYTES)
             await wait_for_closes(server, code, len(EVERY_SDK))
             proxy.resume()
-            await readers.wait_for_number(pushes - 1)
+            await all_have(pushes - 1)
             await push_numbers(pushing, stream, range(pushes, pushes + 1))
-            await readers.wait_for_number(pushes)
-            for sdk, program in readers.programs.items():
-                check_what_came(program, readers.channel, pushes, sdk=sdk, complete=complete)
+            await all_have(pushes)
+            for sdk, program in programs.items():
+                check_what_came(program, channel, pushes, sdk=sdk, complete=complete)
 
 
 def check_what_came(program: Program, channel: str, last: int, *, sdk: Sdk, complete: bool) -> None:
