@@ -41,13 +41,15 @@ class Program:
         self._process = process
         self._taken: set[int] = set()
         self._asked = 0
+        self._turn = trio.StrictFIFOLock()
         self._news = trio.Condition()
         self._ended = False
 
     async def do(self, what: str, **arguments: object) -> None:
-        """Give one command."""
+        """Give one command; several tasks may."""
         assert self._process.stdin is not None
-        await self._process.stdin.send_all(json.dumps({"do": what, **arguments}).encode() + b"\n")
+        async with self._turn:
+            await self._process.stdin.send_all(json.dumps({"do": what, **arguments}).encode() + b"\n")
 
     async def ask(self, what: str, **arguments: object) -> Happening:
         """Give a command that is answered; what the answer holds. Refused when it is an error."""
