@@ -169,15 +169,15 @@ async def test_every_subscriber_sees_its_own_spelling(server: RunningServer, str
 
 
 async def test_pings_keep_the_connection_for_many_intervals(start_server: ServerStarter, stream: str) -> None:
-    server = start_server("live.ping_seconds=1", "live.pong_seconds=0.5")
+    server = start_server("live.ping_seconds=1", "live.pong_seconds=3")
     with trio.fail_after(20):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(f"stream/{stream}/m")
             await program.wait_for_count("ping", 2)
             await pushing.push(stream, b"m n=1i 1\n")
-            await program.wait_for_count("ping", 4)
+            await program.wait_for_count("ping", 6)  # without pongs it would be closed before the fifth
             await program.wait_for("publication")
-            assert len(program.all("sent", text="{}")) >= 3
+            assert len(program.all("sent", text="{}")) >= 5
             assert len(program.all("connecting")) == 1
 
 
