@@ -14,6 +14,7 @@ from end_to_end.panel_model import Given, PushedStream, Shown, check_series_name
 from end_to_end.programs import JAVASCRIPT_PANEL, Program, run_program
 from end_to_end.server import RunningServer
 from end_to_end.wire import Connection, connect, request
+from patience import PATIENCE_SECONDS
 
 FORMATS = ("labels_column", "wide", "series")
 NOBODY = "127.0.0.1:1"
@@ -162,10 +163,9 @@ async def dashboard(
     formats: tuple[str, ...] = FORMATS,
     *,
     history_rows: int = HISTORY_ROWS,
-    seconds: float = 30,
 ) -> AsyncIterator[Dashboard]:
     """Panels of these formats, subscribed, for the length of the block."""
-    with trio.fail_after(seconds):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with _dashboard(server, stream, formats, history_rows) as here:
             yield here
 

@@ -9,6 +9,9 @@ from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
+PATIENCE_MS = 60_000
+"""For an answer: a server that is slow because the machine is busy is not lost."""
+
 
 def tell(event: str, **details: Any) -> None:
     sys.stdout.write(json.dumps({"event": event, **details}) + "\n")
@@ -41,7 +44,9 @@ def run(client: Any, command: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    with InfluxDBClient(url=sys.argv[1], token="any", org="acme org", enable_gzip="--gzip" in sys.argv) as client:
+    with InfluxDBClient(
+        url=sys.argv[1], token="any", org="acme org", timeout=PATIENCE_MS, enable_gzip="--gzip" in sys.argv
+    ) as client:
         for line in sys.stdin:
             run(client, json.loads(line))
 

@@ -18,6 +18,7 @@ from end_to_end.conftest import ServerStarter
 from end_to_end.programs import Program, python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import TEXT, Connection, connect, request, upgrade_request
+from patience import PATIENCE_SECONDS
 
 MILLION = 1_000_000
 LINES_AT_ONCE = 5_000
@@ -42,8 +43,6 @@ may need as much again and more. A million names that stay, less a fifth, would 
 
 LITTLE_GROWTH_BYTES = 2 << 20
 """The same for a flood of few thousand names that publishes little. Names of 100 bytes and more take 600 each."""
-
-PATIENCE_SECONDS = 60
 
 
 @dataclass

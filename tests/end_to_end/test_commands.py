@@ -13,8 +13,7 @@ from end_to_end.captures import SELECTION
 from end_to_end.conftest import ServerStarter
 from end_to_end.reference import read_points
 from end_to_end.server import FRAMECAST, RunningServer, clean_environment, read_line
-
-SECONDS = 20
+from patience import PATIENCE_SECONDS
 
 
 def framecast(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -22,7 +21,7 @@ def framecast(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProces
         [*FRAMECAST, *arguments],
         input=stdin,
         capture_output=True,
-        timeout=SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
         env=clean_environment(),
     )
@@ -51,9 +50,9 @@ def test_watch_shows_what_arrives_while_it_runs(server: RunningServer, stream: s
         try:
             # A first row, by snapshot or publication, shows that it is subscribed.
             assert framecast("push", stream, "--url", server.url, stdin=b"m n=1i 1\n").returncode == 0
-            rows = [json.loads(read_line(watching, SECONDS))]
+            rows = [json.loads(read_line(watching, PATIENCE_SECONDS))]
             assert framecast("push", stream, "--url", server.url, stdin=b"m n=2i 2\nm n=3i 3\n").returncode == 0
-            out, errors = watching.communicate(timeout=SECONDS)
+            out, errors = watching.communicate(timeout=PATIENCE_SECONDS)
         finally:
             watching.kill()
     rows += [json.loads(line) for line in out.splitlines()]
@@ -74,7 +73,9 @@ def test_a_stream_shows_what_became_of_its_pushes(start_server: ServerStarter) -
     server = start_server("streams.max_columns=2")
     body = b"cpu,host=a idle=0.5,n=1i\ncpu idle=\ncpu third=1\n"
     assert framecast("push", "demo", "--url", server.url, stdin=body).returncode == 1
-    refused = httpx.post(f"{server.url}/api/live/push/demo?gf_live_frame_format=wide", content=b"cpu n=1i")
+    refused = httpx.post(
+        f"{server.url}/api/live/push/demo?gf_live_frame_format=wide", content=b"cpu n=1i", timeout=PATIENCE_SECONDS
+    )
     assert refused.status_code == 400
     page = json.loads(framecast("streams", "demo", "--measurement", "cpu", "--json", "--url", server.url).stdout)
     assert page["totals"]["accepted_lines"] == 1
@@ -147,7 +148,7 @@ def test_the_parser_agrees_with_the_reference_on_every_undisputed_case(corpus: P
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
         env=clean_environment(),
     )

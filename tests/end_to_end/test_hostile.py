@@ -10,6 +10,7 @@ from end_to_end.conftest import ServerStarter
 from end_to_end.programs import python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import TEXT, ConnectionEnded, connect, encode_frame, request, upgrade_request
+from patience import PATIENCE_SECONDS
 
 PATHS = ["/api/live/ws", "/api/live/push/demo", "/nowhere"]
 
@@ -112,7 +113,7 @@ async def attack_beside_a_subscriber(
 
 
 async def test_hostile_upgrades_end_only_their_own_connection(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         answers = await attack_beside_a_subscriber(server, stream, hostile_upgrades(server.address))
     for name, answer in answers.items():
         # What is wrong with an extension or a subprotocol only matters to who would agree to it.
@@ -127,7 +128,7 @@ async def test_hostile_upgrades_end_only_their_own_connection(server: RunningSer
 async def test_hostile_upgrades_after_a_request_end_only_their_own_connection(
     server: RunningServer, stream: str
 ) -> None:
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         answers = await attack_beside_a_subscriber(server, stream, late_upgrades(server.address))
     for name, answer in answers.items():
         assert answer.startswith(b"HTTP/1.1 200 "), (name, answer)
@@ -136,7 +137,7 @@ async def test_hostile_upgrades_after_a_request_end_only_their_own_connection(
 
 @pytest.mark.parametrize("name", GARBAGE)
 async def test_garbage_ends_only_its_own_connection(server: RunningServer, name: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         received = await see_what_happens(server.address, GARBAGE[name])
         async with connect(server.address) as connection:
             await connection.send(request("GET", "/api/health", host=server.address))
@@ -160,7 +161,7 @@ HOSTILE_FRAMES: dict[str, tuple[bytes, int]] = {
 @pytest.mark.parametrize("name", HOSTILE_FRAMES)
 async def test_broken_frames_end_only_their_own_websocket(server: RunningServer, path: str, name: str) -> None:
     data, code = HOSTILE_FRAMES[name]
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.upgrade(upgrade_request(path, host=server.address))
             await connection.send(data)
@@ -180,7 +181,7 @@ async def test_broken_frames_end_only_their_own_websocket(server: RunningServer,
     ],
 )
 async def test_commands_against_the_protocol_close_with_its_code(server: RunningServer, text: str, code: int) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.upgrade(upgrade_request("/api/live/ws", host=server.address))
             await connection.send(encode_frame(1, text.encode()))
@@ -190,7 +191,7 @@ async def test_commands_against_the_protocol_close_with_its_code(server: Running
 
 
 async def test_a_page_under_a_foreign_name_is_refused(server: RunningServer) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for target in ("/api/live/list", "/api/live/push/a", "/metrics", "/"):
             async with connect(server.address) as connection:
                 await connection.send(request("GET", target, host="evil.example"))
@@ -211,7 +212,7 @@ async def test_without_dev_everything_but_health_needs_a_token(start_server: Ser
         upgrade_request("/api/live/push/a", host=server.address),
         upgrade_request("/api/live/ws", host=server.address),
     ]
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for data in closed:
             async with connect(server.address) as connection:
                 await connection.send(data)
@@ -227,7 +228,7 @@ async def test_without_dev_everything_but_health_needs_a_token(start_server: Ser
 async def test_a_refused_body_is_not_taken_for_the_next_request(start_server: ServerStarter) -> None:
     server = start_server(dev=False)
     hidden = request("GET", "/hidden", host=server.address)
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(request("POST", "/api/live/push/a", hidden, host=server.address))
             assert (await connection.answer()).status == 401
@@ -239,7 +240,7 @@ async def test_a_refused_body_is_not_taken_for_the_next_request(start_server: Se
 
 
 async def test_a_subscriber_that_says_too_much_is_told_so(server: RunningServer) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.upgrade(upgrade_request("/api/live/ws", host=server.address))
             await connection.send_message(b'{"id":1,"connect":{"name":"' + b"x" * 1_100_000 + b'"}}', TEXT)

@@ -17,6 +17,7 @@ from end_to_end.programs import influx_writer, python_subscriber
 from end_to_end.reference import Point, Value, published_order, read_points
 from end_to_end.server import RunningServer
 from end_to_end.wire import TEXT, Answer, Connection, connect, request, upgrade_request
+from patience import PATIENCE_SECONDS
 
 BATCH = b"m x=1 1\nm x=2 2\nm x= 3\nm x=4 4\nbad\n"
 GOOD = read_points(b"m x=1 1\nm x=2 2\nm x=4 4\n")
@@ -34,7 +35,7 @@ async def test_recorded_writes_of_telegraf_arrive_point_for_point(start_server: 
     expected: dict[str, list[Point]] = {}
     for stream, bodies in pushes.items():
         expected |= published_order(stream, bodies)
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with python_subscriber(server.subscribe_url) as program, AsyncExitStack() as stack:
             follower = Follower(program)
             await follower.subscribe(expected)
@@ -57,7 +58,7 @@ async def ask(connection: Connection, server: RunningServer, target: str, body: 
 async def test_a_bad_line_blocks_no_sender_of_either_kind(server: RunningServer, stream: str) -> None:
     """Telegraf's HTTP output needs a 2xx to go on, its InfluxDB output a 400 to know; both need the good lines in."""
     expected = {f"stream/{stream}-{kind}/m": GOOD for kind in ("push", "v2", "v1")}
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with python_subscriber(server.subscribe_url) as program, connect(server.address) as connection:
             follower = Follower(program)
             await follower.subscribe(expected)
@@ -81,7 +82,7 @@ async def test_a_bad_line_blocks_no_sender_of_either_kind(server: RunningServer,
 
 
 async def test_a_client_that_asks_first_writes_on_the_same_connection(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             for method in ("GET", "HEAD"):
                 await connection.send(request(method, "/ping", host=server.address))
@@ -122,7 +123,7 @@ async def test_the_stock_client_writes_every_type_in_every_precision(
     expected = {f"stream/{stream}-{precision}/all=20types": expect_points(precision) for precision in UNITS}
     unsigned = f"stream/{stream}/u"
     expected[unsigned] = [Point("u", "", 5 * 10**9, {"n": 18446744073709551615})]
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             python_subscriber(server.subscribe_url) as program,
             influx_writer(server.url, gzip=gzip) as writer,
@@ -141,7 +142,7 @@ async def test_the_stock_client_writes_every_type_in_every_precision(
 
 async def test_the_stock_client_sees_what_was_refused(server: RunningServer, stream: str) -> None:
     expected = {f"stream/{stream}/m": GOOD}
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with python_subscriber(server.subscribe_url) as program, influx_writer(server.url) as writer:
             follower = Follower(program)
             await follower.subscribe(expected)
@@ -161,7 +162,7 @@ async def test_the_stock_client_is_told_to_come_back_or_that_it_may_not(
     start_server: ServerStarter, stream: str
 ) -> None:
     full, closed = start_server("streams.max_streams=1"), start_server(dev=False)
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with influx_writer(full.url) as writer:
             await writer.do("write", bucket=stream, lines=["m x=1"])
             await writer.wait_for("written")
@@ -176,7 +177,7 @@ async def test_the_stock_client_is_told_to_come_back_or_that_it_may_not(
 
 
 async def test_an_acknowledged_socket_says_what_became_of_each_message(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.upgrade(upgrade_request(f"/api/live/push/{stream}?ack=1&precision=s", host=server.address))
             for body in (b"m x=1 1\n", BATCH):

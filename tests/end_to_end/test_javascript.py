@@ -9,6 +9,7 @@ from end_to_end.conftest import ServerStarter
 from end_to_end.programs import JAVASCRIPT_SUBSCRIBER, Program, Refused, javascript_subscriber, run_program
 from end_to_end.server import RunningServer
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 
 def columns_of(frame: dict[str, dict[str, list[dict[str, str]]]]) -> list[str]:
@@ -17,7 +18,7 @@ def columns_of(frame: dict[str, dict[str, list[dict[str, str]]]]) -> list[str]:
 
 async def test_the_subscribe_reply_holds_all_rows_in_time_order(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await pushing.push(stream, b"cpu,host=a idle=1 1000000\n")
             await pushing.push(stream, b"cpu,host=a idle=3 3000000\ncpu,host=b idle=2 2000000\n")
@@ -33,7 +34,7 @@ async def test_the_subscribe_reply_holds_all_rows_in_time_order(server: RunningS
 
 async def test_subscribing_before_the_first_push_is_allowed_and_empty(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             assert (await program.subscribe(channel)).get("data") is None
             await pushing.push(stream, b"cpu idle=1 1000000\n")
@@ -44,7 +45,7 @@ async def test_subscribing_before_the_first_push_is_allowed_and_empty(server: Ru
 
 async def test_connect_and_subscriptions_in_one_frame_are_answered(server: RunningServer, stream: str) -> None:
     channels = [f"stream/{stream}/m{number}" for number in range(5)]
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(server.address) as pushing,
             run_program(JAVASCRIPT_SUBSCRIBER, server.subscribe_url) as program,
@@ -65,7 +66,7 @@ async def test_connect_and_subscriptions_in_one_frame_are_answered(server: Runni
 
 async def test_a_thousand_publications_come_in_order(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(channel)
             for number in range(1000):
@@ -78,7 +79,7 @@ async def test_a_thousand_publications_come_in_order(server: RunningServer, stre
 
 async def test_nothing_comes_after_unsubscribing(server: RunningServer, stream: str) -> None:
     left, kept = f"stream/{stream}/left", f"stream/{stream}/kept"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(left)
             await program.subscribe(kept)
@@ -101,7 +102,7 @@ async def test_nothing_comes_after_unsubscribing(server: RunningServer, stream: 
 
 async def test_a_client_may_ask_for_less_of_the_past(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             for number in range(1, 6):
                 await pushing.push(stream, b"m n=%di %d000000" % (number, number))
@@ -124,7 +125,7 @@ async def test_a_client_may_ask_for_less_of_the_past(server: RunningServer, stre
     ],
 )
 async def test_a_refused_channel_is_refused_for_good(server: RunningServer, channel: str, code: int) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with javascript_subscriber(server.subscribe_url) as program:
             await program.do("subscribe", channel=channel)
             refused = await program.wait_for("unsubscribed", channel=channel)
@@ -135,7 +136,7 @@ async def test_a_refused_channel_is_refused_for_good(server: RunningServer, chan
 
 
 async def test_publishing_to_a_stream_is_refused(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with javascript_subscriber(server.subscribe_url) as program:
             with pytest.raises(Refused, match="403"):
                 await program.ask("publish", channel=f"stream/{stream}/m", data={"x": 1})
@@ -143,7 +144,7 @@ async def test_publishing_to_a_stream_is_refused(server: RunningServer, stream: 
 
 
 async def test_a_second_spelling_of_a_channel_is_already_subscribed(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(f"1/stream/{stream}/m")
             await program.do("subscribe", channel=f"stream/{stream}/m")
@@ -160,7 +161,7 @@ async def test_every_subscriber_sees_its_own_spelling(server: RunningServer, str
             task_status.started(program)
             seen[spelling] = (await program.wait_for("publication"))["channel"]
 
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, trio.open_nursery() as nursery:
             for spelling in spellings:
                 await nursery.start(watch, spelling)
@@ -170,7 +171,7 @@ async def test_every_subscriber_sees_its_own_spelling(server: RunningServer, str
 
 async def test_pings_keep_the_connection_for_many_intervals(start_server: ServerStarter, stream: str) -> None:
     server = start_server("live.ping_seconds=1", "live.pong_seconds=3")
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(f"stream/{stream}/m")
             await program.wait_for_count("ping", 2)
@@ -184,7 +185,7 @@ async def test_pings_keep_the_connection_for_many_intervals(start_server: Server
 async def test_a_client_comes_back_after_a_restart(start_server: ServerStarter, stream: str) -> None:
     channel = f"stream/{stream}/m"
     server = start_server()
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(channel)
             async with connect(server.address) as pushing:
@@ -207,7 +208,7 @@ async def test_a_client_comes_back_after_a_restart(start_server: ServerStarter, 
 
 async def test_a_grown_schema_is_sent_once_and_before_its_rows(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, javascript_subscriber(server.subscribe_url) as program:
             await program.subscribe(channel)
             for body in (b"m a=1i 1\n", b"m a=2i 2\n", b"m b=3i 3\n", b"m b=4i,a=5i 4\n", b"m c=t,a=6i 5\n"):

@@ -9,6 +9,7 @@ import trio
 from end_to_end.programs import python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import Answer, Connection, connect, request
+from patience import PATIENCE_SECONDS
 
 JSON = "application/json"
 
@@ -25,7 +26,7 @@ async def test_objects_arrive_as_rows_also_behind_another_request(server: Runnin
         b'[{"time":"2026-01-31T12:00:00.25Z","room":"a, b","celsius":21.5,"sensor":{"ok":true}},\n'
         b' {"time":1769860801,"room":"c","celsius":"warm"},{"time":"later","celsius":1}]'
     )
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection, python_subscriber(server.subscribe_url) as program:
             await program.subscribe(channel)
             for late in (False, True):
@@ -51,7 +52,7 @@ async def test_a_received_frame_can_be_pushed_on(server: RunningServer, stream: 
         b'cpu,host=a,dc=x\\ y idle=1.5,up=t 1700000000000000001\ncpu,host=b text="q\\"",time=3i 1700000000000000002\n'
     )
     first, second = f"stream/{stream}-1/cpu", f"stream/{stream}-2/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection, python_subscriber(server.subscribe_url) as program:
             await program.subscribe(first)
             await program.subscribe(second)
@@ -64,7 +65,7 @@ async def test_a_received_frame_can_be_pushed_on(server: RunningServer, stream: 
 
 
 async def test_what_is_wrong_with_a_push_is_said(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             wrong = await push(connection, f"{stream}/cpu", b'{"a":1', JSON)
             assert (wrong.status, "line 1, column 6" in json.loads(wrong.body)["message"]) == (400, True)

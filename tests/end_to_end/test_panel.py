@@ -11,6 +11,7 @@ import trio
 from end_to_end.programs import Program, panel
 from end_to_end.server import RunningServer
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 Shown = dict[tuple[str, str], list[Any]]
 
@@ -31,7 +32,7 @@ async def shown_after(program: Program, channel: str, publications: int) -> Show
 
 async def test_two_label_sets_become_two_series(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             for second in range(1, 4):
                 stamp = second * 1_000_000_000
@@ -46,7 +47,7 @@ async def test_two_label_sets_become_two_series(server: RunningServer, stream: s
 
 async def test_a_third_label_set_that_comes_later_is_a_new_series(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             await pushing.push(stream, b"cpu,h=a x=1 1000000\ncpu,h=b x=2 1000000\n")
             await pushing.push(stream, b"cpu,h=b x=4 2000000\ncpu,h=c x=5 2000000\n")
@@ -60,7 +61,7 @@ async def test_a_third_label_set_that_comes_later_is_a_new_series(server: Runnin
 
 async def test_columns_may_grow_before_the_second_label_set(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             await pushing.push(stream, b"cpu,h=a x=1 1000000\n")
             await pushing.push(stream, b"cpu,h=a x=2,y=3 2000000\n")
@@ -76,7 +77,7 @@ async def test_columns_may_grow_before_the_second_label_set(server: RunningServe
 
 async def test_fields_that_come_and_go_leave_the_panel_alive(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             await pushing.push(stream, b"cpu,h=a x=1,y=2 1000000\ncpu,h=b x=3,y=4 1000000\n")
             await pushing.push(stream, b"cpu,h=a y=5 2000000\n")
@@ -91,7 +92,7 @@ async def test_fields_that_come_and_go_leave_the_panel_alive(server: RunningServ
 
 async def test_a_late_subscriber_begins_with_the_past(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/cpu"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing:
             await pushing.push(stream, b"cpu,h=a x=1 1000000\ncpu,h=b x=2 1000000\n")
             await pushing.push(stream, b"cpu,h=a x=3 2000000\ncpu,h=b x=4 2000000\n")
@@ -106,7 +107,7 @@ async def test_a_late_subscriber_begins_with_the_past(server: RunningServer, str
 
 async def test_every_type_of_value_is_shown(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/all"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             await pushing.push(stream, b'all i=-1i,u=2u,f=0.5,t="a, b",b=true 1000000\n')
             await pushing.push(stream, b'all i=-2i,u=3u,f=1.5,t="c",b=false 2000000\n')
@@ -122,7 +123,7 @@ async def test_every_type_of_value_is_shown(server: RunningServer, stream: str) 
 
 async def test_a_thousand_packets_are_all_in_the_panel(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             for number in range(1000):
                 await pushing.push(stream, b"m,h=a n=%di %d\nm,h=b n=%di %d\n" % ((number, number * 1_000_000) * 2))
@@ -133,7 +134,7 @@ async def test_a_thousand_packets_are_all_in_the_panel(server: RunningServer, st
 
 async def test_tags_with_commas_and_equals_signs_are_one_label_each(server: RunningServer, stream: str) -> None:
     channel = f"stream/{stream}/disk"
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as pushing, panel(server.subscribe_url, channel) as program:
             await pushing.push(stream, b"disk,h=a,p=C:/x\\=1\\,\\ q free=1 1000000\ndisk,h=a free=2 1000000\n")
             assert await shown_after(program, channel, 1) == {

@@ -100,7 +100,7 @@ async def push(here: Dashboard, chance: random.Random, bodies: list[str]) -> Non
 
 async def test_a_series_panel_misses_nothing_in_a_thousand_batches(server: RunningServer, stream: str) -> None:
     chance = random.Random(11)
-    async with dashboard(server, stream, ("series",), seconds=60) as here:
+    async with dashboard(server, stream, ("series",)) as here:
         await push_through_cuts(here, chance, wild_batches(chance), total=1_000, away_too_long=False)
         await here.check_panels()
         given = here.given["series"]
@@ -113,7 +113,7 @@ async def test_a_series_panel_misses_nothing_in_a_thousand_batches(server: Runni
 async def test_a_series_panel_misses_only_what_it_was_told_is_gone(start_server: ServerStarter, stream: str) -> None:
     chance = random.Random(12)
     server = start_server("history.rows=30")
-    async with dashboard(server, stream, ("series",), history_rows=30, seconds=60) as here:
+    async with dashboard(server, stream, ("series",), history_rows=30) as here:
         await push_through_cuts(here, chance, wild_batches(chance), total=1_000, away_too_long=True)
         await here.check_panels()
         given = here.given["series"]
@@ -128,7 +128,7 @@ async def test_panels_of_the_other_formats_endure_while_no_column_is_new(
 ) -> None:
     chance = random.Random(13)
     server = start_server("history.rows=60")
-    async with dashboard(server, stream, ("labels_column", "wide"), history_rows=60, seconds=60) as here:
+    async with dashboard(server, stream, ("labels_column", "wide"), history_rows=60) as here:
         await push_through_cuts(here, chance, tame_batches(chance), total=300, away_too_long=True)
         await here.check_panels()
         assert here.proxy.cuts >= 8

@@ -17,6 +17,7 @@ import trio
 from end_to_end.programs import Program, panel
 from end_to_end.server import RunningServer
 from end_to_end.wire import Connection, connect
+from patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Panel:
 
 @asynccontextmanager
 async def panel_of(server: RunningServer, stream: str, frame_format: str) -> AsyncIterator[Panel]:
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(server.address) as pushing,
             panel(server.subscribe_url, f"stream/{stream}/cpu") as program,

@@ -9,6 +9,7 @@ import trio
 from end_to_end.conftest import ServerStarter
 from end_to_end.server import RunningServer
 from end_to_end.wire import Answer, connect, request, upgrade_request
+from patience import PATIENCE_SECONDS
 
 MIB = 1024 * 1024
 
@@ -31,7 +32,7 @@ def channels_of(listed: Answer, stream: str) -> list[str]:
 
 
 async def test_a_push_is_answered_with_counts_and_no_body(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         answer = await send_once(server, push_request(server, stream, b"m x=1 1\nbad\nm x=2 2\n"))
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["framecast-accepted"] == "2"
@@ -39,7 +40,7 @@ async def test_a_push_is_answered_with_counts_and_no_body(server: RunningServer,
 
 
 async def test_a_report_names_the_bad_line(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         answer = await send_once(server, push_request(server, stream, b"m x=1 1\nm y= 2\nm x=2 2\n", "?report=1"))
     assert answer.status == 200
     report = json.loads(answer.body)
@@ -51,7 +52,7 @@ async def test_a_report_names_the_bad_line(server: RunningServer, stream: str) -
 
 
 async def test_a_strict_push_with_a_bad_line_is_refused_with_the_report(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         bad = await send_once(server, push_request(server, stream, b"m x=1 1\nbad\n", "?strict=1"))
         good = await send_once(server, push_request(server, stream, b"m x=2 2\n", "?strict=1"))
     assert bad.status == 400
@@ -60,7 +61,7 @@ async def test_a_strict_push_with_a_bad_line_is_refused_with_the_report(server: 
 
 
 async def test_a_thousand_pushes_fit_on_one_connection(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             for number in range(1000):
                 await connection.send(push_request(server, stream, b"m n=%di %d" % (number, number)))
@@ -68,7 +69,7 @@ async def test_a_thousand_pushes_fit_on_one_connection(server: RunningServer, st
 
 
 async def test_pipelined_pushes_are_answered_one_by_one(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(b"".join(push_request(server, stream, b"m n=1i %d\nm n=2i" % n) for n in range(50)))
             for _ in range(50):
@@ -77,7 +78,7 @@ async def test_pipelined_pushes_are_answered_one_by_one(server: RunningServer, s
 
 
 async def test_a_connection_that_pushed_can_ask_for_the_list_and_push_again(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(push_request(server, stream, b"first n=1i"))
             assert (await connection.answer()).status == 204
@@ -91,7 +92,7 @@ async def test_a_connection_that_pushed_can_ask_for_the_list_and_push_again(serv
 
 
 async def test_a_connection_that_pushed_can_become_a_websocket(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(push_request(server, stream, b"http n=1i"))
             assert (await connection.answer()).status == 204
@@ -104,7 +105,7 @@ async def test_a_connection_that_pushed_can_become_a_websocket(server: RunningSe
 
 
 async def test_a_websocket_after_other_requests_is_refused_clearly(server: RunningServer, stream: str) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(request("GET", "/api/live/list", host=server.address))
             assert (await connection.answer()).status == 200
@@ -117,7 +118,7 @@ async def test_a_websocket_after_other_requests_is_refused_clearly(server: Runni
 
 async def test_a_sender_that_waits_for_100_gets_it(server: RunningServer, stream: str) -> None:
     body = b"m n=1i\n"
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.send(push_request(server, stream, body, Expect="100-continue").removesuffix(body))
             assert (await connection.answer()).status == 100
@@ -128,7 +129,7 @@ async def test_a_sender_that_waits_for_100_gets_it(server: RunningServer, stream
 
 async def test_no_path_is_answered_with_a_redirect(server: RunningServer, stream: str) -> None:
     # Telegraf follows one with a GET that has no body, and takes its 2xx for a delivery.
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for target in (f"/api/live/push/{stream}/", f"//api/live/push/{stream}", "/api/live/push/", "/api/live/push"):
             answer = await send_once(server, request("POST", target, b"m n=1i", host=server.address))
             assert not 300 <= answer.status < 400, (target, answer)
@@ -137,7 +138,7 @@ async def test_no_path_is_answered_with_a_redirect(server: RunningServer, stream
 
 
 async def test_what_cannot_be_a_stream_is_refused(server: RunningServer) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for name in ("a%20b", "a/b", "%C3%A9", "x" * 200):
             answer = await send_once(server, push_request(server, name, b"m n=1i"))
             assert answer.status in {400, 404}, (name, answer)
@@ -148,7 +149,7 @@ async def test_a_body_over_the_limit_is_refused(start_server: ServerStarter, str
     server = start_server("push.body_bytes=65536")
     line = b"m n=1i\n"
     body = line * (70_000 // len(line))
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         announced = await send_once(server, push_request(server, stream, body))
         assert announced.status == 413
         chunked = request(
@@ -164,7 +165,7 @@ async def test_a_body_over_the_limit_is_refused(start_server: ServerStarter, str
 
 async def test_a_message_over_the_limit_ends_its_push_socket_only(start_server: ServerStarter, stream: str) -> None:
     server = start_server("push.body_bytes=65536")
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with connect(server.address) as connection:
             await connection.upgrade(upgrade_request(f"/api/live/push/{stream}", host=server.address))
             await connection.send_message(b"m n=1i\n" * 10_000)
@@ -178,7 +179,7 @@ async def test_gzip_bombs_are_refused_in_flat_memory(start_server: ServerStarter
     bomb = b"".join(packer.compress(bytes(MIB)) for _ in range(512)) + packer.flush()
     assert len(bomb) < MIB
     sizes = []
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         for _ in range(12):
             sizes.append(server.resident_bytes())
             answer = await send_once(server, push_request(server, stream, bomb, Content_Encoding="gzip"))
@@ -190,7 +191,7 @@ async def test_gzip_bombs_are_refused_in_flat_memory(start_server: ServerStarter
 
 async def test_broken_gzip_is_refused(server: RunningServer, stream: str) -> None:
     packed = gzip.compress(b"m n=1i\n")
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for body in (b"m n=1i\n", packed[:-4], packed[:-8] + bytes(8), packed + b"rest"):
             answer = await send_once(server, push_request(server, stream, body, Content_Encoding="gzip"))
             assert answer.status == 400, (body, answer)
@@ -204,7 +205,7 @@ async def test_the_metrics_count_pushes_and_name_no_stream(server: RunningServer
             float(line.split()[-1]) for line in metrics.splitlines() if line.startswith((f"{name} ", f"{name}{{"))
         )
 
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         ask = request("GET", "/metrics", host=server.address)
         before = (await send_once(server, ask)).body.decode()
         await send_once(server, push_request(server, stream, b"m n=1i\nbad\nm n=2i\n"))
@@ -225,7 +226,7 @@ async def test_the_metrics_count_pushes_and_name_no_stream(server: RunningServer
 
 async def test_a_sender_that_leaves_in_the_middle_harms_nobody(server: RunningServer, stream: str) -> None:
     whole = push_request(server, stream, b"m n=1i\n" * 1000)
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         for length in (1, 20, len(whole) - 1):
             async with connect(server.address) as connection:
                 await connection.send(whole[:length])

@@ -14,6 +14,7 @@ from end_to_end.numbered import numbers_of, push_numbers, wait_for_number
 from end_to_end.programs import Program, javascript_subscriber, python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import Connection, connect
+from patience import PATIENCE_SECONDS
 
 SDK = Callable[[str], AbstractAsyncContextManager[Program]]
 SDKS = pytest.mark.parametrize("sdk", [javascript_subscriber, python_subscriber], ids=["javascript", "python"])
@@ -23,7 +24,7 @@ SDKS = pytest.mark.parametrize("sdk", [javascript_subscriber, python_subscriber]
 async def test_cuts_at_any_byte_lose_nothing(server: RunningServer, stream: str, sdk: SDK) -> None:
     channel = f"stream/{stream}/m"
     chance = random.Random(7)
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(server.address) as pushing,
             cutting_proxy(server.address) as proxy,
@@ -50,7 +51,7 @@ async def test_who_missed_too_much_goes_on_with_the_rows_that_are_left(
 ) -> None:
     server = start_server("history.rows=5")
     channel = f"stream/{stream}/m"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(server.address) as pushing,
             cutting_proxy(server.address) as proxy,
@@ -80,7 +81,7 @@ async def lose_a_while(proxy: CuttingProxy, program: Program, pushing: Connectio
 async def test_a_restarted_server_is_another_life(start_server: ServerStarter, stream: str, sdk: SDK) -> None:
     first = start_server()
     channel = f"stream/{stream}/m"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with cutting_proxy(first.address) as proxy, sdk(f"ws://{proxy.address}/api/live/ws") as program:
             async with connect(first.address) as pushing:
                 await push_numbers(pushing, stream, range(1, 4))

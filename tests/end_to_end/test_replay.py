@@ -18,6 +18,7 @@ from end_to_end.programs import python_subscriber
 from end_to_end.reference import Point, cut_batches, published_order
 from end_to_end.server import RunningServer
 from end_to_end.wire import BINARY, Connection, connect, upgrade_request
+from patience import PATIENCE_SECONDS
 
 ROOMY = ("live.channels_per_client=1000", "live.queue_bytes=268435456")
 """One subscriber follows everything here, and must not be cut off while this machine is busy."""
@@ -94,13 +95,13 @@ async def check_replay(server: RunningServer, folder: Path) -> None:
 
 
 async def test_a_selection_of_recorded_traffic_arrives_point_for_point(roomy_server: RunningServer) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         await check_replay(roomy_server, SELECTION)
 
 
 @pytest.mark.corpus
 async def test_all_recorded_traffic_arrives_point_for_point(roomy_server: RunningServer, corpus: Path) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         await check_replay(roomy_server, corpus / "telegraf")
 
 
@@ -122,13 +123,13 @@ async def check_json_is_refused(server: RunningServer, folder: Path) -> None:
 
 
 async def test_a_json_body_is_one_clear_refusal(server: RunningServer) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         await check_json_is_refused(server, SELECTION)
 
 
 @pytest.mark.corpus
 async def test_every_recorded_json_body_is_one_clear_refusal(server: RunningServer, corpus: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         await check_json_is_refused(server, corpus / "telegraf")
 
 
@@ -142,7 +143,7 @@ async def test_a_large_capture_in_http_batches_arrives_whole(
 ) -> None:
     batches = list(cut_batches((corpus / "telegraf" / name).read_bytes(), 1000))
     expected = published_order("large", [points for _, points in batches])
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             python_subscriber(roomy_server.subscribe_url) as program,
             connect(roomy_server.address) as connection,
@@ -162,7 +163,7 @@ async def test_a_large_capture_in_messages_of_megabytes_arrives_whole(
     batches = list(cut_batches((corpus / "telegraf" / name).read_bytes(), 12_000))
     assert max(len(body) for body, _ in batches) > 2_000_000
     expected = published_order("large", [points for _, points in batches])
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             python_subscriber(roomy_server.subscribe_url) as program,
             connect(roomy_server.address) as connection,
@@ -180,7 +181,7 @@ async def test_a_push_larger_than_a_packet_becomes_several_in_row_order(server: 
     body = "".join(f'wide n={n}i,text="{text}" {n}\n' for n in range(3000)).encode()
     expected = published_order(stream, [next(cut_batches(body, 3000))[1]])
     (channel,) = expected
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with python_subscriber(server.subscribe_url) as program, connect(server.address) as connection:
             follower = Follower(program)
             await follower.subscribe(expected)

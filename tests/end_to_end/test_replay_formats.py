@@ -13,6 +13,7 @@ from end_to_end.conftest import ServerStarter
 from end_to_end.programs import python_subscriber
 from end_to_end.reference import Point, Value, channel_path, cut_batches, label_text
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 Row = tuple[int, dict[tuple[str, str], Value]]
 """A time, and the values by field key and label text."""
@@ -86,7 +87,7 @@ async def test_a_large_capture_arrives_value_for_value(
         f"streams.frame_format={frame_format}",
         "streams.max_columns=4096",
     )
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with python_subscriber(server.subscribe_url) as program, connect(server.address) as connection:
             for channel in [*expected, "stream/last/one"]:
                 await program.do("subscribe", channel=channel)

@@ -14,6 +14,7 @@ from end_to_end.programs import python_subscriber
 from end_to_end.server import RunningServer, serve_command
 from end_to_end.test_starting_and_stopping import refused_start
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 BODY = b'm,h=a b=1,a=t 1\nm,h=b c="x" 1\nk\\ l x=1 1\n'
 OTHER_ORDER = b'm,h=b c="y" 2\nm,h=a a=f,b=2 2\n'
@@ -85,7 +86,7 @@ async def check_goes_on(server: RunningServer, known: dict[str, Any], frame_form
 
 @pytest.mark.parametrize("frame_format", ["labels_column", "wide", "series"])
 async def test_an_orderly_restart_keeps_all_columns(life: Life, frame_format: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         # Nothing is written before the end.
         first = life.start("store.save_seconds=1000")
         known = await begin(first, frame_format)
@@ -99,7 +100,7 @@ async def test_an_orderly_restart_keeps_all_columns(life: Life, frame_format: st
 
 @pytest.mark.parametrize("frame_format", ["labels_column", "wide", "series"])
 async def test_a_kill_keeps_the_columns_that_were_written(life: Life, frame_format: str) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         first = life.start("store.save_seconds=0.05")
         known = await begin(first, frame_format)
         await life.until_kept(4)
@@ -110,7 +111,7 @@ async def test_a_kill_keeps_the_columns_that_were_written(life: Life, frame_form
 
 
 async def test_a_kill_before_the_write_leaves_the_columns_of_before(life: Life) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         first = life.start("store.save_seconds=0.05")
         known = await begin(first, "wide")
         await life.until_kept(4)
@@ -126,7 +127,7 @@ async def test_a_kill_before_the_write_leaves_the_columns_of_before(life: Life) 
 
 
 async def test_listed_channels_are_there_before_the_first_push(life: Life) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         first = life.start()
         known = await begin(first, "series")
         first.stop()
@@ -141,7 +142,7 @@ async def test_listed_channels_are_there_before_the_first_push(life: Life) -> No
 
 
 async def test_pushing_goes_on_while_the_database_is_locked(life: Life) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE_SECONDS):
         server = life.start("store.save_seconds=0.05", "store.lock_seconds=0.05", "store.retry_seconds=0.1")
         with closing(sqlite3.connect(life.data / "framecast.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

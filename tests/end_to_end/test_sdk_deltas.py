@@ -10,6 +10,7 @@ import trio
 from end_to_end.cutting import cutting_proxy
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
 from end_to_end.server import RunningServer, running_server
+from patience import PATIENCE_SECONDS
 
 SETTINGS = (
     "live.max_connections=-1",
@@ -17,6 +18,7 @@ SETTINGS = (
     "channels.grafana/broadcast.recovery=stream",
     "channels.grafana/broadcast.delta=true",
 )
+
 SENSORS = 100
 
 
@@ -42,7 +44,7 @@ async def test_deltas_are_smaller_and_lose_nothing(
     channel = f"grafana/broadcast/{stream}"
     # The last ones share nothing with those before: a delta is not smaller, and is not sent.
     states = [*map(state, range(40)), 1, "é", {"other": True}, *map(state, range(3))]
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             cutting_proxy(delta_server.address) as proxy,
             sdk_programs.connected(sdk, proxy.address) as reader,
@@ -75,7 +77,7 @@ async def test_a_channel_without_deltas_ignores_the_wish(
     server: RunningServer, sdk_programs: SdkPrograms, stream: str, sdk: Sdk
 ) -> None:
     channel = f"grafana/broadcast/{stream}"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with sdk_programs.connected(sdk, server.address) as program:
             await program.do("subscribe", channel=channel, delta="fossil")
             await program.wait_for("subscribed", channel=channel)

@@ -20,7 +20,7 @@ WRITE_SECONDS = 5
 
 def closes(server: RunningServer, code: int) -> int:
     """How many subscribers the server has cut off with this code."""
-    for line in httpx.get(f"{server.url}/metrics").text.splitlines():
+    for line in httpx.get(f"{server.url}/metrics", timeout=PATIENCE_SECONDS).text.splitlines():
         if line.startswith(f'framecast_client_closes_total{{code="{code}"}}'):
             return int(float(line.split()[-1]))
     return 0

@@ -9,6 +9,7 @@ from end_to_end.programs import Program, Refused
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
 from end_to_end.server import RunningServer, running_server
 from end_to_end.wire import connect
+from patience import PATIENCE_SECONDS
 
 SDKS = pytest.mark.parametrize("sdk", EVERY_SDK, ids=str)
 SETTINGS = (
@@ -34,7 +35,7 @@ async def test_subscribing_and_being_refused(
     open_server: RunningServer, sdk_programs: SdkPrograms, stream: str, sdk: Sdk
 ) -> None:
     channel = f"stream/{stream}/m"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             connect(open_server.address) as pushing,
             sdk_programs.connected(sdk, open_server.address, data={"session": 1}) as program,
@@ -71,7 +72,7 @@ async def test_what_a_client_publishes_comes_whole_and_in_order(
 ) -> None:
     channel = f"grafana/broadcast/{stream}"
     messages = [{"n": number, "text": "é 漢 🙂 \n \u2028"} for number in range(1_000)]
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with sdk_programs.connected(sdk, open_server.address) as program:
             client = program.all("connected")[0]["client"]
             await program.subscribe(channel)
@@ -101,7 +102,7 @@ async def test_every_sdk_hears_every_other(open_server: RunningServer, sdk_progr
             publications = await program.wait_for_count("publication", 100 * len(EVERY_SDK), channel=channel)
             heard[sdk] = [one["data"] for one in publications]
 
-    with trio.fail_after(40):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             for sdk in EVERY_SDK:
                 nursery.start_soon(talk, sdk)
@@ -114,7 +115,7 @@ async def test_every_sdk_hears_every_other(open_server: RunningServer, sdk_progr
 @SDKS
 async def test_who_is_there(open_server: RunningServer, sdk_programs: SdkPrograms, stream: str, sdk: Sdk) -> None:
     channel = f"grafana/broadcast/{stream}"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with (
             sdk_programs.connected(sdk, open_server.address) as stays,
             sdk_programs.connected(sdk, open_server.address) as leaves,
@@ -146,7 +147,7 @@ async def test_history_is_read_in_pages_both_ways(
     open_server: RunningServer, sdk_programs: SdkPrograms, stream: str, sdk: Sdk
 ) -> None:
     channel = f"grafana/broadcast/{stream}"
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with sdk_programs.connected(sdk, open_server.address) as program:
             await program.subscribe(channel)
             await program.ask("publish_all", channel=channel, data=list(range(1, 11)))
