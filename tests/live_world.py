@@ -23,8 +23,8 @@ from framecast.scopes.table import build_scopes
 from framecast.settings import ChannelOptions, ChannelOverrides, History, Push, Settings, Streams
 from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
+from patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20
 END = b'"end"'
 
 

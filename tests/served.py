@@ -9,8 +9,7 @@ import trio
 from framecast.configuration import load_settings
 from framecast.server import serve
 from framecast.settings import Settings
-
-PATIENCE_SECONDS = 20
+from patience import PATIENCE_SECONDS
 
 
 def settings_for(data: Path, *overrides: str, dev: bool = True, listen: str = "127.0.0.1:0") -> Settings:

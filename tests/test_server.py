@@ -24,7 +24,8 @@ from framecast.door.head import RequestHead
 from framecast.errors import ConfigurationError
 from framecast.server import serve
 from framecast.settings import Settings
-from served import PATIENCE_SECONDS, running, settings_for
+from patience import PATIENCE_SECONDS
+from served import running, settings_for
 
 
 @pytest.fixture(autouse=True)

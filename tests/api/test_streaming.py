@@ -23,6 +23,7 @@ from framecast.protocol.schema.client_pb2 import (
     UnsubscribeRequest,
 )
 from framecast.server import serve
+from patience import PATIENCE_SECONDS
 from served import running, settings_for
 from streamed import (
     CONNECT,
@@ -205,7 +206,7 @@ async def test_a_broken_frame_beside_the_stream_ends_it_too(tmp_path: Path) -> N
 
 
 async def test_a_server_that_goes_down_says_so_to_all(tmp_path: Path) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(partial(serve, settings_for(tmp_path, "server.shutdown_grace_seconds=1000")))
             async with listening(place) as one, listening(place, SSE) as other:

@@ -17,6 +17,7 @@ from joserfc.jwk import OctKey
 
 from end_to_end.wire import connect, request
 from framecast.server import serve
+from patience import PATIENCE_SECONDS
 from served import running, settings_for
 from streamed import UNI_SSE, Listener, ask, figure, push, wait_for_figure
 
@@ -94,7 +95,7 @@ async def test_a_listener_that_hangs_up_is_gone_at_once(tmp_path: Path) -> None:
 
 
 async def test_the_last_message_says_why_it_ends(tmp_path: Path) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(serve, settings_for(tmp_path, "live.max_connections=1"))
             async with listening(place, "stream/s/a") as client:

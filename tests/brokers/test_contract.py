@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.broker import Broker, Draft, Publication
 from framecast.channels.client_info import ClientInfo
+from patience import PATIENCE_SECONDS
 
 BROKERS: list[Callable[[], Broker]] = [MemoryBroker]
 
 
 async def with_running(make: Callable[[], Broker], use: Callable[[Broker, list[Publication]], Awaitable[None]]) -> None:
     delivered: list[Publication] = []
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             broker = make()
             await nursery.start(broker.run, delivered.append)

@@ -10,6 +10,7 @@ import pytest
 from framecast import cli
 from framecast.cli.failure import CommandError, name_cause
 from framecast.errors import ConfigurationError
+from patience import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("command", ["", "serve", "push", "watch", "streams", "parse"])
@@ -121,6 +122,6 @@ def test_a_closed_stdout_ends_quietly() -> None:
     os.close(reader)
     with start("push", "--help", stdout=writer) as process:
         os.close(writer)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 141
     assert err == b""

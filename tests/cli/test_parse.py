@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from framecast import cli
 from framecast.cli.parse import answer_request, answer_requests, describe_point, mark_column
 from framecast.cli.rows import display_width
+from patience import PATIENCE_SECONDS
 
 
 def parse(tmp_path: Path, data: bytes, *options: str) -> int:
@@ -179,6 +180,6 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         assert process.stdout.readline().endswith(b"m  f=1 (float)\n")
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
     assert err == b""
     assert process.returncode == 141

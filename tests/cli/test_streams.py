@@ -10,6 +10,7 @@ from framecast import cli
 from framecast.cli.failure import CommandError
 from framecast.cli.stream_page import align, describe_stream, describe_streams
 from framecast.cli.streams import _ask
+from patience import PATIENCE_SECONDS
 from scripted_http import RESET, Answer, scripted_server
 
 RATES = {"pushes": 1, "bytes": 20, "accepted_lines": 1_234, "rejected_lines": 0}
@@ -155,7 +156,7 @@ async def test_the_server_is_asked_with_the_token() -> None:
     ],
 )
 async def test_what_goes_wrong_is_one_sentence(step: Answer | str, words: str) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with scripted_server([step]) as server:
             with pytest.raises(CommandError, match=words) as failure:
                 await _ask(f"{server.url}/api/live/streams", None)

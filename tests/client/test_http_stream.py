@@ -23,8 +23,8 @@ from framecast.door.outbound import Reading, WriterEvents
 from framecast.errors import Refusal
 from framecast.protocol.emulation import EmulationRequest
 from framecast.settings import Live
+from patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20
 DRAIN_SECONDS = 0.8
 LIMITS = Live(queue_bytes=300_000, write_seconds=2.5, close_seconds=0.1)
 OPENING = Opening(visitor=None, address="", first=b"first", reading=Reading("json", "stream"))

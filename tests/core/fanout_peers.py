@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from framecast._core import Event, Fanout
-
-PATIENCE_SECONDS = 20
+from patience import PATIENCE_SECONDS
 
 Protocol = Literal["json", "protobuf"]
 Framing = Literal["websocket", "stream", "sse"]

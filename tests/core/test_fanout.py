@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from fanout_peers import PATIENCE_SECONDS, wait_for
+from fanout_peers import wait_for
 
 from framecast._core import Fanout
+from patience import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from patience import PATIENCE_SECONDS
+
 MIB = 1 << 20
 
 MEASURE = """
@@ -48,7 +50,7 @@ print(pushed - before, peak() - before)
 def test_one_line_as_long_as_a_body_costs_a_small_multiple_of_it(head: str, piece: str, tail: str) -> None:
     body_bytes = 16 * MIB
     command = [sys.executable, "-c", MEASURE, str(body_bytes), head, piece, tail]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     pushing, describing = map(int, done.stdout.split())
     assert pushing <= body_bytes
     assert describing <= 2 * body_bytes

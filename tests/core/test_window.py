@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framecast._core import StreamParser, merge_packets
+from patience import PATIENCE_SECONDS
 
 SCHEMA = b'{"name":"m","fields":[{"name":"labels","type":"string"},{"name":"time","type":"time"},{"name":"x"}]}'
 ROOMY = 1 << 30
@@ -368,5 +369,5 @@ print(peak() - before)
 @pytest.mark.parametrize(("columns", "cell"), [(1, "1"), (2, "1"), (2, "null"), (1_000, "1"), (200_000, "1")])
 def test_small_cells_cost_a_small_multiple_of_the_payloads(columns: int, cell: str) -> None:
     command = [sys.executable, "-c", MEASURE, str(columns), cell]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert int(done.stdout) <= 4 * 16 << 20

@@ -18,6 +18,7 @@ from framecast.door.listen import open_listeners, serve
 from framecast.door.replay import ReplayedStream
 from framecast.errors import Refusal
 from framecast.settings import Server
+from patience import PATIENCE_SECONDS
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +83,7 @@ async def dial(place: str) -> trio.SocketStream:
 
 
 async def test_a_post_reaches_the_application_and_the_connection_is_kept() -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _), httpx.AsyncClient(base_url=f"http://{place}") as client:
             for _ in range(3):
                 answer = await client.post("/x", content=b"y" * 500_000)
@@ -91,7 +92,7 @@ async def test_a_post_reaches_the_application_and_the_connection_is_kept() -> No
 
 
 async def test_a_connection_is_good_for_more_than_a_thousand_requests() -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _), await dial(place) as stream:
             got = bytearray()
             count = 1_100
@@ -107,7 +108,7 @@ async def test_a_hostile_upgrade_on_a_kept_connection_ends_only_that_connection(
         b"GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     )
-    with structlog.testing.capture_logs() as logs, trio.fail_after(20):
+    with structlog.testing.capture_logs() as logs, trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _), await dial(place) as healthy:
             for hostile in (
                 upgrade + b"\r\nX",
@@ -147,7 +148,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
 
 
 async def test_no_later_request_changes_the_connection_to_http_2() -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _):
             assert await later(place, PREFACE) == b""
             assert b"\0" not in await later(place, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" + PREFACE)
@@ -159,7 +160,7 @@ async def test_no_later_request_changes_the_connection_to_http_2() -> None:
 
 
 async def test_no_later_request_has_a_body_of_two_lengths() -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _):
             two = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
             assert (await later(place, two)).startswith(b"HTTP/1.1 400 ")
@@ -173,7 +174,7 @@ async def test_a_bug_beneath_hypercorn_reaches_the_connections_boundary(monkeypa
         raise TypeError("a bug of ours")
 
     monkeypatch.setattr("framecast.door.asgi._Http1Stream.receive_some", broken)
-    with structlog.testing.capture_logs() as logs, trio.fail_after(10):
+    with structlog.testing.capture_logs() as logs, trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, _), await dial(place) as stream:
             await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
             with contextlib.suppress(trio.BrokenResourceError):
@@ -197,7 +198,7 @@ async def test_a_body_that_drips_ends_in_time(autojump_clock: trio.testing.MockC
 
 
 async def test_terminate_closes_idle_connections() -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with house(Server()) as (place, room), await dial(place) as stream:
             await stream.send_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")

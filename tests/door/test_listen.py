@@ -12,6 +12,7 @@ import trio
 from framecast.door.listen import listening_places, open_listeners, parse_place, serve
 from framecast.errors import ConfigurationError
 from framecast.settings import Server
+from patience import PATIENCE_SECONDS
 
 LIMITS = Server(accept_retry_seconds=0.01)
 Handle = Callable[[trio.SocketStream], Awaitable[None]]
@@ -44,7 +45,7 @@ def test_places_are_read() -> None:
 
 
 async def test_both_families_and_free_ports() -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         listeners = await open_listeners(["127.0.0.1:0", "[::1]:0"])
         places = listening_places(listeners)
         assert places[0].startswith("127.0.0.1:")
@@ -94,7 +95,7 @@ async def test_a_handler_that_raises_ends_only_its_connection_and_is_logged_once
             raise trio.BrokenResourceError
         await stream.send_all(data)
 
-    with structlog.testing.capture_logs() as logs, trio.fail_after(5):
+    with structlog.testing.capture_logs() as logs, trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(_serve, await open_listeners(["127.0.0.1:0"]), handle, nursery)
             healthy = await dial(place)
@@ -120,7 +121,7 @@ async def test_a_bug_in_a_connection_that_is_being_cancelled_is_still_logged() -
         finally:
             raise KeyError("a bug while being cancelled")
 
-    with structlog.testing.capture_logs() as logs, trio.fail_after(5):
+    with structlog.testing.capture_logs() as logs, trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(_serve, await open_listeners(["127.0.0.1:0"]), handle, nursery)
             stream = await dial(place)
@@ -140,7 +141,7 @@ async def test_no_more_connections_than_allowed_are_accepted() -> None:
         await echo(stream)
         now -= 1
 
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             listeners = await open_listeners(["127.0.0.1:0"])
             [place] = await nursery.start(_serve, listeners, handle, nursery, Server(max_open_connections=2))
@@ -186,7 +187,7 @@ async def test_small_answers_are_not_delayed_by_nagle() -> None:
         seen.append(stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         await echo(stream)
 
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             [place] = await nursery.start(_serve, await open_listeners(["127.0.0.1:0"]), handle, nursery)
             async with await dial(place) as stream:
@@ -197,7 +198,7 @@ async def test_small_answers_are_not_delayed_by_nagle() -> None:
 
 
 async def test_accepting_stops_first_and_running_connections_go_on() -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 listeners = await open_listeners(["127.0.0.1:0"])

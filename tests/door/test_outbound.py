@@ -14,8 +14,7 @@ import trio_websocket
 
 from framecast._core import Fanout
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
-
-PATIENCE_SECONDS = 20
+from patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -264,7 +263,7 @@ async def test_aclose_waits_no_longer_than_told_for_a_peer_that_does_not_read(wr
     ours, theirs = await connect()
     stream = adopt(writer, ours, max_queue_bytes=1 << 26, close_flush_seconds=0.05)
     await stream.send_all(bytes(1 << 25))
-    with trio.fail_after(4):
+    with trio.fail_after(PATIENCE_SECONDS):
         await stream.aclose()
     assert ours.socket.fileno() == -1
     assert writer.fanout.statistics().connections == 0

@@ -5,12 +5,13 @@ import trio
 from trio.testing import lockstep_stream_pair, wait_all_tasks_blocked
 
 from framecast.door.replay import ReplayedStream
+from patience import PATIENCE_SECONDS
 
 
 async def test_sending_while_the_stream_is_being_ended_finds_it_broken() -> None:
     ours, theirs = lockstep_stream_pair()
     replayed = ReplayedStream(ours, b"", send_seconds=10)
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ours.send_all, b"held up until somebody reads")
             await wait_all_tasks_blocked()

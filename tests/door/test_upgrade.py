@@ -15,6 +15,7 @@ from framecast.door.head import RequestHead, parse_head
 from framecast.door.replay import ReplayedStream
 from framecast.door.upgrade import accept_websocket, encode_switch, offered_subprotocols
 from framecast.settings import Server
+from patience import PATIENCE_SECONDS
 
 PREFIX = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
@@ -52,7 +53,7 @@ async def test_a_client_gets_its_subprotocol_no_extension_and_its_messages_throu
         raise AssertionError
 
     rooms = Rooms(lambda head: None, admit, lambda head: None, nobody)
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve_connection, ours, rooms, Server())
             hostile = [
@@ -121,7 +122,7 @@ async def test_at_the_end_shielded_sends_have_only_the_grace_time(autojump_clock
 async def test_a_peer_that_breaks_off_gets_exactly_one_close_frame(frame: bytes, answer: bytes) -> None:
     ours, theirs = memory_stream_pair()
     head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             connection = await accept_websocket(nursery, ours, head, max_message_bytes=100, handshake_seconds=5)
             await theirs.send_all(frame)
@@ -140,7 +141,7 @@ async def test_a_peer_that_breaks_off_gets_exactly_one_close_frame(frame: bytes,
 async def accepted(max_message_bytes: int) -> AsyncIterator[tuple[trio_websocket.WebSocketConnection, trio.abc.Stream]]:
     ours, theirs = memory_stream_pair()
     head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             yield (
                 await accept_websocket(nursery, ours, head, max_message_bytes=max_message_bytes, handshake_seconds=5),
@@ -172,7 +173,7 @@ async def test_messages_that_nobody_comes_for_are_left_to_the_peer() -> None:
     ours, theirs = memory_stream_pair()
     head = parse_head(PREFIX + b"\r\n", max_bytes=999).head
     counted = Counted(ours)
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             await accept_websocket(nursery, counted, head, max_message_bytes=60_000, handshake_seconds=5)
             await theirs.send_all(frame(0x82, bytes(50_000)) * 20)

@@ -39,6 +39,7 @@ from framecast.protocol.messages import (
     SubscribeResult,
 )
 from framecast.protocol.schema import client_pb2 as ours
+from patience import PATIENCE_SECONDS
 
 SAMPLES = [
     json.loads(line)
@@ -303,5 +304,7 @@ def test_pure_python_protobuf_breaks_at_the_same_text() -> None:
         "print(Type(), *decode(bytes.fromhex('0708052a030a01ff')))"
     )
     environment = os.environ | {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=PATIENCE_SECONDS, check=True
+    )
     assert done.stdout.decode().strip() == "python 3501 bad request"

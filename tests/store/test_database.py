@@ -15,6 +15,7 @@ from framecast.errors import ConfigurationError
 from framecast.settings import Store
 from framecast.store.columns import ColumnsChange, read_columns
 from framecast.store.database import DATABASE_NAME, Database, _complaint, open_database
+from patience import PATIENCE_SECONDS
 from store.records import record, rows_in
 
 LIMITS = Store(lock_seconds=0.05)
@@ -217,7 +218,7 @@ async def test_work_waits_for_the_work_before_it_even_if_nobody_waits_for_that(t
 
 async def test_the_end_does_not_wait_for_a_disk_that_hangs(tmp_path: Path) -> None:
     go_on = trio.Event()
-    with structlog.testing.capture_logs() as events, trio.fail_after(20):
+    with structlog.testing.capture_logs() as events, trio.fail_after(PATIENCE_SECONDS):
         async with open_database(tmp_path, LIMITS) as database:
             async with trio.open_nursery() as impatient:
                 await impatient.start(hold_thread, database, go_on, [])

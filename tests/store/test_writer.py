@@ -16,6 +16,7 @@ from framecast.settings import Store
 from framecast.store.columns import PendingColumns
 from framecast.store.database import Database, open_database
 from framecast.store.writer import StoreWriter
+from patience import PATIENCE_SECONDS
 from store.records import record, texts_in
 
 
@@ -162,7 +163,7 @@ async def test_a_database_that_is_closed_stops_nobody(house: House, autojump_clo
 
 
 async def test_in_real_threads_an_end_writes_what_a_cancelled_write_may_not_have(tmp_path: Path) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with open_database(tmp_path, Store()) as database:
             for turns in range(12):
                 columns = PendingColumns()
