@@ -18,6 +18,7 @@ push_late_rows = Counter(
 )
 push_sockets = Gauge("framecast_push_sockets", "Push WebSockets that are open.")
 push_waiting_bytes = Gauge("framecast_push_waiting_bytes", "Bytes of bodies and messages that are held just now.")
+api_waiting_bytes = Gauge("framecast_api_waiting_bytes", "Bytes of the API's other JSON bodies that are held just now.")
 store_writes = Counter("framecast_store_writes_total", "Transactions written to the database.")
 store_failed_writes = Counter("framecast_store_failed_writes_total", "Transactions that failed; each is tried again.")
 app_connections_failed = Counter(

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from framecast.settings.api import Api
 from framecast.settings.channels import (
     BUILT_IN_SCOPES,
     CHANNEL_DEFAULTS,
@@ -38,6 +39,7 @@ __all__ = [
     "KIB",
     "MIB",
     "SECTIONS",
+    "Api",
     "ChannelOptions",
     "ChannelOverrides",
     "FrameFormat",
@@ -138,6 +140,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
     channels: Mapping[str, ChannelOverrides] = {}
     """What is set of `ChannelOptions`, by ``scope`` or ``scope/namespace``."""
+    api: Api = Api()
     store: Store = Store()
     tokens: Tokens = Tokens()
     log: Log = Log()
