@@ -218,7 +218,7 @@ async def test_a_failure_in_one_connection_leaves_the_others(
 async def test_a_route_that_raises_is_a_500_without_details_and_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(asked: object) -> Any:
+    async def fail() -> Any:
         raise ValueError("the password is hunter2")
 
     monkeypatch.setattr(api_app, "welcome", fail)  # before the routes are made

@@ -34,6 +34,8 @@ ONLY = {
     "hypercorn": {"door/asgi.py"},
     "trio.lowlevel": {"door/outbound.py"},
     "starlette": {"api"},
+    "fastapi": {"api"},
+    "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
     "coredis": {"brokers"},
     "google.protobuf": {"protocol"},

@@ -1,6 +1,6 @@
 """The application without a socket, over the live half of a server, and a client for it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import trio
 from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
 
 from framecast.accounts.gate import Gate, open_gate
 from framecast.accounts.identity import Identity, Role
@@ -52,13 +53,14 @@ async def site(
     push: Any = None,
     streams: Streams | None = None,
     clock: Callable[[], float] = trio.current_time,
+    routes: Sequence[BaseRoute] = (),
 ) -> AsyncIterator[Site]:
     async with live_world(streams=streams, clock=clock) as world:
         registry = CollectorRegistry()
         registry.register(CoreCollector(world.fanout, world.hub, world.streams))
         intake = Intake(world.streams, gate, SETTINGS.push)
         late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
-        inner = build_app(world.streams, registry, (), push or late.serve, write.serve)
+        inner = build_app(world.streams, registry, routes, push or late.serve, write.serve)
         app = GateMiddleware(inner, gate, build_check(SETTINGS))
         site = Site(world, app)
         async with site.client:

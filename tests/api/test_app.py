@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from site_of_app import as_other_org, check_problem, site
+from starlette.requests import Request
 
 from framecast import __version__
 from framecast.accounts.gate import closed_gate
@@ -142,7 +143,7 @@ async def test_a_push_that_comes_late_is_answered_as_by_the_door() -> None:
 
 
 async def test_a_refusal_of_a_route_is_a_problem() -> None:
-    async def refuse(request: object) -> Any:
+    async def refuse(request: Request) -> Any:
         raise Refusal(429, "one too many")
 
     async with site(push=refuse) as here:
@@ -150,7 +151,7 @@ async def test_a_refusal_of_a_route_is_a_problem() -> None:
 
 
 async def test_a_bug_in_a_route_tells_the_caller_nothing_and_is_raised_for_the_log() -> None:
-    async def fail(request: object) -> Any:
+    async def fail(request: Request) -> Any:
         raise ValueError("the password is hunter2")
 
     async with site(push=fail) as here:

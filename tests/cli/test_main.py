@@ -28,6 +28,14 @@ def test_version_names_release_and_core(capsys: pytest.CaptureFixture[str]) -> N
     assert lines[1].startswith("core: ")
 
 
+@pytest.mark.parametrize("command", ["push", "watch", "streams", "parse"])
+def test_a_command_that_does_not_serve_loads_nothing_of_the_server(command: str) -> None:
+    program = f"import sys, framecast.cli, framecast.cli.{command}; print(*sys.modules, sep='\\n')"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert f"framecast.cli.{command}" in loaded
+    assert not {"fastapi", "pydantic", "starlette", "hypercorn", "framecast.server"} & set(loaded)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -2,22 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framecast.accounts.gate import Gate
+from framecast.accounts.permissions import Action
 from framecast.api import influx
+from framecast.api.description import show_description
 from framecast.api.late import head_of
-from framecast.api.live import late_upgrade, list_channels
-from framecast.api.operations import health, metrics
-from framecast.api.problems import answer_bug, answer_http_exception, answer_refusal, problem
+from framecast.api.live import Channels, late_upgrade, list_channels
+from framecast.api.operations import Health, health, metrics
+from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, problem
+from framecast.api.push import PUSHED
+from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media
 from framecast.api.streaming import PATHS as STREAMING_PATHS
-from framecast.api.streams import list_streams, show_stream
+from framecast.api.streams import Stream, Streams, list_streams, show_stream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.influx import DIALECTS
@@ -37,49 +42,60 @@ WELCOME = """Framecast: metrics in, live data frames out.
   GET  /api/live/list            the channels there are
   GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
+  GET  /openapi.json             all of these, for programs
 """
 
-PushRoute = Callable[[Request], Awaitable[Response]]
+PushRoute = Callable[..., Awaitable[Response]]
 Check = Callable[[RequestHead], None]
 
 
+TEXT = Media("text/plain")
+
+
 async def welcome(request: Request) -> Response:
-    """GET /: what there is."""
+    """What there is."""
     return PlainTextResponse(WELCOME)
 
 
 def build_app(
-    streams: StreamTable, registry: CollectorRegistry, streaming: Sequence[Route], push: PushRoute, write: PushRoute
+    streams: StreamTable, registry: CollectorRegistry, routes: Sequence[BaseRoute], push: PushRoute, write: PushRoute
 ) -> ASGIApp:
     """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection.
 
-    `streaming` are the subscribers' routes.
+    `routes` are those of rooms that have something to keep.
     """
-    app = Starlette(
-        routes=[
-            Route("/", welcome),
-            Route("/api/health", health),
-            Route("/health", influx.health),
-            Route("/ping", influx.ping),
-            Route("/metrics", metrics),
-            Route("/api/live/list", list_channels),
-            Route("/api/live/streams", list_streams),
-            Route("/api/live/streams/{stream:path}", show_stream),
-            Route("/api/live/push/{stream:path}", push, methods=["POST", "PUT", "PATCH"]),
-            *streaming,
-            *(Route(path, write, methods=["POST"]) for path in DIALECTS),
-            WebSocketRoute("/{path:path}", late_upgrade),
-        ],
+    app = FastAPI(
+        openapi_url=None,  # its pages want scripts from elsewhere, and its document asks nobody who reads it
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
         exception_handlers={
             Refusal: answer_refusal,
+            RequestValidationError: answer_invalid,
             HTTPException: answer_http_exception,
             Exception: answer_bug,
         },
     )
+    app.router.routes += [*_own_routes(push, write), *routes, WebSocketRoute("/{path:path}", late_upgrade)]
     app.router.redirect_slashes = False  # Telegraf follows a redirect with an empty GET and takes its 2xx for delivery
     app.state.streams = streams
     app.state.registry = registry
     return app
+
+
+def _own_routes(push: PushRoute, write: PushRoute) -> list[ApiRoute]:
+    lines = Media("text/plain", "line protocol")
+    return [
+        ApiRoute("/", welcome, answers={200: TEXT}),
+        ApiRoute("/openapi.json", show_description, needs=Action.OBSERVE_SERVER, answers={200: dict}),
+        ApiRoute("/metrics", metrics, needs=Action.OBSERVE_SERVER, answers={200: TEXT}),
+        ApiRoute("/api/health", health, answers={200: Health}),
+        ApiRoute("/health", influx.health, answers={200: influx.InfluxHealth}),
+        ApiRoute("/ping", influx.ping, answers={204: NOTHING}),
+        ApiRoute("/api/live/list", list_channels, answers={200: Channels}),
+        ApiRoute("/api/live/streams", list_streams, answers={200: Streams}),
+        ApiRoute("/api/live/streams/{stream:path}", show_stream, answers={200: Stream, 403: PROBLEM, 404: PROBLEM}),
+        ApiRoute("/api/live/push/{stream:path}", push, methods=("POST", "PUT", "PATCH"), takes=lines, answers=PUSHED),
+        *(ApiRoute(path, write, methods=("POST",), takes=lines, answers=influx.WRITTEN) for path in DIALECTS),
+    ]
 
 
 class GateMiddleware:

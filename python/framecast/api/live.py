@@ -1,7 +1,10 @@
 """``/api/live``: the list of channels, and the answer to an upgrade that came too late."""
 
+from typing import Any
+
 import msgspec
 import structlog
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
@@ -18,10 +21,24 @@ UPGRADE_REQUIRED = (
 )
 
 
-async def list_channels(request: Request) -> Response:
-    """GET /api/live/list: the managed channels with their rate and schema, sorted (grafana-live §1.6).
+class Channel(BaseModel):
+    """A managed channel."""
 
-    Of those that the caller may subscribe to.
+    channel: str
+    minute_rate: int
+    data: dict[str, Any]
+
+
+class Channels(BaseModel):
+    """What Grafana lists as live measurements."""
+
+    channels: list[Channel]
+
+
+async def list_channels(request: Request) -> Response:
+    """The managed channels with their rate and schema, sorted.
+
+    Of those that the caller may subscribe to (grafana-live §1.6).
     """
     streams: StreamTable = request.app.state.streams
     identity: Identity = request.state.identity

@@ -4,19 +4,22 @@ The forms are those of centrifuge (handler_sse.go, handler_http_stream.go, handl
 speaks them. What is heard and said is the business of others: here are requests, their answers and their limits.
 """
 
-from contextlib import aclosing
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+from fastapi import Query
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
+from framecast.api.bodies import read_whole
 from framecast.api.cross_origin import CrossOrigin
 from framecast.api.late import head_of
+from framecast.api.routing import NOTHING, PROBLEM, Answer, ApiRoute, Media
 from framecast.client.http_stream import HttpStreams, Opening
 from framecast.client.listener import connect_frame
 from framecast.door.outbound import Reading
@@ -40,6 +43,10 @@ CHANGING = frozenset({"publish", "rpc", "send"})
 
 SSE_PREFIX = b"\r\n"
 """An empty line, so that what waits for the body's first bytes goes on (centrifuge's handler_sse.go)."""
+
+EVENTS = Media("text/event-stream")
+COMMANDS = Media("application/json", "commands of the Centrifuge protocol; Protobuf as application/octet-stream")
+PROBLEMS: dict[int, Answer] = dict.fromkeys((403, 408, 413, 503), PROBLEM)
 
 HEADERS = {
     "Cache-Control": "no-store, no-transform",  # a proxy that compressed the stream would hold it back
@@ -89,6 +96,14 @@ class StreamedAnswer(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
+class CrossOriginRoute(ApiRoute):
+    """A route whose answers pages of allowed origins may read."""
+
+    def __init__(self, *args: Any, methods: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, methods=[*methods, "OPTIONS"], **kwargs)
+        self.app = CrossOrigin(self.app)
+
+
 class Streaming:
     """The routes of the streams. The bodies that they hold count as what clients have `waiting`.
 
@@ -102,47 +117,68 @@ class Streaming:
         self._limits = limits
         self._waiting = waiting
 
-    def routes(self) -> list[Route]:
-        """Which path leads to which of the methods below; pages of allowed origins may read what they answer."""
-        table = {
-            SSE_PATH: (self.sse, ["GET", "POST"]),
-            HTTP_STREAM_PATH: (self.http_stream, ["POST"]),
-            EMULATION_PATH: (self.emulation, ["POST"]),
-            UNI_SSE_PATH: (self.uni_sse, ["GET"]),
-        }
+    def routes(self) -> list[BaseRoute]:
+        """Which path leads to which of the methods below."""
+        get, post = ("GET",), ("POST",)
+        lines = Media("application/x-ndjson", "lines of JSON; Protobuf messages as application/octet-stream")
+        answers = {200: EVENTS, **PROBLEMS}
         return [
-            Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[Middleware(CrossOrigin)])
-            for path, (endpoint, methods) in table.items()
+            CrossOriginRoute(SSE_PATH, self.sse, methods=(*get, *post), takes=COMMANDS, answers=answers),
+            CrossOriginRoute(
+                HTTP_STREAM_PATH, self.http_stream, methods=post, takes=COMMANDS, answers={200: lines, **PROBLEMS}
+            ),
+            CrossOriginRoute(
+                EMULATION_PATH,
+                self.emulation,
+                methods=post,
+                takes=COMMANDS,
+                answers={204: NOTHING, 404: PROBLEM, 429: PROBLEM, **PROBLEMS},
+            ),
+            CrossOriginRoute(UNI_SSE_PATH, self.uni_sse, methods=get, answers={**answers, 404: PROBLEM}),
         ]
 
-    async def sse(self, request: Request) -> Response:
-        """Server-sent events, JSON only. The first frame is in the query's `cf_connect`, or a POST's body."""
+    async def sse(
+        self,
+        request: Request,
+        first_frame: Annotated[str | None, Query(alias="cf_connect", description="The first frame, of a GET.")] = None,
+    ) -> Response:
+        """Subscribe by server-sent events, JSON only.
+
+        The first frame of commands is in the query, or a POST's body.
+        """
         _refuse_head(request, "GET, POST, OPTIONS")
         visitor = await self._admit(request)
         body = await self._read_first(request)
-        first = body if request.method == "POST" else _find_connect(request)
+        first = body if request.method == "POST" else _check_connect(first_frame)
         opening = Opening(visitor, _address(request), first, Reading("json", "sse"))
         return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
 
-    async def uni_sse(self, request: Request) -> Response:
-        """Server-sent events for one who only listens, to each `channel` of the query; `token` says who it is.
+    async def uni_sse(
+        self,
+        request: Request,
+        channels: Annotated[list[str], Query(alias="channel", description="May be repeated.")] = [],  # noqa: B006 - FastAPI copies it
+        token: Annotated[str, Query(description="Says who it is, as a JWT.")] = "",
+    ) -> Response:
+        """Listen to channels by server-sent events, without saying anything.
 
         401 for a stranger without a token; 400, 403 or 404 for a channel that nobody could listen to.
         """
         _refuse_head(request, "GET, OPTIONS")
         visitor = await self._admit(request)
-        query = request.query_params
-        if visitor is None and not query.get("token"):
+        if visitor is None and not token:
             raise Refusal(401, "bring a token, ?token=…: this server lets nobody else in")
         await self._read_first(request)
-        channels = tuple(dict.fromkeys(query.getlist("channel")))
-        self._subscribers.check_channels(channels, visitor)
+        wanted = tuple(dict.fromkeys(channels))
+        self._subscribers.check_channels(wanted, visitor)
         reading = Reading("json", "sse", unidirectional=True)
-        opening = Opening(visitor, _address(request), connect_frame(query.get("token", "")), reading, channels)
+        opening = Opening(visitor, _address(request), connect_frame(token), reading, wanted)
         return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
 
     async def http_stream(self, request: Request) -> Response:
-        """Lines of JSON, or Protobuf messages behind their lengths, as the request's body is one or the other."""
+        """Subscribe by a stream of lines of JSON, or of Protobuf messages behind their lengths.
+
+        Which it is the request's body says by its type.
+        """
         visitor = await self._admit(request)
         first = await self._read_first(request)
         binary = _is_binary(request)
@@ -151,7 +187,7 @@ class Streaming:
         return StreamedAnswer(self._subscribers, opening, media_type=media_type)
 
     async def emulation(self, request: Request) -> Response:
-        """A frame of commands for a session whose client hears by a stream: 204, 400, 404, 408, 413, 429 or 503."""
+        """A frame of commands for a session whose client hears by a stream."""
         visitor = await self._visit(request)
         parse = parse_protobuf if _is_binary(request) else parse_json
         with self._waiting.hold() as held:
@@ -177,19 +213,7 @@ class Streaming:
             return await self._read(request, held)
 
     async def _read(self, request: Request, held: Held) -> bytes:
-        """The whole body, counted in `held`. Refusal 413, 503, or 408 when it does not arrive."""
-        limit = self._limits.message_bytes
-        body = bytearray()
-        try:
-            async with aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    held.grow(len(chunk))
-                    body += chunk
-                    if len(body) > limit:
-                        raise Refusal(413, f"the body is larger than {limit} bytes (live.message_size_limit)")
-        except ClientDisconnect:
-            raise Refusal(408, "the body did not arrive whole") from None
-        return bytes(body)
+        return await read_whole(request, held, self._limits.message_bytes, "live.message_size_limit")
 
 
 def _refuse_head(request: Request, allowed: str) -> None:
@@ -208,9 +232,8 @@ def _is_binary(request: Request) -> bool:
     return kind.partition(";")[0].strip().lower() == "application/octet-stream"
 
 
-def _find_connect(request: Request) -> bytes:
+def _check_connect(frame: str | None) -> bytes:
     """The frame in the query of a GET; Refusal 400 when there is none, or one that changes something."""
-    frame = request.query_params.get("cf_connect")
     if frame is None:
         raise Refusal(400, 'the query has no cf_connect: the first frame of commands, {"id":1,"connect":{}} for one')
     for item in json_codec.decode(frame):

@@ -7,11 +7,13 @@ Every answer is bounded by the streams' limits: the list by `streams.max_streams
 import difflib
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
 import trio
+from fastapi import Path, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +22,7 @@ from framecast.accounts.permissions import may_see_stream
 from framecast.channels.history import ChannelHistory
 from framecast.errors import Refusal
 from framecast.ingest.push import PUSH_PATH, printable
-from framecast.settings import Streams
+from framecast.settings import Streams as Limits
 from framecast.streams.columns import Column, count_columns, read_columns
 from framecast.streams.ledger import LIMITS, Ledger
 from framecast.streams.managed import LiveChannel, ManagedStream
@@ -37,8 +39,51 @@ COMPARED_CHARACTERS = 40
 """Names that are compared with a misspelt one before the others get a turn, and how much of each: milliseconds."""
 
 
+class Moment(BaseModel):
+    """When something was, by two clocks."""
+
+    seconds_ago: float
+    time: str
+
+
+class Row(BaseModel):
+    """A stream in the list."""
+
+    stream: str
+    frame_format: str
+    measurements_total: int
+    columns_total: int
+    last_push: Moment | None
+    last_minute: dict[str, int]
+    rejected_lines: int
+
+
+class Streams(BaseModel):
+    """The list."""
+
+    streams: list[Row]
+
+
+class Stream(BaseModel):
+    """One stream's page."""
+
+    stream: str
+    frame_format: str
+    began: Moment | None
+    last_push: Moment | None
+    totals: dict[str, int]
+    mismatches: dict[str, Any] | None
+    rejected_lines_by_reason: dict[str, int]
+    refused_pushes_by_reason: dict[str, int]
+    last_minute: dict[str, int]
+    limits: dict[str, Any]
+    limits_met: list[dict[str, Any]]
+    errors: list[dict[str, Any]]
+    measurements: list[dict[str, Any]]
+
+
 async def list_streams(request: Request) -> Response:
-    """GET /api/live/streams: one row for each stream of the caller's org, sorted by id."""
+    """The streams that the caller may know of, one row each, sorted by id."""
     streams, identity = _ask(request)
     clock, pace = Clock(streams.now), Pace()
     rows = []
@@ -62,13 +107,16 @@ async def list_streams(request: Request) -> Response:
     return _answer({"streams": rows})
 
 
-async def show_stream(request: Request) -> Response:
-    """GET /api/live/streams/{id}: everything about one stream, and with ``?measurement=`` that one's columns.
+async def show_stream(
+    request: Request,
+    stream_id: Annotated[str, Path(alias="stream")],
+    wanted: Annotated[str, Query(alias="measurement", description="Its columns are listed as well.")] = "",
+) -> Response:
+    """Everything about one stream: what becomes of its pushes.
 
-    Refusal 404 says why there is none, or what it may be called.
+    404 says why there is none, or what it may be called.
     """
     streams, identity = _ask(request)
-    stream_id = request.path_params["stream"]
     if not may_see_stream(identity, stream_id):
         raise Refusal(403, f"Forbidden: your token has no list that holds the stream '{printable(stream_id)}'")
     stream = streams.find(identity.org_id, stream_id)
@@ -76,7 +124,6 @@ async def show_stream(request: Request) -> Response:
         raise Refusal(404, await _explain_absence(streams, identity, stream_id))
     clock = Clock(streams.now)
     ledger = stream.ledger
-    wanted = request.query_params.get("measurement", "")
     shown = {path: channel for path, channel in stream.channels.items() if wanted in {"", name_of(path)}}
     if not shown:
         names = [name_of(path) for path in stream.channels]
@@ -216,7 +263,7 @@ def _describe_column(column: Column) -> dict[str, Any]:
     return described if column.labels is None else {**described, "labels": column.labels}
 
 
-def _describe_limits(limits: Streams, measurements: int, widest: tuple[str, int]) -> dict[str, dict[str, Any]]:
+def _describe_limits(limits: Limits, measurements: int, widest: tuple[str, int]) -> dict[str, dict[str, Any]]:
     measurement, columns = widest
     return {
         "streams.max_measurements": {"limit": limits.max_measurements, "used": measurements},

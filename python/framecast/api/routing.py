@@ -1,0 +1,142 @@
+"""A route of the API: who may call it, what it takes, what it answers.
+
+What is said of a route here is both what happens and what is told of it at /openapi.json (description.py).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Depends
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import Action, check
+from framecast.api.bodies import JsonBodies
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Problem(BaseModel):
+    """What a refused request is answered with."""
+
+    message: str
+
+
+PROBLEM = Problem
+NOTHING = None
+"""An answer without a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer, or a body, that is no JSON."""
+
+    media_type: str
+    description: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """As OpenAPI's content."""
+        return {self.media_type: {"schema": {"type": "string", "description": self.description}}}
+
+
+Answer = type | Media | None
+"""The type of a JSON answer, of which pydantic makes a schema; or another."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBody:
+    """What a route takes: JSON of at most `max_bytes`, which `setting` limits."""
+
+    bodies: JsonBodies
+    max_bytes: int
+    setting: str = "api.body_bytes"
+
+
+class ApiRoute(APIRoute):
+    """One route. Its caller is asked for the permission before a byte of the body is read.
+
+    `needs` None is for what everybody may who got past the gate; a route that asks more in its endpoint names the 403
+    among its `answers`, which are by status, the good one first. What every route of a kind answers is added to them:
+    400 where there is something to get wrong, 401, and what becomes of bodies.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Awaitable[Any]],
+        *,
+        answers: Mapping[int, Answer],
+        methods: Sequence[str] = ("GET",),
+        needs: Action | None = None,
+        takes: JsonBody | Media | None = None,
+    ) -> None:
+        self._needs = needs
+        self._json_body = takes if isinstance(takes, JsonBody) else None
+        if "GET" in methods:
+            methods = [*methods, "HEAD"]
+        status, good = next(iter(answers.items()))
+        others = {code: answer for code, answer in answers.items() if code != status}
+        summary, description = _read_docstring(endpoint)
+        super().__init__(
+            path,
+            endpoint,
+            methods=list(methods),
+            status_code=status,
+            response_model=good if isinstance(good, type) else None,
+            response_class=JSONResponse if isinstance(good, type) else Response,
+            responses={
+                status: {"content": good.describe()} if isinstance(good, Media) else {},
+                **{code: _describe(answer) for code, answer in (others | self._usual_problems(path)).items()},
+            },
+            summary=summary,
+            description=description,
+            openapi_extra={"requestBody": {"content": takes.describe()}} if isinstance(takes, Media) else None,
+        )
+
+    def get_route_handler(self) -> Handler:  # type: ignore[override]  # a coroutine function is more than FastAPI needs
+        """What serves a request."""
+        return partial(self._handle, super().get_route_handler())
+
+    async def _handle(self, inner: Handler, request: Request) -> Response:
+        if self._needs is not None:
+            check(request.state.identity, self._needs)
+        if self._json_body is None:
+            return await inner(request)
+        body = self._json_body
+        async with body.bodies.read(request, body.max_bytes, body.setting) as read:
+            return await inner(read)
+
+    def _usual_problems(self, path: str) -> dict[int, Answer]:
+        codes = [400, 401]
+        if self._needs is not None:
+            codes.append(403)
+        if self._json_body is not None:
+            codes += [408, 413, 415, 503]
+        return dict.fromkeys(codes, PROBLEM)
+
+
+async def _find_identity(request: Request) -> Identity:
+    identity: Identity = request.state.identity
+    return identity
+
+
+Caller = Annotated[Identity, Depends(_find_identity)]
+"""Who calls, as the gate knows it."""
+
+
+def _read_docstring(endpoint: Callable[..., Any]) -> tuple[str, str]:
+    """Its first line and the rest."""
+    summary, _, rest = (endpoint.__doc__ or "").partition("\n")
+    lines = [line.strip() for line in rest.strip().splitlines()]
+    return summary.strip(), "\n".join(lines)
+
+
+def _describe(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Media):
+        return {"content": answer.describe()}
+    return {} if answer is None else {"model": answer}
