@@ -18,6 +18,7 @@ from framecast.channels.beginning import Beginning
 from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
+from framecast.scopes.dashboard import DashboardRules
 from framecast.scopes.stream import StreamScope
 from framecast.scopes.table import build_scopes
 from framecast.settings import ChannelOptions, ChannelOverrides, History, Push, Settings, Streams
@@ -121,7 +122,14 @@ class Subscriber:
 class World:
     """Everything wired as in the server."""
 
-    def __init__(self, settings: Settings, max_channels: int, presence_bytes: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        max_channels: int,
+        presence_bytes: int,
+        clock: Callable[[], float],
+        dashboards: DashboardRules | None = None,
+    ) -> None:
         self.fanout = Fanout(max_total_bytes=1 << 30)
         self.broker = MemoryBroker()
         self.hub = Hub(
@@ -136,7 +144,7 @@ class World:
         self.columns = PendingColumns()
         self.streams = StreamTable(self.hub, settings, self.columns, clock=clock)
         self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
-        self.scopes = build_scopes(self.hub, settings)
+        self.scopes = build_scopes(self.hub, settings, dashboards=dashboards)
         self._subscribers: list[Subscriber] = []
 
     def subscriber(self) -> Subscriber:
@@ -174,12 +182,13 @@ async def live_world(
     max_channels: int = 100,
     presence_bytes: int = 1 << 20,
     clock: Callable[[], float] = trio.current_time,
+    dashboards: DashboardRules | None = None,
 ) -> AsyncIterator[World]:
     """Run a world, all within a deadline."""
     settings = Settings(
         streams=streams or Streams(), push=push or Push(), history=history or History(), channels=channels or {}
     )
-    limited = World(settings, max_channels, presence_bytes, clock)
+    limited = World(settings, max_channels, presence_bytes, clock, dashboards)
     with trio.fail_after(PATIENCE_SECONDS), contextlib.closing(limited) as world:
         async with trio.open_nursery() as nursery:
             await nursery.start(world.broker.run, world.hub.deliver)

@@ -84,4 +84,4 @@ def test_every_channel_option_says_what_it_is_and_its_default_fits_through_its_v
 def test_the_page_says_where_channels_differ_by_default() -> None:
     page = render()
     assert all(f"\n| `{name}` | " in page for name in CHANNEL_DEFAULTS)
-    assert '\n| `grafana/dashboard` | `presence = true`, `join_leave = "pushed"` |\n' in page
+    assert '\n| `grafana/dashboard` | `presence = true`, `join_leave = "pushed"`, `publish = "everybody"` |\n' in page

@@ -19,7 +19,7 @@ FLOORS = [
     {"api"},
     {"client"},
     {"scopes", "ingest"},
-    {"plugins", "streams"},
+    {"dashboards", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
     {"configuration", "logs"},

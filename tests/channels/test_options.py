@@ -64,12 +64,15 @@ def test_the_extremes_of_all_pasts_are_known(overrides: dict[str, dict[str, Any]
     assert table.largest_bytes == max([8_192, *(one.get("history_bytes", 0) for one in overrides.values())])
 
 
-def test_by_default_nobody_may_ask_who_is_there_and_only_broadcasts_take_publications() -> None:
+def test_by_default_nobody_may_ask_who_is_there_and_only_channels_of_grafana_take_publications() -> None:
     found = {
         name: options_of(name, {}) for name in ("stream/a", "grafana/broadcast", "grafana/dashboard", "ds/a", "x/y")
     }
     assert {name for name, options in found.items() if options.ask_presence or options.delta} == set()
-    assert {name for name, options in found.items() if options.publish != "nobody"} == {"grafana/broadcast"}
+    assert {name for name, options in found.items() if options.publish != "nobody"} == {
+        "grafana/broadcast",
+        "grafana/dashboard",
+    }
     assert {name for name, options in found.items() if options.recovery != "stream"} == set()
 
 

@@ -141,6 +141,10 @@ class Hub:
             found = self.histories.begin(key, position)
         return found
 
+    def give_up(self, address: Address) -> None:
+        """Whoever opened the channel does not subscribe after all: it ends if nobody else has made anything of it."""
+        self._forget_if_untouched(address.key)
+
     def history(self, address: Address) -> ChannelHistory | None:
         """The channel's past, where it has begun."""
         return self.histories.find(address.key)
@@ -203,7 +207,7 @@ class Hub:
             self._fanout.announce(address.key, True, subscription.announced.parts)  # noqa: FBT003 - the core's own name
 
     def unsubscribe(self, connection: int, address: Address) -> None:
-        """Stop delivering; whoever opened a channel and does not subscribe after all says so here too."""
+        """Stop delivering; a client for whom a channel was opened and that does not subscribe after all says so too."""
         self._drop(connection, address)
 
     def watch(self, connection: int, ended: Ended) -> None:

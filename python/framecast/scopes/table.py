@@ -9,6 +9,7 @@ from framecast.channels.beginning import Begin
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.hub import Hub
 from framecast.errors import ConfigurationError, Refusal
+from framecast.scopes.dashboard import DashboardRules, DashboardScope
 from framecast.scopes.open import OpenScope
 from framecast.scopes.permitted import Permitted
 from framecast.scopes.stream import StreamScope
@@ -59,10 +60,11 @@ class ScopeTable:
         return scope
 
 
-def build_scopes(hub: Hub, settings: Settings) -> ScopeTable:
+def build_scopes(hub: Hub, settings: Settings, *, dashboards: DashboardRules | None = None) -> ScopeTable:
     """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
 
-    ConfigurationError for a stream's channels that clients may publish on.
+    Without `dashboards` there are no channels of any. ConfigurationError for a stream's channels that clients may
+    publish on.
     """
     for name in settings.channels:
         options = hub.options.find(_any_channel(name))
@@ -74,13 +76,14 @@ def build_scopes(hub: Hub, settings: Settings) -> ScopeTable:
     max_message_bytes = settings.live.room_bytes
     messages = OpenScope(hub, max_message_bytes=max_message_bytes)
     named = {name: messages for name in settings.channels if name.partition("/")[0] not in BUILT_IN_SCOPES}
-    return ScopeTable(
-        {
-            **named,
-            STREAM: StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes),
-            "grafana/broadcast": OpenScope(hub, max_message_bytes=max_message_bytes, begins_with_last=True),
-        }
-    )
+    scopes: dict[str, Scope] = {
+        **named,
+        STREAM: StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes),
+        "grafana/broadcast": OpenScope(hub, max_message_bytes=max_message_bytes, begins_with_last=True),
+    }
+    if dashboards is not None:
+        scopes["grafana/dashboard"] = DashboardScope(hub, dashboards)
+    return ScopeTable(scopes)
 
 
 def _any_channel(name: str) -> Address:

@@ -77,7 +77,7 @@ ChannelOverrides = Mapping[str, object]
 CHANNEL_DEFAULTS: Mapping[str, ChannelOverrides] = {
     "stream": {},
     "grafana/broadcast": {"presence": True, "join_leave": "pushed", "publish": "everybody"},
-    "grafana/dashboard": {"presence": True, "join_leave": "pushed"},
+    "grafana/dashboard": {"presence": True, "join_leave": "pushed", "publish": "everybody"},
     "plugin": {"presence": True},
     "ds": {"presence": True},
 }
