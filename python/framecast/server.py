@@ -125,7 +125,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
-    writer = StoreWriter(database, columns, settings.store)
+    writer = StoreWriter(database, columns, "columns", settings.store)
     events = WriterEvents(fanout)
     stopping = trio.Event()
     visitors = gate if verifier is None else let_strangers_pass(gate)

@@ -46,7 +46,7 @@ class House:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as nursery:
-            await nursery.start(StoreWriter(self.database, self.columns, self.limits).run)
+            await nursery.start(StoreWriter(self.database, self.columns, "columns", self.limits).run)
             yield
             nursery.cancel_scope.cancel()
 
@@ -120,7 +120,8 @@ async def test_a_failed_write_is_tried_again_with_what_came_meanwhile_behind_it(
             await trio.sleep(5)
             assert texts_in(house.folder) == {"a": b"new", "b": b"{}"}
     assert metrics.store_failed_writes._value.get() - failed_before == 3
-    assert [event["event"] for event in events] == ["columns not saved, trying again", "columns saved again"]
+    assert [event["event"] for event in events] == ["not saved, trying again", "saved again"]
+    assert {event["what"] for event in events} == {"columns"}
     assert events[0]["error"] == "database or disk is full"
     assert events[1]["failures"] == 3
 
@@ -142,7 +143,7 @@ async def test_an_end_in_vain_is_told_and_ends(house: House, autojump_clock: Moc
             house.columns.save(record("a"))
             house.columns.save(record("b"))
     assert trio.current_time() - began == pytest.approx(house.limits.flush_seconds)
-    assert events[-1] == {"event": "columns not saved", "channels": 2, "log_level": "error"}
+    assert events[-1] == {"event": "not saved", "what": "columns", "channels": 2, "log_level": "error"}
 
 
 async def test_an_end_with_nothing_left_says_nothing(house: House, autojump_clock: MockClock) -> None:
@@ -168,7 +169,7 @@ async def test_in_real_threads_an_end_writes_what_a_cancelled_write_may_not_have
             for turns in range(12):
                 columns = PendingColumns()
                 async with trio.open_nursery() as nursery:
-                    writer = StoreWriter(database, columns, Store(save_seconds=1e-9))
+                    writer = StoreWriter(database, columns, "columns", Store(save_seconds=1e-9))
                     await nursery.start(writer.run)
                     for path in "abc":
                         columns.save(record(path, b"%d" % turns))

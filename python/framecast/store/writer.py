@@ -1,24 +1,53 @@
 """Writes what is to be kept, behind everybody's back: nobody waits for it, and a disk that fails stops nobody."""
 
 import sqlite3
+from typing import Protocol
 
 import structlog
 import trio
 
 from framecast import metrics
 from framecast.settings import Store
-from framecast.store.columns import ColumnsChange, PendingColumns
 from framecast.store.database import Database
 
 log = structlog.get_logger(__name__)
 
 
-class StoreWriter:
-    """The one writer of the database."""
+class Change(Protocol):
+    """What one transaction writes."""
 
-    def __init__(self, database: Database, columns: PendingColumns, limits: Store) -> None:
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Write it. May be repeated: the outcome is the same."""
+
+
+class Pending(Protocol):
+    """What of one kind changed and is not written yet."""
+
+    async def wait_changed(self) -> None:
+        """Return as soon as there is something to write."""
+
+    def take(self) -> Change:
+        """What is to be written now; the same again until `written` was called."""
+
+    def written(self) -> None:
+        """What `take` returned is in the database."""
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of which something is not known to be written."""
+
+
+class StoreWriter:
+    """The one writer of one kind of things; writers take turns at the database."""
+
+    def __init__(self, database: Database, pending: Pending, what: str, limits: Store) -> None:
+        """`what` it writes, as the log names it."""
         self._database = database
-        self._columns = columns
+        self._pending = pending
+        self._log = log.bind(what=what)
         self._limits = limits
         self._failures = 0
 
@@ -31,17 +60,17 @@ class StoreWriter:
         task_status.started()
         try:
             while True:
-                await self._columns.wait_changed()
+                await self._pending.wait_changed()
                 await trio.sleep(self._limits.save_seconds)
-                await self._write(self._columns.take())
+                await self._write(self._pending.take())
         finally:
             with trio.move_on_after(self._limits.flush_seconds, shield=True):
-                while change := self._columns.take():
+                while change := self._pending.take():
                     await self._write(change)
-            if self._columns.channel_count:
-                log.error("columns not saved", channels=self._columns.channel_count)
+            if self._pending.channel_count:
+                self._log.error("not saved", channels=self._pending.channel_count)
 
-    async def _write(self, change: ColumnsChange) -> None:
+    async def _write(self, change: Change) -> None:
         """Try until it is written."""
         while True:
             try:
@@ -50,10 +79,10 @@ class StoreWriter:
             except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
                 self._note_failure(error)
             await trio.sleep(self._limits.retry_seconds)
-        self._columns.written()
+        self._pending.written()
         metrics.store_writes.inc()
         if self._failures:
-            log.info("columns saved again", failures=self._failures)
+            self._log.info("saved again", failures=self._failures)
             self._failures = 0
 
     def _note_failure(self, error: Exception) -> None:
@@ -61,4 +90,4 @@ class StoreWriter:
         metrics.store_failed_writes.inc()
         self._failures += 1
         if self._failures == 1:
-            log.warning("columns not saved, trying again", error=str(error))
+            self._log.warning("not saved, trying again", error=str(error))
