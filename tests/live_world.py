@@ -19,9 +19,11 @@ from framecast.channels.broker import Position
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
 from framecast.scopes.dashboard import DashboardRules
+from framecast.scopes.last_messages import LastMessages
 from framecast.scopes.stream import StreamScope
 from framecast.scopes.table import build_scopes
 from framecast.settings import ChannelOptions, ChannelOverrides, History, Push, Settings, Streams
+from framecast.store.broadcasts import PendingMessages
 from framecast.store.columns import PendingColumns
 from framecast.streams.table import StreamTable
 from patience import PATIENCE_SECONDS
@@ -144,7 +146,9 @@ class World:
         self.columns = PendingColumns()
         self.streams = StreamTable(self.hub, settings, self.columns, clock=clock)
         self.scope = StreamScope(self.hub, max_frame_bytes=settings.streams.packet_bytes, clock=clock)
-        self.scopes = build_scopes(self.hub, settings, dashboards=dashboards)
+        self.messages = PendingMessages()
+        self.last_messages = LastMessages(settings.store, self.messages)
+        self.scopes = build_scopes(self.hub, settings, last_messages=self.last_messages, dashboards=dashboards)
         self._subscribers: list[Subscriber] = []
 
     def subscriber(self) -> Subscriber:

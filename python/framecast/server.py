@@ -45,8 +45,10 @@ from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.preflight import check_settings
 from framecast.routes import SubscriberSockets, build_check, build_rooms
-from framecast.scopes.table import build_scopes
+from framecast.scopes.last_messages import LastMessages, restore_messages
+from framecast.scopes.table import ScopeTable, build_scopes
 from framecast.settings import Settings
+from framecast.store.broadcasts import PendingMessages
 from framecast.store.columns import PendingColumns
 from framecast.store.database import Database, open_database
 from framecast.store.directory import hold_data_directory
@@ -67,7 +69,8 @@ class House:
     verifier: TokenVerifier | None
     streams: StreamTable
     columns: PendingColumns
-    writer: StoreWriter
+    last_messages: LastMessages
+    writers: tuple[StoreWriter, ...]
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -87,6 +90,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         fanout = stack.enter_context(_fanout(settings.live.total_queue_bytes))
         house = _build_house(settings, fanout, database)
         await restore_streams(database, house.streams, house.columns)
+        await restore_messages(database, house.last_messages)
         listeners = await open_listeners(settings.server.listen)
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it
             stack.callback(listener.socket.close)
@@ -125,11 +129,17 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
-    writer = StoreWriter(database, columns, "columns", settings.store)
+    messages = PendingMessages()
+    last_messages = LastMessages(settings.store, messages)
+    writers = (
+        StoreWriter(database, columns, "columns", settings.store),
+        StoreWriter(database, messages, "last messages", settings.store),
+    )
     events = WriterEvents(fanout)
     stopping = trio.Event()
     visitors = gate if verifier is None else let_strangers_pass(gate)
-    subscriber_rooms = _build_subscriber_rooms(settings, hub, verifier, stopping)
+    scopes = build_scopes(hub, settings, last_messages=last_messages)
+    subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, verifier, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
@@ -149,14 +159,16 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
         body_seconds=settings.push.body_seconds,
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app)
-    return House(events, broker, hub, verifier, streams, columns, writer, app, push_sockets, rooms, stopping)
+    return House(
+        events, broker, hub, verifier, streams, columns, last_messages, writers, app, push_sockets, rooms, stopping
+    )
 
 
 def _build_subscriber_rooms(
-    settings: Settings, hub: Hub, verifier: TokenVerifier | None, stopping: trio.Event
+    settings: Settings, hub: Hub, scopes: ScopeTable, verifier: TokenVerifier | None, stopping: trio.Event
 ) -> SubscriberRooms:
     return SubscriberRooms(
-        scopes=build_scopes(hub, settings),
+        scopes=scopes,
         options=hub.options,
         hub=hub,
         admissions=Admissions(verifier, time.time),
@@ -194,7 +206,8 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
     """
     with trio.CancelScope() as background:
         async with trio.open_nursery() as nursery:
-            await nursery.start(house.writer.run)
+            for writer in house.writers:
+                await nursery.start(writer.run)
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)

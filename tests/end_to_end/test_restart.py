@@ -1,5 +1,6 @@
 """What a restart keeps: a panel that comes back sees the columns that it knows, in their order."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -38,6 +39,11 @@ class Life:
         with closing(sqlite3.connect(f"file:{self.data}/framecast.db?mode=ro", uri=True)) as connection:
             texts = connection.execute("SELECT columns FROM columns").fetchall()
         return sum(text.count(b",0]") + text.count(b",1]") for (text,) in texts)
+
+    def kept_messages(self) -> list[Any]:
+        """The last messages of broadcasts that the database has."""
+        with closing(sqlite3.connect(f"file:{self.data}/framecast.db?mode=ro", uri=True)) as connection:
+            return [json.loads(data) for (data,) in connection.execute("SELECT message FROM broadcasts")]
 
     async def until_kept(self, columns: int) -> None:
         while self.kept_columns() != columns:  # noqa: ASYNC110 - another process, nothing to wait on
@@ -138,6 +144,27 @@ async def test_listed_channels_are_there_before_the_first_push(life: Life) -> No
         assert b'"channel":"stream/s/k=20l"' in body
         assert b'"channel":"stream/s/m"' in body
         assert await schemas(second) == known
+        second.stop()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_broadcast_begins_with_what_was_said_before_the_restart(life: Life, end: str) -> None:
+    channel = "grafana/broadcast/news"
+    with trio.fail_after(60):
+        first = life.start("store.save_seconds=1000" if end == "stop" else "store.save_seconds=0.05")
+        async with python_subscriber(first.subscribe_url) as program:
+            await program.ask("publish", channel=channel, data={"n": 1})
+            await program.ask("publish", channel=channel, data={"n": "é\n2"})
+        if end == "kill":
+            while life.kept_messages() != [{"n": "é\n2"}]:  # noqa: ASYNC110 - another process, nothing to wait on
+                await trio.sleep(0.02)
+        getattr(first, end)()
+        second = life.start()
+        async with python_subscriber(second.subscribe_url) as program:
+            subscribed = await program.subscribe(channel)
+            assert subscribed["data"] == {"n": "é\n2"}
+            await program.ask("publish", channel=channel, data=3)
+            assert (await program.wait_for("publication"))["data"] == 3
         second.stop()
 
 

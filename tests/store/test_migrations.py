@@ -8,7 +8,7 @@ import pytest
 
 from framecast.store.migrations import MIGRATIONS, NewerDatabaseError, migrate
 
-TABLES = ["columns", "memberships", "orgs", "service_tokens", "sessions", "users"]
+TABLES = ["broadcasts", "columns", "memberships", "orgs", "service_tokens", "sessions", "users"]
 STEPS = (*MIGRATIONS, ("CREATE TABLE later (name TEXT)", "INSERT INTO later VALUES ('first')"))
 
 

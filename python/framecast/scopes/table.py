@@ -10,6 +10,7 @@ from framecast.channels.client_info import ClientInfo
 from framecast.channels.hub import Hub
 from framecast.errors import ConfigurationError, Refusal
 from framecast.scopes.dashboard import DashboardRules, DashboardScope
+from framecast.scopes.last_messages import LastMessages
 from framecast.scopes.open import OpenScope
 from framecast.scopes.permitted import Permitted
 from framecast.scopes.stream import StreamScope
@@ -60,11 +61,13 @@ class ScopeTable:
         return scope
 
 
-def build_scopes(hub: Hub, settings: Settings, *, dashboards: DashboardRules | None = None) -> ScopeTable:
+def build_scopes(
+    hub: Hub, settings: Settings, *, last_messages: LastMessages, dashboards: DashboardRules | None = None
+) -> ScopeTable:
     """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
 
-    Without `dashboards` there are no channels of any. ConfigurationError for a stream's channels that clients may
-    publish on.
+    `last_messages` are those of broadcasts. Without `dashboards` there are no channels of any. ConfigurationError for
+    a stream's channels that clients may publish on.
     """
     for name in settings.channels:
         options = hub.options.find(_any_channel(name))
@@ -79,7 +82,7 @@ def build_scopes(hub: Hub, settings: Settings, *, dashboards: DashboardRules | N
     scopes: dict[str, Scope] = {
         **named,
         STREAM: StreamScope(hub, max_frame_bytes=settings.streams.packet_bytes),
-        "grafana/broadcast": OpenScope(hub, max_message_bytes=max_message_bytes, begins_with_last=True),
+        "grafana/broadcast": OpenScope(hub, max_message_bytes=max_message_bytes, last_messages=last_messages),
     }
     if dashboards is not None:
         scopes["grafana/dashboard"] = DashboardScope(hub, dashboards)

@@ -108,7 +108,13 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True):
     """What outlives the server: the database in `server.data`."""
 
     save_seconds: Seconds = 1.0
-    """New columns wait for this long before they are written, so that many are one write; what a kill may cost."""
+    """What is new waits for this long before it is written, so that much is one write; what a kill may cost."""
+
+    last_messages: Positive = 10_000
+    """Broadcast channels whose last message is kept; beyond, the org that has most of them loses its oldest."""
+
+    last_messages_bytes: Positive = 16 * MIB
+    """Of all those messages, which are in memory too; beyond, the org that holds most loses its oldest."""
 
     retry_seconds: Seconds = 5.0
     """Between tries to write what could not be written."""

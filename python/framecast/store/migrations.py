@@ -80,6 +80,23 @@ MIGRATIONS: Sequence[Step] = (
         """,
         "CREATE INDEX sessions_of_users ON sessions (user_id)",
     ),
+    (
+        # The last message of each broadcast channel, by number the oldest first. No reference to orgs: with --dev, and
+        # for those whose tokens come from elsewhere, there are messages of an org that has no row.
+        """
+        CREATE TABLE broadcasts (
+            number INTEGER PRIMARY KEY,
+            org_id INTEGER NOT NULL CHECK (typeof(org_id) = 'integer'),
+            path TEXT NOT NULL CHECK (typeof(path) = 'text'),
+            message BLOB NOT NULL CHECK (typeof(message) = 'blob'),
+            UNIQUE (org_id, path)
+        )
+        """,
+        """
+        CREATE TRIGGER broadcasts_go_with_their_org AFTER DELETE ON orgs
+        BEGIN DELETE FROM broadcasts WHERE org_id = OLD.org_id; END
+        """,
+    ),
 )
 
 
