@@ -9,6 +9,7 @@ def head_of(
     method: str = "GET",
     query: str = "",
     peer: str = "127.0.0.1",
+    neighbour: str = "",
 ) -> RequestHead:
     target = f"{path}?{query}" if query else path
-    return RequestHead(method, target, path, query, "1.1", headers, b"", peer)
+    return RequestHead(method, target, path, query, "1.1", headers, b"", peer, neighbour or peer)

@@ -8,6 +8,7 @@ use, a data directory in use, a damaged database) is not looked at.
 from framecast.channels.options import OptionsTable
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
+from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import Settings
 
@@ -15,7 +16,7 @@ from framecast.settings import Settings
 def check_settings(settings: Settings) -> None:
     """ConfigurationError for settings that no server can run with; it tells all of their mistakes."""
     mistakes = Mistakes()
-    for check in (_check_nodes, _check_places, _check_queues, _check_waiting):
+    for check in (_check_nodes, _check_places, _check_proxies, _check_queues, _check_waiting):
         with mistakes.collected():
             check(settings)
     mistakes.tell()
@@ -39,6 +40,11 @@ def _check_places(settings: Settings) -> None:
                 f"server.listen = {text!r} is reachable from other machines, and --dev asks nobody for a token: "
                 "listen on 127.0.0.1, [::1] or localhost, or leave --dev out"
             )
+
+
+def _check_proxies(settings: Settings) -> None:
+    """Who is believed must be named so that it can be found."""
+    TrustedProxies(settings.proxy.addresses)
 
 
 def _check_queues(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from framecast.door.foreign import PageCheck
 from framecast.door.head import RequestHead
 from framecast.door.origin import check_host
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
+from framecast.door.proxies import NO_PROXIES, TrustedProxies
 from framecast.door.upgrade import accept_websocket, offered_subprotocols
 from framecast.ingest.websocket import PushSockets
 from framecast.protocol.codec import CODECS, Codec, negotiate
@@ -126,6 +127,8 @@ def build_rooms(
     exchanges: Sequence[FindRoom],
     push_sockets: PushSockets,
     app: AppRoom,
+    *,
+    proxies: TrustedProxies = NO_PROXIES,
 ) -> Rooms:
     """Join paths and rooms; of `exchanges` the first that knows a request serves it."""
 
@@ -137,4 +140,6 @@ def build_rooms(
     def find_exchange(head: RequestHead) -> ExchangeRoom | None:
         return next((room for find in exchanges if (room := find(head)) is not None), None)
 
-    return Rooms(check=check, admit_websocket=admit_websocket, find_exchange=find_exchange, app=app.serve)
+    return Rooms(
+        check=check, admit_websocket=admit_websocket, find_exchange=find_exchange, app=app.serve, proxies=proxies
+    )

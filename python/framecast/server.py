@@ -24,6 +24,7 @@ from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
+from framecast.api.forwarded import SeeThroughProxies
 from framecast.api.influx import LateWrite
 from framecast.api.push import LatePush
 from framecast.api.streaming import Streaming
@@ -39,6 +40,7 @@ from framecast.door.connection import Rooms, serve_connection
 from framecast.door.listen import listening_places, open_listeners
 from framecast.door.listen import serve as accept
 from framecast.door.outbound import WriterEvents
+from framecast.door.proxies import TrustedProxies
 from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
@@ -149,16 +151,16 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     writes = InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     check = build_check(settings)
+    proxies = TrustedProxies(settings.proxy.addresses)
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
+    routes = build_app(streams, registry, streaming, LatePush(push).serve, LateWrite(writes).serve)
     app = AppRoom(
-        GateMiddleware(
-            build_app(streams, registry, streaming, LatePush(push).serve, LateWrite(writes).serve), gate, check
-        ),
+        SeeThroughProxies(GateMiddleware(routes, gate, check), proxies),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )
-    rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app)
+    rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
     return House(
         events, broker, hub, verifier, streams, columns, last_messages, writers, app, push_sockets, rooms, stopping
     )

@@ -20,9 +20,14 @@ async def respond(answering: Awaitable[Answer]) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
+NEIGHBOUR = "neighbour"
+"""Where a request's state has the address at the other end of its connection."""
+
+
 def head_of(scope: Scope) -> RequestHead:
     """The request as the gate and the door's checks want it: the path is the one that was routed by, decoded."""
     client = scope.get("client")
+    peer = client[0] if client else ""
     return RequestHead(
         method=scope["method"],
         target=scope["raw_path"].decode("latin-1"),
@@ -31,5 +36,6 @@ def head_of(scope: Scope) -> RequestHead:
         version=scope["http_version"],
         headers=tuple(scope["headers"]),
         raw=b"",
-        peer=client[0] if client else "",
+        peer=peer,
+        neighbour=scope.get("state", {}).get(NEIGHBOUR, peer),
     )

@@ -6,7 +6,7 @@ over for good, an exchange room answers one request and the loop goes on with th
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -16,6 +16,7 @@ from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
 from framecast.door.closing import Closing
 from framecast.door.exchange import Disconnected, Exchange, send_in_time
 from framecast.door.head import HeadReader, RequestHead
+from framecast.door.proxies import NO_PROXIES, TrustedProxies
 from framecast.door.replay import ReplayedStream
 from framecast.door.upgrade import check_upgrade
 from framecast.errors import Refusal
@@ -49,6 +50,9 @@ class Rooms:
     app: TakeOver
     """The application: gets the connection with the request's bytes still to be read."""
 
+    proxies: TrustedProxies = NO_PROXIES
+    """Whose word counts about who the client is. The application has to ask for itself: it gets the bytes."""
+
     closing: Closing = field(default_factory=Closing)
     """Begun when the server goes down: idle connections end, others after their answer, if it is taken in time."""
 
@@ -73,7 +77,7 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
     received = await reader.next_request()
     if received is None:
         return _leave
-    head = received.head
+    head = rooms.proxies.see_through(received.head)
     rooms.check(head)
     if head.wants_websocket:
         check_upgrade(head, reader.take_rest())
@@ -81,7 +85,7 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
     room = rooms.find_exchange(head)
     if room is None:
         return _replay(rooms, head, reader.take_rest(), limits)
-    exchange = Exchange(stream, received, reader.take_rest(), send_seconds=limits.send_seconds)
+    exchange = Exchange(stream, replace(received, head=head), reader.take_rest(), send_seconds=limits.send_seconds)
     if await exchange.answer(await _answer(room, exchange), last=rooms.closing.begun):
         reader.give_back(exchange.take_rest())
         return None

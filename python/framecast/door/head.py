@@ -44,7 +44,9 @@ class RequestHead:
     raw: bytes
     """The head's bytes, with the empty line."""
     peer: str = ""
-    """The IP address it came from; "" where that is not known."""
+    """The IP address of the client; "" where that is not known."""
+    neighbour: str = ""
+    """The IP address at the other end of the connection: the client's, or that of a proxy between. "" as above."""
 
     def find(self, name: bytes) -> bytes | None:
         """The value of a header (`name` in lower case), several joined as HTTP joins lists; None without one."""
@@ -145,7 +147,7 @@ class HeadReader:
 
 
 def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
-    """Read the bytes of one whole head. Refusal 400, 501 or 505 says what is wrong with it."""
+    """Read the bytes of one whole head, which came from `peer`. Refusal 400, 501 or 505 says what is wrong with it."""
     found = _HEAD.fullmatch(raw)
     if found is None:
         raise Refusal(400, _what_is_wrong(raw))
@@ -173,6 +175,7 @@ def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
         headers=tuple(event.headers),
         raw=raw,
         peer=peer,
+        neighbour=peer,
     )
     return Received(head, protocol)
 

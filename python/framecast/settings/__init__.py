@@ -19,6 +19,7 @@ from framecast.settings.channels import (
 )
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
+from framecast.settings.proxy import Proxy
 from framecast.settings.tokens import Tokens
 from framecast.settings.units import (
     CONCEALED,
@@ -47,6 +48,7 @@ __all__ = [
     "Live",
     "Log",
     "Positive",
+    "Proxy",
     "Push",
     "Seconds",
     "Secret",
@@ -140,6 +142,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
     server: Server = Server()
+    proxy: Proxy = Proxy()
     live: Live = Live()
     push: Push = Push()
     streams: Streams = Streams()

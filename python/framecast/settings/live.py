@@ -34,8 +34,8 @@ class Live(Guarded, frozen=True, forbid_unknown_fields=True):
     not counted."""
 
     max_connections_per_address: UnlimitedOrCount = -1
-    """Subscribers at once from one IP address, -1 is unlimited; one more is closed with 3504. Behind a proxy all have
-    the proxy's address."""
+    """Subscribers at once from one IP address, -1 is unlimited; one more is closed with 3504. Behind a proxy that
+    `proxy.addresses` does not name, all have its address."""
 
     queue_bytes: Positive = 4 * MIB
     """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed)."""
