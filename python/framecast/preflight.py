@@ -5,6 +5,7 @@ name. Nothing here changes anything, so that it can be asked without a server. W
 use, a data directory in use, a damaged database) is not looked at.
 """
 
+from framecast.accounts.auth_proxy import AuthProxy
 from framecast.channels.options import OptionsTable
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
@@ -45,6 +46,8 @@ def _check_places(settings: Settings) -> None:
 def _check_proxies(settings: Settings) -> None:
     """Who is believed must be named so that it can be found."""
     TrustedProxies(settings.proxy.addresses)
+    if settings.proxy.login_header:
+        AuthProxy(settings.proxy)
 
 
 def _check_queues(settings: Settings) -> None:
