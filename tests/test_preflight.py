@@ -22,6 +22,13 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["live.ha_engine=redis"], "leave it empty and run one server"),
         (["server.listen=nowhere"], "server.listen = 'nowhere' is not HOST:PORT"),
         (["server.dev=true", "server.listen=0.0.0.0:1"], "is reachable from other machines"),
+        (["proxy.addresses=localhost"], "proxy.addresses holds what is no address or network"),
+        (["proxy.login_header=X-User"], "proxy.login_addresses names no proxy"),
+        (
+            ["proxy.login_header=X-User", "proxy.login_addresses=::/129"],
+            "proxy.login_addresses holds what is no address",
+        ),
+        (["grafana.url=grafana:3000"], "grafana.url = 'grafana:3000' is no URL"),
         (["live.queue_bytes=1000000"], "live.queue_bytes = 1000000 is too small"),
         (["live.total_queue_bytes=1"], "live.total_queue_bytes = 1 is too small"),
         (["live.message_size_limit=67108865"], "live.waiting_bytes = 67108864 is too small for live.message_size_"),
@@ -45,6 +52,8 @@ def test_all_of_it_is_told_at_once() -> None:
         ["live.message_size_limit=-1", "live.waiting_bytes=10000"],
         ["live.ha_engine_address=redis:6379", "live.ha_engine_password=sesame", "live.ha_prefix=one"],
         ["server.dev=true", "server.listen=127.0.0.1:0,[::1]:0,localhost:0"],
+        ["proxy.addresses=127.0.0.1,10.0.0.0/8", "proxy.login_header=X-User", "proxy.login_addresses=::1"],
+        ["grafana.url=http://127.0.0.1:3000/grafana/"],
     ],
 )
 def test_what_a_server_can_run_with_is_not(overrides: list[str]) -> None:

@@ -25,4 +25,7 @@ app_connections_failed = Counter(
     "framecast_app_connections_failed_total", "Connections that hypercorn gave up on what the peer sent."
 )
 refused_tokens = Counter("framecast_refused_tokens_total", "Tokens of subscribers that were refused.", ["reason"])
+grafana_questions = Counter(
+    "framecast_grafana_questions_total", "Questions to the Grafana beside this server.", ["about", "outcome"]
+)
 key_set_fetches = Counter("framecast_key_set_fetches_total", "Fetches of the key set for tokens.", ["outcome"])

@@ -6,6 +6,7 @@ use, a data directory in use, a damaged database) is not looked at.
 """
 
 from framecast.accounts.auth_proxy import AuthProxy
+from framecast.accounts.grafana.questions import check_url
 from framecast.channels.options import OptionsTable
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
@@ -17,7 +18,7 @@ from framecast.settings import Settings
 def check_settings(settings: Settings) -> None:
     """ConfigurationError for settings that no server can run with; it tells all of their mistakes."""
     mistakes = Mistakes()
-    for check in (_check_nodes, _check_places, _check_proxies, _check_queues, _check_waiting):
+    for check in (_check_nodes, _check_grafana, _check_places, _check_proxies, _check_queues, _check_waiting):
         with mistakes.collected():
             check(settings)
     mistakes.tell()
@@ -30,6 +31,12 @@ def _check_nodes(settings: Settings) -> None:
             f"live.ha_engine = {settings.live.ha_engine!r} cannot be used yet: every server would be one by itself, "
             "and a subscriber of one would miss what is pushed to another; leave it empty and run one server"
         )
+
+
+def _check_grafana(settings: Settings) -> None:
+    """Where Grafana is asked must be somewhere."""
+    if settings.grafana.url:
+        check_url(settings.grafana.url)
 
 
 def _check_places(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """Who a request or connection belongs to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -47,6 +47,10 @@ class Identity:
 
     credential: str = ""
     """What let it in, ``token:7`` for one: when that is revoked, its connections end. "" for what cannot be."""
+
+    proof: object = field(default=None, repr=False, compare=False)
+    """What it showed, where whoever vouched for it is to be asked again. A secret that only its source looks into: it
+    lives and ends with whatever the identity belongs to."""
 
 
 DEVELOPER = Identity(org_id=1, login="", role=Role.ADMIN, server_admin=True)

@@ -17,6 +17,7 @@ from framecast.settings.channels import (
     ChannelOverrides,
     History,
 )
+from framecast.settings.grafana import Grafana
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
 from framecast.settings.proxy import Proxy
@@ -44,6 +45,7 @@ __all__ = [
     "ChannelOptions",
     "ChannelOverrides",
     "FrameFormat",
+    "Grafana",
     "History",
     "Live",
     "Log",
@@ -152,6 +154,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     api: Api = Api()
     store: Store = Store()
     tokens: Tokens = Tokens()
+    grafana: Grafana = Grafana()
     log: Log = Log()
 
 
