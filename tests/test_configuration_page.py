@@ -8,6 +8,7 @@ import pytest
 
 from framecast.cli.configuration_page import EXAMPLE, Row, render, rows_of
 from framecast.configuration import load_settings
+from framecast.configuration.grafana_table import GAPS, RULES
 from framecast.settings import CHANNEL_DEFAULTS, SECTIONS, ChannelOptions, Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -57,6 +58,19 @@ def test_every_key_says_what_it_is_and_its_default_fits_through_its_variable(sec
 def test_defaults_and_limits_are_spelled_for_people(section: str, key: str, default: str, allowed: str) -> None:
     row = row_of(section, key)
     assert (row.default, row.allowed) == (default, allowed)
+
+
+@pytest.mark.parametrize("key", ["max_connections", "allowed_origins", "message_size_limit", "ha_engine_password"])
+def test_grafanas_names_of_variables_stand_beside_ours(key: str) -> None:
+    assert f"| `FRAMECAST_LIVE_{key.upper()}`, `GF_LIVE_{key.upper()}` |\n" in render()
+
+
+def test_all_that_is_read_of_a_grafana_ini_is_on_the_page() -> None:
+    page = render()
+    assert all(f"`[{section}] {key}`" in page for rule in RULES for section, key in rule.keys)
+    assert all(f"| `[{section}] {key}`" in page for section, key in GAPS)
+    assert "| `[log] level` | `log.level` | `warn`, `critical` and `trace` in our words |\n" in page
+    assert "| `[server] protocol`, unless it is `http` | HTTP/1.1 without TLS is spoken here" in page
 
 
 def test_the_example_can_be_used(tmp_path: Path) -> None:

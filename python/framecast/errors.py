@@ -61,6 +61,10 @@ class Mistakes:
         except ConfigurationError as error:
             self._found += error.mistakes
 
+    def note(self, mistake: str) -> None:
+        """Keep a mistake that ends nothing."""
+        self._found.append(mistake)
+
     def tell(self) -> None:
         """ConfigurationError with every mistake, each once, if there is one."""
         if self._found:

@@ -31,7 +31,7 @@ connects, and starts a few programs before it sends; a program reads what it is 
 
 def clean_environment() -> dict[str, str]:
     """The environment without settings for the server of whoever runs the tests."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("FRAMECAST_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FRAMECAST_", "GF_"))}
 
 
 def serve_command(data: Path, *settings: str, listen: str = "127.0.0.1:0", dev: bool = True) -> list[str]:

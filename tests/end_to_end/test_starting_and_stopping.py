@@ -1,5 +1,6 @@
 """How a server begins, refuses to begin, and ends without losing what was under way."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import trio
 
 from end_to_end.conftest import ServerStarter
 from end_to_end.programs import python_subscriber
-from end_to_end.server import RunningServer, clean_environment, serve_command
+from end_to_end.server import FRAMECAST, RunningServer, clean_environment, serve_command
 from end_to_end.wire import (
     CLOSE,
     TEXT,
@@ -78,6 +79,21 @@ def test_dev_mode_listens_on_loopback_only(tmp_path: Path, place: str) -> None:
 )
 def test_a_setting_that_does_not_fit_refuses_the_start(tmp_path: Path, setting: str, expected: str) -> None:
     assert expected in refused_start(serve_command(tmp_path / "data", setting))
+
+
+def test_a_grafana_ini_will_do_and_what_it_means_no_more_is_logged(tmp_path: Path) -> None:
+    ini = tmp_path / "grafana.ini"
+    ini.write_text("; of Grafana\n[server]\nhttp_addr = 127.0.0.1\nhttp_port = 0\nprotocol = https\n")
+    command = [*FRAMECAST, "serve", "--config", str(ini), "--data", str(tmp_path / "data")]
+    server = RunningServer(command, tmp_path / "log")
+    try:
+        assert server.address.startswith("127.0.0.1:")
+        server.stop()
+    finally:
+        server.kill()
+    [line] = [line for line in server.log.read_text().splitlines() if "is not used" in line]
+    assert json.loads(line)["level"] == "warning"
+    assert f"{ini}:5, [server] protocol is left out" in json.loads(line)["reason"]
 
 
 def test_an_idle_server_ends_at_once(start_server: ServerStarter) -> None:

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from framecast.configuration.environment import PREFIX
+from framecast.configuration.grafana_table import GAPS, LIVE_RULES, RULES
+from framecast.configuration.grafana_values import FALSE, variable_of
 from framecast.configuration.secret_files import SUFFIX
 from framecast.settings import CHANNEL_DEFAULTS, KIB, MIB, SECTIONS, ChannelOptions, Settings, is_secret
 
@@ -50,9 +52,10 @@ INTRODUCTION = """\
 Framecast runs without any. What you set comes, from weakest to strongest, from
 
 1. the **defaults** below,
-2. a **TOML file**, `framecast serve --config framecast.toml`,
-3. the **environment**, `FRAMECAST_LIVE_MAX_CONNECTIONS=-1`,
-4. **flags**: `--set live.max_connections=-1` for any key (it may be repeated), and `--listen`, `--data` and `--dev`,
+2. a **TOML file**, `framecast serve --config framecast.toml`, or a **grafana.ini** (see the end of this page),
+3. **Grafana's variables** for its `[live]`, `GF_LIVE_MAX_CONNECTIONS=-1`,
+4. the **environment**, `FRAMECAST_LIVE_MAX_CONNECTIONS=-1`,
+5. **flags**: `--set live.max_connections=-1` for any key (it may be repeated), and `--listen`, `--data` and `--dev`,
    which win over everything.
 
 A later one replaces a value whole; lists are not joined. Unknown keys, and values that do not fit, keep the server
@@ -67,6 +70,30 @@ belongs to `framecast push`, `watch` and `streams`.
 
 A **secret** is shown by no command, log line or error. Any of them may stand in a file of its own: the same key, or
 variable, with `_file` behind it is the path of that file, as with `tokens.hmac_secret_file` below.
+"""
+
+GRAFANA = """\
+
+## From a grafana.ini
+
+`framecast serve --config grafana.ini` reads Grafana's file as Grafana does: comments with `;` and `#`,
+`$__env{{NAME}}`, `${{NAME}}`, `$__file{{/path}}`, `%(key)s`, and the variables `GF_SECTION_KEY`
+(`GF_SERVER_HTTP_PORT`), which win over it. With `__FILE` behind its name a variable is the path of a file with the
+value, as in Grafana's container image. An empty value is none.
+
+Without a grafana.ini the variables of `[live]` are read all the same, so that a container keeps what was set for it;
+one that is not known is told and left out. All other variables of Grafana's are left alone.
+
+| grafana.ini | here | |
+| --- | --- | --- |
+{rules}
+What has no equal here yet is told at the start, and does nothing:
+
+| grafana.ini | |
+| --- | --- |
+{gaps}
+Everything else in a grafana.ini is Grafana's own business; one line says which sections that were. `[auth.jwt]` counts
+where its `enabled` is on.
 """
 
 CHANNELS = """\
@@ -89,12 +116,34 @@ class Row:
     default: str
     allowed: str
     variable: str
+    grafanas_variable: str
     text: str
 
 
 def render() -> str:
     """The whole page. ValueError when a section or key says nothing about itself."""
-    return INTRODUCTION.format(example=EXAMPLE) + "".join(_spell_section(name) for name in Settings.__struct_fields__)
+    sections = "".join(_spell_section(name) for name in Settings.__struct_fields__)
+    return INTRODUCTION.format(example=EXAMPLE) + sections + _spell_grafana()
+
+
+def _spell_grafana() -> str:
+    rules = "".join(
+        f"| {_names(rule.keys, '[{}] {}')} | {_names(rule.settings, '{}.{}')} | {rule.note} |\n" for rule in RULES
+    )
+    gaps = "".join(
+        f"| `[{section}] {key}`{_unless(gap.harmless)} | {gap.reason} |\n" for (section, key), gap in GAPS.items()
+    )
+    return GRAFANA.format(rules=rules, gaps=gaps)
+
+
+def _names(places: tuple[tuple[str, str], ...], form: str) -> str:
+    return ", ".join(f"`{form.format(*place)}`" for place in places)
+
+
+def _unless(harmless: frozenset[str]) -> str:
+    if harmless == FALSE:
+        return ", when on"
+    return f", unless it is {' or '.join(f'`{value}`' for value in sorted(harmless))}" if harmless else ""
 
 
 def _spell_section(name: str) -> str:
@@ -121,6 +170,7 @@ def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
             default=_spell_default(field.name, field.default),
             allowed=_spell_allowed(field.type),
             variable=f"{PREFIX}{name}_{field.name}".upper(),
+            grafanas_variable=_grafanas_variable(name, field.name),
             text=_tidy(texts.get(field.name)),
         )
         if is_secret(field.type):
@@ -129,8 +179,14 @@ def rows_of(name: str, section: type[Struct]) -> Iterator[Row]:
                 default='`""`',
                 allowed="text",
                 variable=f"{PREFIX}{name}_{field.name}{SUFFIX}".upper(),
+                grafanas_variable="",
                 text=f"The path of a file that holds `{field.name}`; a line break at its end is not part of it.",
             )
+
+
+def _grafanas_variable(section: str, key: str) -> str:
+    """Grafana's own variable for a key, where it is read without a grafana.ini."""
+    return variable_of(section, key) if any((section, key) in rule.settings for rule in LIVE_RULES) else ""
 
 
 def _texts_of(section: type[Struct]) -> dict[str, str]:
@@ -164,7 +220,7 @@ def _spell_default(key: str, default: Any) -> str:
 
 def _spell_allowed(annotation: Any) -> str:
     if get_origin(annotation) is Literal:  # here, because msgspec sorts them
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
+        return ", ".join(f"`{value}`" if value else '`""`' for value in get_args(annotation))
     match msgspec.inspect.type_info(annotation):
         case msgspec.inspect.BoolType():
             return "`true`, `false`"
@@ -192,7 +248,8 @@ def _spell_range(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> s
 
 
 def _line(row: Row) -> str:
-    cells = (f"`{row.key}`", row.default, row.allowed, row.text, f"`{row.variable}`")
+    variables = ", ".join(f"`{variable}`" for variable in (row.variable, row.grafanas_variable) if variable)
+    cells = (f"`{row.key}`", row.default, row.allowed, row.text, variables)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

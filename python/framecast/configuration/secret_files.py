@@ -71,3 +71,8 @@ def join_twins(layer: Layer, mistakes: Mistakes) -> Layer:
             value = SecretFile(given.value) if given.value != "" else ""
             joined[section, secret] = Given(value, given.source)
     return joined
+
+
+def describe_source(given: Given) -> str:
+    """Where a value comes from; of a secret also its file."""
+    return f"file {given.value.path}, named by {given.source}" if isinstance(given.value, SecretFile) else given.source

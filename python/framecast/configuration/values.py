@@ -30,7 +30,7 @@ def _section_values(section: str, merged: Layer, mistakes: Mistakes) -> dict[str
     for (where, key), given in merged.items():
         if where == section:
             with mistakes.collected():
-                values[key] = _convert(section, key, given)
+                values[key] = convert(section, key, given)
     return values
 
 
@@ -44,7 +44,8 @@ def _struct_of(section: str) -> type[Struct]:
     return ChannelOptions if section.startswith(f"{CHANNELS}.") else SECTIONS[section]
 
 
-def _convert(section: str, key: str, given: Given) -> Any:
+def convert(section: str, key: str, given: Given) -> Any:
+    """What `given` is as a setting. ConfigurationError when there is no such key, or it does not fit."""
     fields = {field.name: field for field in msgspec.structs.fields(_struct_of(section))}
     value, source = given
     if key not in fields:

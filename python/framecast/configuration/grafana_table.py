@@ -1,0 +1,199 @@
+"""Which of Grafana's settings are ours, and what becomes of the others: the one table of it, to be added to.
+
+A rule reads some keys of a grafana.ini and says what they are here. A gap is a key that means something for a server
+like this one, and has no setting yet: it is told, with the reason. Every other key is Grafana's own business. Nothing
+here invents a setting: where there is no equal, there is a gap.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from framecast.configuration.grafana_jwt import find_key_setting, read_expected_claims
+from framecast.configuration.grafana_values import FALSE, GrafanaValues, parse_duration
+from framecast.configuration.layer import Given
+from framecast.errors import ConfigurationError
+
+Place = tuple[str, str]
+"""Section and key, Grafana's or ours."""
+
+Carried = Iterator[tuple[Place, Given]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What `keys` of Grafana's are here: some of `settings`. Later rules win over earlier ones."""
+
+    keys: tuple[Place, ...]
+    settings: tuple[Place, ...]
+    read: Callable[[GrafanaValues], Carried]
+    note: str = ""
+    """For the page, where it is more than another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Why a key has no counterpart yet, and with which values nothing is lost by that."""
+
+    reason: str
+    harmless: frozenset[str] = frozenset()
+
+
+def _one(
+    key: Place,
+    setting: Place,
+    convert: Callable[[Given], Given] = lambda given: given,
+    *,
+    switch: str = "",
+    note: str = "",
+) -> Rule:
+    """One key that is one setting, where the section `switch` is switched on."""
+
+    def read(values: GrafanaValues) -> Carried:
+        given = values.find(*key) if not switch or values.is_on(switch) else None
+        if given is not None:
+            yield setting, convert(given)
+
+    return Rule((key,), (setting,), read, note)
+
+
+def _secret(key: Place, setting: Place) -> Rule:
+    def read(values: GrafanaValues) -> Carried:
+        given = values.find_secret(*key)
+        if given is not None:
+            yield setting, given
+
+    return Rule((key,), (setting,), read)
+
+
+def _word(words: Mapping[str, str]) -> Callable[[Given], Given]:
+    """Another word for the same; one that Grafana does not know stays, and is refused where it is used."""
+    return lambda given: Given(words.get(given.value, given.value), given.source)
+
+
+def _read_origins(values: GrafanaValues) -> Carried:
+    """The origins, and that of the address under which people see the server: Grafana lets its pages in too."""
+    origins: list[str] = []
+    sources: list[str] = []
+    given = values.find("live", "allowed_origins")
+    if given is not None:
+        origins = [part.strip() for part in given.value.split(",") if part.strip()]
+        sources.append(given.source)
+    seen = values.find("server", "root_url") or values.find("server", "domain")
+    if seen is not None and "*" not in origins:
+        own = _origin_of(values.find_or_default("server", "root_url"), seen.source)
+        if own not in origins:
+            origins.append(own)
+            sources.append(seen.source)
+    if origins:
+        yield ("live", "allowed_origins"), Given(origins, ", ".join(sources))
+
+
+def _origin_of(url: str, source: str) -> str:
+    """As a browser spells it, without the port that everybody knows."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ConfigurationError(f"{url!r} (from {source}) is no address of the form https://host/")
+    host = f"[{host}]" if ":" in host else host
+    known = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{host}" if port in {None, known} else f"{parts.scheme}://{host}:{port}"
+
+
+def _read_places(values: GrafanaValues) -> Carried:
+    """HOST:PORT of an address, a port or both; without an address all of this machine's, as in Grafana."""
+    given = [one for key in ("http_addr", "http_port") if (one := values.find("server", key))]
+    if given and values.find_or_default("server", "protocol") not in {"socket", "socket_h2"}:
+        host = values.find_or_default("server", "http_addr") or "0.0.0.0"  # noqa: S104 - Grafana's default, when set up so
+        port = values.find_or_default("server", "http_port")
+        place = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+        yield ("server", "listen"), Given([place], ", ".join(one.source for one in given))
+
+
+def _read_key_file(values: GrafanaValues) -> Carried:
+    given = values.find("auth.jwt", "key_file") if values.is_on("auth.jwt") else None
+    if given is not None:
+        yield ("tokens", find_key_setting(given)), given
+
+
+def _read_expected_claims(values: GrafanaValues) -> Carried:
+    given = values.find("auth.jwt", "expect_claims") if values.is_on("auth.jwt") else None
+    if given is not None:
+        for key, value in read_expected_claims(given):
+            yield ("tokens", key), Given(value, given.source)
+
+
+_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error"}
+_FORMATS = {"console": "human", "text": "human"}
+
+LIVE_RULES: tuple[Rule, ...] = (
+    _one(("live", "max_connections"), ("live", "max_connections")),
+    _one(("live", "message_size_limit"), ("live", "message_size_limit")),
+    Rule(
+        (("live", "allowed_origins"), ("server", "root_url"), ("server", "domain"), ("server", "protocol")),
+        (("live", "allowed_origins"),),
+        _read_origins,
+        "the list, and the origin of `root_url` where that or `domain` is set",
+    ),
+    _one(("live", "ha_engine"), ("live", "ha_engine")),
+    _one(("live", "ha_engine_address"), ("live", "ha_engine_address")),
+    _secret(("live", "ha_engine_password"), ("live", "ha_engine_password")),
+    _one(("live", "ha_prefix"), ("live", "ha_prefix")),
+)
+"""Those that are read of the environment without a grafana.ini as well."""
+
+RULES: tuple[Rule, ...] = (
+    *LIVE_RULES,
+    Rule(
+        (("server", "http_addr"), ("server", "http_port")),
+        (("server", "listen"),),
+        _read_places,
+        "one HOST:PORT where one of them is set, of `0.0.0.0` and 3000 where the other is not",
+    ),
+    _one(("auth.jwt", "jwk_set_url"), ("tokens", "jwks_url"), switch="auth.jwt"),
+    _one(("auth.jwt", "cache_ttl"), ("tokens", "jwks_seconds"), parse_duration, switch="auth.jwt", note="in seconds"),
+    Rule(
+        (("auth.jwt", "key_file"),),
+        (("tokens", "rsa_public_key"), ("tokens", "ecdsa_public_key")),
+        _read_key_file,
+        "the path, under the name of what the file holds",
+    ),
+    _one(("auth.jwt", "username_claim"), ("tokens", "user_claim"), switch="auth.jwt"),
+    Rule(
+        (("auth.jwt", "expect_claims"),),
+        (("tokens", "issuer"), ("tokens", "audience")),
+        _read_expected_claims,
+        "`iss` and `aud`; another claim is refused, because tokens without it would get in",
+    ),
+    _one(("log", "level"), ("log", "level"), _word(_LEVELS), note="`warn`, `critical` and `trace` in our words"),
+    _one(("log.console", "level"), ("log", "level"), _word(_LEVELS), note="wins over that of `[log]`"),
+    _one(("log.console", "format"), ("log", "format"), _word(_FORMATS), note="`console` and `text` are `human`"),
+)
+
+_OFF = FALSE
+_NO_ROLES = "tokens say who somebody is, and nothing of roles or orgs yet"
+
+GAPS: Mapping[Place, Gap] = {
+    ("server", "protocol"): Gap("HTTP/1.1 without TLS is spoken here: put a proxy before it", frozenset({"http"})),
+    ("server", "cert_file"): Gap("there is no TLS here yet: put a proxy before it"),
+    ("server", "cert_key"): Gap("there is no TLS here yet: put a proxy before it"),
+    ("server", "serve_from_sub_path"): Gap("paths begin with /api here: let a proxy take the sub path off", _OFF),
+    ("server", "enforce_domain"): Gap("a request for another host is served here, except with --dev", _OFF),
+    ("auth.jwt", "header_name"): Gap("a token comes in the connect command here, not in a header"),
+    ("auth.jwt", "url_login"): Gap("a token comes in the connect command here, not in a URL", _OFF),
+    ("auth.jwt", "jwk_set_file"): Gap("a key set comes from a URL here (tokens.jwks_url), not from a file"),
+    ("auth.jwt", "email_claim"): Gap("users are told apart by one claim here (tokens.user_claim)"),
+    ("auth.jwt", "role_attribute_path"): Gap(_NO_ROLES),
+    ("auth.jwt", "role_attribute_strict"): Gap(_NO_ROLES, _OFF),
+    ("auth.jwt", "allow_assign_grafana_admin"): Gap(_NO_ROLES, _OFF),
+    ("auth.anonymous", "enabled"): Gap("nobody gets in here without a token, except with --dev", _OFF),
+    ("auth.proxy", "enabled"): Gap("what a proxy says of a user is not believed here yet", _OFF),
+    ("log", "mode"): Gap("logs go to stderr here, and nowhere else", frozenset({"console", "console file"})),
+    ("log", "filters"): Gap("all rooms of the server log at one level here"),
+}
+
+SWITCHED = frozenset({"auth.jwt", "auth.anonymous", "auth.proxy"})
+"""Sections that mean nothing while their `enabled` is off."""
