@@ -21,6 +21,7 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["live.ha_engine=redis"], "live.ha_engine = 'redis' cannot be used yet"),
         (["live.ha_engine=redis"], "leave it empty and run one server"),
         (["server.listen=nowhere"], "server.listen = 'nowhere' is not HOST:PORT"),
+        (["server.listen="], "server.listen names no HOST:PORT"),
         (["server.dev=true", "server.listen=0.0.0.0:1"], "is reachable from other machines"),
         (["proxy.addresses=localhost"], "proxy.addresses holds what is no address or network"),
         (["proxy.login_header=X-User"], "proxy.login_addresses names no proxy"),
@@ -33,6 +34,10 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["live.total_queue_bytes=1"], "live.total_queue_bytes = 1 is too small"),
         (["live.message_size_limit=67108865"], "live.waiting_bytes = 67108864 is too small for live.message_size_"),
         (["live.message_size_limit=0", "live.waiting_bytes=1"], "is too small for live.message_size_limit = 1048576"),
+        (["channels.stream/a.publish=everybody"], "channels.stream/a.publish = 'everybody' cannot be used"),
+        (["tokens.hmac_secret=short"], "tokens.hmac_secret has 5 bytes and must have at least 32"),
+        (["tokens.rsa_public_key=/nowhere"], "tokens.rsa_public_key = '/nowhere' cannot be read: No such file"),
+        (["tokens.jwks_url=ftp://x"], "tokens.jwks_url = 'ftp://x' is no URL of the form https://host/path"),
         (["push.body_bytes=268435457"], "push.waiting_bytes = 268435456 is too small"),
     ],
 )
@@ -42,7 +47,8 @@ def test_what_no_server_can_run_with_is_told(overrides: list[str], words: str) -
 
 
 def test_all_of_it_is_told_at_once() -> None:
-    assert len(mistakes("live.ha_engine=redis", "push.body_bytes=268435457", "server.listen=nowhere")) == 3
+    overrides = ("live.ha_engine=redis", "push.body_bytes=268435457", "server.listen=nowhere", "tokens.jwks_url=x")
+    assert len(mistakes(*overrides)) == 4
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,30 @@ use, a data directory in use, a damaged database) is not looked at.
 
 from framecast.accounts.auth_proxy import AuthProxy
 from framecast.accounts.grafana.questions import check_url
+from framecast.accounts.tokens.verifier import find_verifier
 from framecast.channels.options import OptionsTable
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
 from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Mistakes
+from framecast.scopes.table import check_publishers
 from framecast.settings import Settings
 
 
 def check_settings(settings: Settings) -> None:
     """ConfigurationError for settings that no server can run with; it tells all of their mistakes."""
     mistakes = Mistakes()
-    for check in (_check_nodes, _check_grafana, _check_places, _check_proxies, _check_queues, _check_waiting):
+    checks = (
+        _check_nodes,
+        _check_places,
+        _check_proxies,
+        _check_grafana,
+        _check_queues,
+        _check_waiting,
+        _check_channels,
+        _check_tokens,
+    )
+    for check in checks:
         with mistakes.collected():
             check(settings)
     mistakes.tell()
@@ -41,6 +53,8 @@ def _check_grafana(settings: Settings) -> None:
 
 def _check_places(settings: Settings) -> None:
     """With --dev nobody needs a token, so nobody else's machine may reach us."""
+    if not settings.server.listen:
+        raise ConfigurationError("server.listen names no HOST:PORT to listen on")
     for text in settings.server.listen:
         host, _ = parse_place(text)
         if settings.server.dev and not is_loopback_host(f"[{host}]" if ":" in host else host):
@@ -55,6 +69,15 @@ def _check_proxies(settings: Settings) -> None:
     TrustedProxies(settings.proxy.addresses)
     if settings.proxy.login_header:
         AuthProxy(settings.proxy)
+
+
+def _check_channels(settings: Settings) -> None:
+    check_publishers(OptionsTable(settings.channels, settings.history), settings)
+
+
+def _check_tokens(settings: Settings) -> None:
+    """Reads the keys, as the start does; nothing is fetched."""
+    find_verifier(settings.tokens)
 
 
 def _check_queues(settings: Settings) -> None:

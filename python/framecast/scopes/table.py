@@ -8,6 +8,7 @@ from framecast.channels.address import Address
 from framecast.channels.beginning import Begin
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.hub import Hub
+from framecast.channels.options import OptionsTable
 from framecast.errors import ConfigurationError, Refusal
 from framecast.scopes.dashboard import DashboardRules, DashboardScope
 from framecast.scopes.last_messages import LastMessages
@@ -66,16 +67,10 @@ def build_scopes(
 ) -> ScopeTable:
     """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
 
-    `last_messages` are those of broadcasts. Without `dashboards` there are no channels of any. ConfigurationError for
-    a stream's channels that clients may publish on.
+    `last_messages` are those of broadcasts. Without `dashboards` there are no channels of any. ConfigurationError as of
+    `check_publishers`.
     """
-    for name in settings.channels:
-        options = hub.options.find(_any_channel(name))
-        if name.partition("/")[0] == STREAM and options.publish != "nobody":
-            raise ConfigurationError(
-                f"channels.{name}.publish = {options.publish!r} cannot be used: streams take pushes only "
-                "(POST /api/live/push/{stream}); clients may publish on grafana/broadcast/… and in scopes of your own"
-            )
+    check_publishers(hub.options, settings)
     max_message_bytes = settings.live.room_bytes
     messages = OpenScope(hub, max_message_bytes=max_message_bytes)
     named = {name: messages for name in settings.channels if name.partition("/")[0] not in BUILT_IN_SCOPES}
@@ -87,6 +82,17 @@ def build_scopes(
     if dashboards is not None:
         scopes["grafana/dashboard"] = DashboardScope(hub, dashboards)
     return ScopeTable(scopes)
+
+
+def check_publishers(options: OptionsTable, settings: Settings) -> None:
+    """ConfigurationError for a stream's channels that clients may publish on."""
+    for name in settings.channels:
+        publish = options.find(_any_channel(name)).publish
+        if name.partition("/")[0] == STREAM and publish != "nobody":
+            raise ConfigurationError(
+                f"channels.{name}.publish = {publish!r} cannot be used: streams take pushes only "
+                "(POST /api/live/push/{stream}); clients may publish on grafana/broadcast/… and in scopes of your own"
+            )
 
 
 def _any_channel(name: str) -> Address:
