@@ -13,7 +13,7 @@ from framecast.errors import ConfigurationError
 from patience import PATIENCE_SECONDS
 
 
-@pytest.mark.parametrize("command", ["", "serve", "push", "watch", "streams", "parse"])
+@pytest.mark.parametrize("command", ["", "serve", "config", "push", "watch", "streams", "parse"])
 def test_help_works(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out

@@ -294,11 +294,9 @@ def test_what_has_no_equal_is_told_with_the_reason(ini: Path) -> None:
         f"{ini}:14, [live] max_conections is left out: no key that is known here; did you",
     ]
     assert [warning[: len(begin)] for warning, begin in zip(told, expected, strict=True)] == expected
-    assert others == (
-        f"{ini}: 4 settings are Grafana's own and mean nothing here: [server], [auth.anonymous], [database]"
-    )
+    assert others == (f"{ini}: 4 settings of Grafana's own are left out: [server], [auth.anonymous], [database]")
     [one] = read(ini, "[smtp]\nhost = x\n").warnings
-    assert "1 setting is Grafana's own" in one
+    assert "1 setting of Grafana's own is left out" in one
 
 
 def test_a_switched_off_section_is_not_told_of(ini: Path) -> None:

@@ -59,7 +59,15 @@ Framecast runs without any. What you set comes, from weakest to strongest, from
    which win over everything.
 
 A later one replaces a value whole; lists are not joined. Unknown keys, and values that do not fit, keep the server
-from starting; it says which key, from where, and what is allowed.
+from starting; it says of all of them which key, from where (with the line of the file), and what is allowed.
+
+- `framecast config check` says the same without starting anything: exit status 2 and a line for each mistake, or 0;
+  before a restart, for example. It cannot see whether a port or the data directory is in use.
+- `framecast config show` shows every setting with its value and where that comes from; `--changed` only what somebody
+  set, `--json` for programs.
+- `framecast config import grafana.ini` makes a TOML file of Grafana's: see the end of this page.
+
+The first two take the flags of `serve`.
 
 ```toml
 {example}```
@@ -94,6 +102,11 @@ What has no equal here yet is told at the start, and does nothing:
 {gaps}
 Everything else in a grafana.ini is Grafana's own business; one line says which sections that were. `[auth.jwt]` counts
 where its `enabled` is on.
+
+`framecast config import grafana.ini --output framecast.toml` writes what it says as a file of Framecast's, once and for
+all, with the line that each value comes from, and what was left out as comments. The variables that win over the file
+are written with it. No secret is: where Grafana takes one from a file, that file is named (`ha_engine_password_file`),
+and any other one is left to you.
 """
 
 CHANNELS = """\

@@ -6,13 +6,11 @@ import structlog
 import trio
 
 from framecast import logs
-from framecast.cli.settings_flags import SettingsFlags
+from framecast.cli.settings_flags import NO_FLAGS, SettingsFlags
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Young collections are rare and full ones rarer: reference counts free what a request leaves behind, and a full
 collection walks every object of every connection while all of them wait."""
-
-NO_FLAGS = SettingsFlags()
 
 
 def serve(flags: SettingsFlags = NO_FLAGS) -> None:

@@ -33,3 +33,6 @@ class SettingsFlags:
         if self.dev:
             flags["server", "dev"] = True
         return load(file=self.config, overrides=self.set_ or (), flags=flags)
+
+
+NO_FLAGS = SettingsFlags()

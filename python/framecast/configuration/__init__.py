@@ -23,9 +23,6 @@ from framecast.settings import Settings
 
 __all__ = ["Loaded", "load", "load_settings"]
 
-THE_COMMAND_LINE = "the command line"
-"""Where the values of flags with a name of their own come from."""
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -64,7 +61,7 @@ def load(
     layers.append(carried.layer)
     layers.append(read_environment(environment, mistakes))
     layers.append(read_overrides(overrides, mistakes))
-    layers.append({place: Given(value, THE_COMMAND_LINE) for place, value in (flags or {}).items()})
+    layers.append({(section, key): Given(value, f"--{key}") for (section, key), value in (flags or {}).items()})
     merged: Layer = {}
     for layer in layers:
         merged |= join_twins(layer, mistakes)
@@ -90,5 +87,5 @@ def _warnings(carried: Carried, file: Path | None) -> Iterator[str]:
     if carried.others:
         sections = ", ".join(f"[{section}]" for section in carried.others)
         count = sum(carried.others.values())
-        settings = "setting is" if count == 1 else "settings are"
-        yield f"{file}: {count} {settings} Grafana's own and mean nothing here: {sections}"
+        noun, verb = ("setting", "is") if count == 1 else ("settings", "are")
+        yield f"{file}: {count} {noun} of Grafana's own {verb} left out: {sections}"

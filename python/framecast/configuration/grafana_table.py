@@ -86,7 +86,7 @@ def _read_origins(values: GrafanaValues) -> Carried:
             origins.append(own)
             sources.append(seen.source)
     if origins:
-        yield ("live", "allowed_origins"), Given(origins, ", ".join(sources))
+        yield ("live", "allowed_origins"), Given(origins, " and ".join(sources))
 
 
 def _origin_of(url: str, source: str) -> str:
@@ -110,7 +110,7 @@ def _read_places(values: GrafanaValues) -> Carried:
         host = values.find_or_default("server", "http_addr") or "0.0.0.0"  # noqa: S104 - Grafana's default, when set up so
         port = values.find_or_default("server", "http_port")
         place = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
-        yield ("server", "listen"), Given([place], ", ".join(one.source for one in given))
+        yield ("server", "listen"), Given([place], " and ".join(one.source for one in given))
 
 
 def _read_key_file(values: GrafanaValues) -> Carried:
