@@ -81,6 +81,15 @@ def test_keys_are_labels_or_the_time_where_they_are_named() -> None:
     assert lines([{"time": 3, "v": 1}], time_key="") == ["m time=3i,v=1i"]
 
 
+@pytest.mark.parametrize("indent", [None, 1, "\t"])
+def test_a_label_that_is_no_string_may_be_written_on_several_lines(indent: int | str | None) -> None:
+    body = json.dumps([{"tag": [1, {"b": "\n\t"}], "a": 1}], indent=indent)
+    (line,) = lines(body, tag_keys={"tag"})
+    (point,) = json.loads(describe_points(line.encode(), "ns"))["points"]
+    ((key, label),) = point["tags"]
+    assert (key, json.loads(label)) == ("tag", [1, {"b": "\n\t"}])
+
+
 def test_a_named_time_must_be_there() -> None:
     result = translate([{"v": 1}, {"v": 1, "ts": None}, {"v": 1, "ts": 1}], time_key="ts")
     assert refusals(result) == [(1, "bad_time"), (2, "bad_time")]

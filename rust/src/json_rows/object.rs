@@ -13,6 +13,9 @@ use crate::line_protocol::Precision;
 /// Each level is read once more on the way down, so this also bounds how often a byte is looked at.
 const MAX_DEPTH: usize = 16;
 
+/// White space of JSON that no label can hold.
+const LINE_BREAKS: [char; 3] = ['\n', '\r', '\t'];
+
 /// Which key holds the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeKey {
@@ -133,13 +136,15 @@ impl<'r, 'a> ObjectRows<'r, 'a> {
     }
 }
 
-/// Add a value that is not null as a label; what is no string as its JSON text.
+/// Add a value that is not null as a label; what is no string as its JSON text, on one line.
 pub(super) fn write_tag(tags: &mut TagText, key: &str, text: &str) -> Result<(), Fault> {
     match Value::of(text) {
         Value::Text(quoted) => {
             let value = unquote(quoted).ok_or_else(|| Fault::new(Reason::BadUtf8, quoted))?;
             tags.push(key, &value)
         }
+        // Between the parts of JSON a line may break, in a label it may not. Within its strings there are no such bytes.
+        _ if text.contains(LINE_BREAKS) => tags.push(key, &text.replace(LINE_BREAKS, "")),
         _ => tags.push(key, text),
     }
 }
