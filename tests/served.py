@@ -11,10 +11,13 @@ from framecast.server import serve
 from framecast.settings import Settings
 from patience import PATIENCE_SECONDS
 
+GRACE = "server.shutdown_grace_seconds=1000"
+"""Nothing waits for its end, unless a test says so: it is longer than a test's patience."""
+
 
 def settings_for(data: Path, *overrides: str, dev: bool = True, listen: str = "127.0.0.1:0") -> Settings:
     flags = {("server", "data"): str(data), ("server", "dev"): dev, ("server", "listen"): [listen]}
-    return load_settings(environment={}, overrides=["server.shutdown_grace_seconds=5", *overrides], flags=flags)
+    return load_settings(environment={}, overrides=[GRACE, *overrides], flags=flags)
 
 
 @asynccontextmanager

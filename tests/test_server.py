@@ -274,8 +274,7 @@ async def test_sigterm_ends_it_and_tells_subscribers_to_come_back(tmp_path: Path
 
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
-            # Nothing of this may need the grace time, so it is longer than the test's patience.
-            settings = settings_for(tmp_path, "server.shutdown_grace_seconds=1000")
+            settings = settings_for(tmp_path)
             [place] = await nursery.start(partial(serve_to_the_end, settings))
             async with connect(place) as listening, connect(place) as idle, connect(place) as pushing:
                 await pushing.push("s", b"m n=1i")
@@ -300,7 +299,8 @@ async def test_sigterm_ends_it_and_tells_subscribers_to_come_back(tmp_path: Path
 async def test_cancelling_ends_it_at_once_with_subscribers_and_pushes_under_way(
     tmp_path: Path, logged: list[Any]
 ) -> None:
-    settings = settings_for(tmp_path)
+    # None of the deadlines that would end it may be needed.
+    settings = settings_for(tmp_path, "live.close_seconds=1000", "server.linger_seconds=1000")
     async with trio.open_nursery() as nursery:
         [place] = await nursery.start(serve, settings)
         async with connect(place) as listening, connect(place) as pushing, connect(place) as late:
@@ -308,8 +308,7 @@ async def test_cancelling_ends_it_at_once_with_subscribers_and_pushes_under_way(
             await pushing.send(request("POST", "/api/live/push/s", b"m n=1i\n" * 10, host=place)[:-20])
             assert (await ask(late, "GET", "/"))[0] == 200
             nursery.cancel_scope.cancel()
-            # Far less than the deadlines that would end it should one of its tasks be waited for in vain.
-            with trio.CancelScope(deadline=trio.current_time() + 2, shield=True) as patience:
+            with trio.CancelScope(deadline=trio.current_time() + PATIENCE_SECONDS, shield=True) as patience:
                 for connection in (listening, pushing, late):
                     await connection.until_closed()
             assert not patience.cancelled_caught

@@ -208,7 +208,7 @@ async def test_a_broken_frame_beside_the_stream_ends_it_too(tmp_path: Path) -> N
 async def test_a_server_that_goes_down_says_so_to_all(tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
-            [place] = await nursery.start(partial(serve, settings_for(tmp_path, "server.shutdown_grace_seconds=1000")))
+            [place] = await nursery.start(partial(serve, settings_for(tmp_path)))
             async with listening(place) as one, listening(place, SSE) as other:
                 os.kill(os.getpid(), signal.SIGTERM)
                 goodbye = [{"push": {"disconnect": {"code": 3001, "reason": "shutdown"}}}]

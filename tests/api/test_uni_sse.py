@@ -144,9 +144,7 @@ async def test_only_a_get_from_a_page_of_ours_is_served(tmp_path: Path) -> None:
 
 async def test_a_stranger_listens_with_a_token(tmp_path: Path) -> None:
     token = jwt.encode({"alg": "HS256"}, {"sub": "ada"}, OctKey.import_key(SECRET))
-    async with running(
-        settings_for(tmp_path, f"tokens.hmac_secret={SECRET}", "live.close_seconds=0.1", dev=False)
-    ) as place:
+    async with running(settings_for(tmp_path, f"tokens.hmac_secret={SECRET}", dev=False)) as place:
         async with listening(place, "stream/s/a", token=token) as client:
             assert list((await client.message())["connect"]["subs"]) == ["stream/s/a"]
         answer = await ask(place, "GET", target("stream/s/a"))

@@ -20,7 +20,7 @@ from scripted_http import RESET, SILENCE, Answer, scripted_server
 @pytest.fixture
 def clock(autojump_clock: MockClock) -> MockClock:
     """Time jumps when nothing happens; a moment's grace for threads and sockets."""
-    autojump_clock.autojump_threshold = 0.02
+    autojump_clock.autojump_threshold = 0.2
     return autojump_clock
 
 

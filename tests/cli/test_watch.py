@@ -32,7 +32,7 @@ Play = Callable[[WebSocketConnection], Awaitable[None]]
 @pytest.fixture
 def clock(autojump_clock: MockClock) -> MockClock:
     """Time jumps when nothing happens; a moment's grace for sockets."""
-    autojump_clock.autojump_threshold = 0.02
+    autojump_clock.autojump_threshold = 0.2
     return autojump_clock
 
 
