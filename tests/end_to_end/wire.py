@@ -120,10 +120,13 @@ class Connection:
     async def send_message(self, payload: bytes, opcode: int = BINARY) -> None:
         await self.send(b"".join(encode_message(payload, opcode)))
 
-    @property
-    def unread(self) -> bytes:
-        """What came and was not taken yet."""
-        return bytes(self._buffer)
+    async def until_heard(self, text: bytes, count: int) -> None:
+        """Wait until that has come so often, or the server has closed or reset the connection."""
+        try:
+            while self._buffer.count(text) < count:
+                await self._receive()
+        except ConnectionEnded:
+            return
 
     async def until_closed(self) -> bytes:
         """Everything until the server closes or resets the connection."""
