@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from framecast.settings.accounts import Accounts
 from framecast.settings.api import Api
 from framecast.settings.channels import (
     BUILT_IN_SCOPES,
@@ -41,6 +42,7 @@ __all__ = [
     "KIB",
     "MIB",
     "SECTIONS",
+    "Accounts",
     "Api",
     "ChannelOptions",
     "ChannelOverrides",
@@ -153,6 +155,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What is set of `ChannelOptions`, by ``scope`` or ``scope/namespace``."""
     api: Api = Api()
     store: Store = Store()
+    accounts: Accounts = Accounts()
     tokens: Tokens = Tokens()
     grafana: Grafana = Grafana()
     log: Log = Log()

@@ -1,0 +1,99 @@
+"""Makes changes one after another, whoever asks for them and whether they still wait for it.
+
+A change that was written has to be made in memory as well, or a token that was revoked would go on letting in until the
+next start. So it belongs to no request, which may be cancelled between the two, but to a task of its own.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+import trio
+
+from framecast.errors import Refusal
+from framecast.settings import Accounts
+from framecast.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Change = Callable[[], Awaitable[T]]
+
+
+class Clerk:
+    """The one who changes accounts. `run` must outlive whoever asks for a change."""
+
+    def __init__(self, database: Database, limits: Accounts) -> None:
+        self._database = database
+        self._limits = limits
+        self._failed = False
+        self._ordered, self._waiting = trio.open_memory_channel[Change[None]](limits.waiting_changes)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Make changes until cancelled."""
+        task_status.started()
+        async for carry_out in self._waiting:
+            await carry_out()
+
+    async def make(self, change: Change[T]) -> T:
+        """What `change` returns, made when its turn comes. What it raises goes through.
+
+        Refusal 503 when too many wait already; and when it was not made in time, though it may be made nonetheless.
+        """
+        errand = _Errand(change)
+        try:
+            self._ordered.send_nowait(errand.carry_out)
+        except trio.WouldBlock:
+            raise Refusal(
+                503, "too many changes of accounts are waiting at once (accounts.waiting_changes)", temporary=True
+            ) from None
+        with trio.move_on_after(self._limits.change_seconds):
+            return await errand.wait()
+        raise Refusal(
+            503,
+            f"the change was not written within {self._limits.change_seconds:g} s and may be made nonetheless: look "
+            "before you try again",
+            temporary=True,
+        )
+
+    async def write(self, statements: Callable[[sqlite3.Connection], T]) -> T:
+        """Within a change: what `statements` return, once they are on the disk. Refusal 409 or 503, and nothing is."""
+        try:
+            result = await self._database.transact(statements)
+        except sqlite3.IntegrityError as error:
+            raise Refusal(409, f"the change contradicts what there is: {error}") from None
+        except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
+            if not self._failed:
+                log.warning("accounts not saved", error=str(error))
+            self._failed = True
+            raise Refusal(503, f"the change could not be saved: {error}", temporary=True) from None
+        if self._failed:
+            log.info("accounts saved again")
+        self._failed = False
+        return result
+
+
+class _Errand(Generic[T]):
+    """One change, and what became of it."""
+
+    def __init__(self, change: Change[T]) -> None:
+        self._change = change
+        self._done = trio.Event()
+        self._made: list[T] = []
+        self._error: Exception | None = None
+
+    async def carry_out(self) -> None:
+        """Make it. Whatever goes wrong is told to who waits for it, and to nobody else."""
+        try:
+            self._made.append(await self._change())
+        except Exception as error:  # noqa: BLE001 - the boundary of one change; it is raised again in `wait`
+            self._error = error
+        self._done.set()
+
+    async def wait(self) -> T:
+        """What came of it."""
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
