@@ -14,14 +14,24 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
     `code` is an HTTP status (400-599), which is also what Grafana Live's clients get on the wire, or one of the
     Centrifuge protocol's reply codes (100-113, protocol/codes.py). `message` says what, where, why and what to do.
     `reason` is one of a few fixed words where refusals are counted, as those of pushes are; "" elsewhere.
+    `retry_seconds` is when to come again, where that is known.
     """
 
-    def __init__(self, code: int, message: str, *, temporary: bool = False, reason: str = "") -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        temporary: bool = False,
+        reason: str = "",
+        retry_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.temporary = temporary
         self.reason = reason
+        self.retry_seconds = retry_seconds
 
 
 class PeerError(Exception):

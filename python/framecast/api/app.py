@@ -18,7 +18,7 @@ from framecast.api.description import show_description
 from framecast.api.late import head_of
 from framecast.api.live import Channels, late_upgrade, list_channels
 from framecast.api.operations import Health, health, metrics
-from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, problem
+from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, refusal_problem
 from framecast.api.push import PUSHED
 from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media
 from framecast.api.streaming import PATHS as STREAMING_PATHS
@@ -118,7 +118,7 @@ class GateMiddleware:
                 if head.path not in OPEN_PATHS and not _asks_the_gate_itself(head):
                     scope.setdefault("state", {})["identity"] = await self._gate(head)
             except Refusal as refusal:
-                await problem(refusal.code, refusal.message)(scope, receive, send)
+                await refusal_problem(refusal)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

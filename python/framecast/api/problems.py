@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
+from framecast.door.answer import describe_refusal
 from framecast.errors import Refusal
 from framecast.ingest.push import printable
 
@@ -24,10 +25,15 @@ def problem(status: int, message: str, headers: dict[str, str] | None = None) ->
     return JSONResponse({"message": message}, status, headers=extra)
 
 
+def refusal_problem(refusal: Refusal) -> Response:
+    """A refusal as a response, with the headers HTTP asks for with it."""
+    status, headers = describe_refusal(refusal)
+    return problem(status, refusal.message, dict(headers))
+
+
 async def answer_refusal(request: Request, error: Exception) -> Response:
     """A Refusal raised by a route."""
-    refusal = cast("Refusal", error)  # registered for this class only
-    return problem(refusal.code, refusal.message)
+    return refusal_problem(cast("Refusal", error))  # registered for this class only
 
 
 async def answer_invalid(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """One HTTP answer, independent of who sends it, and the closing that lets a refused peer read it."""
 
+import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,15 +13,14 @@ from framecast.errors import Refusal
 Headers = tuple[tuple[str, str], ...]
 
 RETRY_SECONDS = "5"
-"""What 429 and 503 suggest; Telegraf's influxdb_v2 output reads whole seconds only."""
+"""What 429 and 503 suggest where nothing better is known; Telegraf's influxdb_v2 output reads whole seconds only."""
 
 _OF_STATUS: dict[int, Headers] = {
     401: (("WWW-Authenticate", "Bearer"),),
     415: (("Accept-Encoding", "gzip, identity"),),
     426: (("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")),
-    429: (("Retry-After", RETRY_SECONDS),),
-    503: (("Retry-After", RETRY_SECONDS),),
 }
+_COME_AGAIN = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,18 @@ def json_answer(status: int, document: object, headers: Headers = ()) -> Answer:
 
 def refusal_answer(refusal: Refusal, headers: Headers = ()) -> Answer:
     """Answer ``{"message": ...}`` with the refusal's status and the headers HTTP asks for with it."""
+    status, asked_for = describe_refusal(refusal)
+    return json_answer(status, {"message": refusal.message}, (*asked_for, *headers))
+
+
+def describe_refusal(refusal: Refusal) -> tuple[int, Headers]:
+    """The refusal's status, and the headers HTTP asks for with it."""
     status = refusal.code if 400 <= refusal.code <= 599 else 400
-    return json_answer(status, {"message": refusal.message}, (*_OF_STATUS.get(status, ()), *headers))
+    headers = _OF_STATUS.get(status, ())
+    if status in _COME_AGAIN:
+        known = refusal.retry_seconds
+        headers = (*headers, ("Retry-After", RETRY_SECONDS if known is None else str(max(1, math.ceil(known)))))
+    return status, headers
 
 
 def encode_answer(answer: Answer, *, keep: bool) -> bytes:
