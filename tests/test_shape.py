@@ -38,6 +38,7 @@ ONLY = {
     "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
     "coredis": {"brokers"},
+    "pwdlib": {"accounts/passwords.py"},
     "google.protobuf": {"protocol"},
 }
 NEVER = {

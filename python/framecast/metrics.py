@@ -29,3 +29,7 @@ grafana_questions = Counter(
     "framecast_grafana_questions_total", "Questions to the Grafana beside this server.", ["about", "outcome"]
 )
 key_set_fetches = Counter("framecast_key_set_fetches_total", "Fetches of the key set for tokens.", ["outcome"])
+refused_credentials = Counter(
+    "framecast_refused_credentials_total", "Tokens, passwords and cookies that let nobody in.", ["kind"]
+)
+checked_passwords = Counter("framecast_checked_passwords_total", "Passwords that were hashed and found to be right.")

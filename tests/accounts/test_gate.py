@@ -2,7 +2,7 @@
 
 import pytest
 
-from framecast.accounts.gate import build_gate, closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.gate import StrangerError, build_gate, closed_gate, let_strangers_pass, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
@@ -11,7 +11,6 @@ from heads import head_of
 HEADERS = [b"", b"Bearer secret", b"Basic YWRtaW46YWRtaW4=", b"\xff"]
 ANN = Identity(1, "ann", Role.EDITOR)
 BOB = Identity(2, "bob", Role.VIEWER)
-ANONYMOUS = Identity(1, "", Role.VIEWER)
 
 
 class ByHeader:
@@ -56,30 +55,16 @@ async def test_the_first_source_that_knows_a_request_says_who_sends_it() -> None
 
 
 async def test_what_is_no_good_is_refused_though_the_next_source_would_know_the_request() -> None:
-    gate = build_gate([ByHeader(b"x-one", b"1", ANN), ByHeader(b"x-other", b"2", BOB)], anonymous=ANONYMOUS)
+    gate = build_gate([ByHeader(b"x-one", b"1", ANN), ByHeader(b"x-other", b"2", BOB)])
     with pytest.raises(Refusal, match="no good x-one") as caught:
         await gate(head_of("/", (b"x-one", b"wrong"), (b"x-other", b"2")))
     assert caught.value.code == 401
 
 
-async def test_who_carries_nothing_is_anonymous_only_where_that_is_allowed() -> None:
-    sources = [ByHeader(b"x-one", b"1", ANN)]
-    assert await build_gate(sources, anonymous=ANONYMOUS)(head_of()) is ANONYMOUS
-    with pytest.raises(Refusal, match="bring a token") as caught:
-        await build_gate(sources)(head_of())
+async def test_whom_no_source_finds_is_a_stranger() -> None:
+    with pytest.raises(StrangerError, match="bring a token") as caught:
+        await build_gate([ByHeader(b"x-one", b"1", ANN)])(head_of())
     assert caught.value.code == 401
-
-
-@pytest.mark.parametrize("authorization", HEADERS)
-@pytest.mark.parametrize("anonymous", [None, ANONYMOUS])
-async def test_an_authorization_that_no_source_takes_is_never_nothing(
-    authorization: bytes, anonymous: Identity | None
-) -> None:
-    gate = build_gate([ByHeader(b"x-one", b"1", ANN)], anonymous=anonymous)
-    with pytest.raises(Refusal) as caught:
-        await let_strangers_pass(gate)(head_of("/", (b"authorization", authorization)))
-    assert caught.value.code == 401
-    assert "secret" not in caught.value.message
 
 
 async def test_strangers_pass_and_those_who_carry_something_bad_do_not() -> None:

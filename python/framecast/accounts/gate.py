@@ -38,22 +38,15 @@ class StrangerError(Refusal):
         super().__init__(401, message)
 
 
-def build_gate(sources: Sequence[Source], *, anonymous: Identity | None = None) -> Gate:
-    """A gate that asks `sources` in their order. Who carries nothing is `anonymous`, or a stranger where that is None.
-
-    An Authorization header is never nothing: one that no source takes is refused, also where strangers get in.
-    """
+def build_gate(sources: Sequence[Source]) -> Gate:
+    """A gate that asks `sources` in their order; whom none of them finds is a stranger."""
 
     async def find_identity(head: RequestHead) -> Identity:
         for source in sources:
             identity = await source.find(head)
             if identity is not None:
                 return identity
-        if head.find(b"authorization") is not None:
-            raise Refusal(401, "Unauthorized: the Authorization header holds nothing that this server takes")
-        if anonymous is None:
-            raise StrangerError("Unauthorized: bring a token (Authorization: Bearer …) or log in")
-        return anonymous
+        raise StrangerError("Unauthorized: bring a token (Authorization: Bearer …) or log in")
 
     return find_identity
 
