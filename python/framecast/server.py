@@ -26,6 +26,7 @@ from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.forwarded import SeeThroughProxies
 from framecast.api.influx import LateWrite
+from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
 from framecast.api.streaming import Streaming
 from framecast.brokers.memory import MemoryBroker
@@ -146,6 +147,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
     streaming = Streaming(http_streams, visitors, settings.live, subscriber_rooms.waiting).routes()
+    publishing = Publishing(scopes, settings.live, subscriber_rooms.waiting).routes()
     intake = Intake(streams, gate, settings.push)
     push = HttpPush(intake)
     writes = InfluxWrites(intake)
@@ -154,7 +156,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     proxies = TrustedProxies(settings.proxy.addresses)
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
-    routes = build_app(streams, registry, streaming, LatePush(push).serve, LateWrite(writes).serve)
+    routes = build_app(streams, registry, [*streaming, *publishing], LatePush(push).serve, LateWrite(writes).serve)
     app = AppRoom(
         SeeThroughProxies(GateMiddleware(routes, gate, check), proxies),
         settings.server,

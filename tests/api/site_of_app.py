@@ -1,6 +1,6 @@
 """The application without a socket, over the live half of a server, and a client for it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +15,16 @@ from framecast.accounts.identity import Identity, Role
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
+from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
+from framecast.client.inbox import waiting_budget
 from framecast.door.head import RequestHead
 from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.routes import build_check
-from framecast.settings import Server, Settings, Streams
+from framecast.scopes.dashboard import DashboardRules
+from framecast.settings import ChannelOverrides, Server, Settings, Streams
 from live_world import World, live_world
 
 OTHER_ORG = Identity(org_id=2, login="", role=Role.VIEWER)
@@ -54,13 +57,17 @@ async def site(
     streams: Streams | None = None,
     clock: Callable[[], float] = trio.current_time,
     routes: Sequence[BaseRoute] = (),
+    channels: Mapping[str, ChannelOverrides] | None = None,
+    dashboards: DashboardRules | None = None,
 ) -> AsyncIterator[Site]:
-    async with live_world(streams=streams, clock=clock) as world:
+    async with live_world(streams=streams, clock=clock, channels=channels, dashboards=dashboards) as world:
         registry = CollectorRegistry()
         registry.register(CoreCollector(world.fanout, world.hub, world.streams))
         intake = Intake(world.streams, gate, SETTINGS.push)
         late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
-        inner = build_app(world.streams, registry, routes, push or late.serve, write.serve)
+        publishing = Publishing(world.scopes, SETTINGS.live, waiting_budget(SETTINGS.live))
+        all_routes = [*routes, *publishing.routes()]
+        inner = build_app(world.streams, registry, all_routes, push or late.serve, write.serve)
         app = GateMiddleware(inner, gate, build_check(SETTINGS))
         site = Site(world, app)
         async with site.client:

@@ -39,6 +39,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   GET  /api/live/sse             the same where no WebSocket comes through, or POST /api/live/http_stream;
                                  their commands: POST /api/live/emulation
   GET  /api/live/uni_sse?channel=CHANNEL   the same for who only listens: curl -N
+  POST /api/live/publish         one message into a channel
   GET  /api/live/list            the channels there are
   GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health

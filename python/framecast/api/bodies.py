@@ -52,7 +52,7 @@ class JsonBodies:
         with self._waiting.hold() as held:
             text = await read_whole(request, held, limit, setting)
             if text:
-                _check_content_type(request)
+                check_content_type(request)
             yield ReadRequest(request, text, await self._parse(text) if text else None)
 
     async def _parse(self, text: bytes) -> Any:
@@ -82,8 +82,8 @@ async def read_whole(request: Request, held: Held, limit: int, setting: str) -> 
     return bytes(body)
 
 
-def _check_content_type(request: Request) -> None:
-    """A page of another origin may send text without asking first, but no JSON."""
+def check_content_type(request: Request) -> None:
+    """Refusal 415 for what is not sent as JSON: a page of another origin may send text without asking first."""
     sent = request.headers.get("content-type", "")
     kind = sent.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):

@@ -34,14 +34,17 @@ NOTHING = None
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An answer, or a body, that is no JSON."""
+    """An answer, or a body, that pydantic has no part in: text, or JSON that passes through as it is."""
 
     media_type: str
     description: str = ""
+    schema: Mapping[str, Any] | None = None
+    """Of JSON that its route reads by itself."""
 
     def describe(self) -> dict[str, Any]:
         """As OpenAPI's content."""
-        return {self.media_type: {"schema": {"type": "string", "description": self.description}}}
+        schema = {"type": "string"} if self.schema is None else self.schema
+        return {self.media_type: {"schema": {**schema, "description": self.description}}}
 
 
 Answer = type | Media | None
