@@ -86,6 +86,32 @@ def test_all_connections_of_a_user_can_be_ended() -> None:
     assert roster.disconnect(1, "alice", CloseCode.FORCE_DISCONNECT) == 0
 
 
+def test_clients_are_found_and_ended_by_what_let_them_in() -> None:
+    roster = open_roster(max_connections=-1, max_connections_per_user=2)
+    ended: list[tuple[str, CloseCode]] = []
+    by_token = Identity(1, "alice", Role.VIEWER, credential="token:1")
+    nameless = Identity(1, "", Role.VIEWER, credential="token:1")
+    with ExitStack() as stack:
+        one, other, unnamed, early = (take(stack, roster) for _ in range(4))
+        for name, place in (("one", one), ("other", other), ("unnamed", unnamed), ("early", early)):
+            place.end = lambda close, name=name: ended.append((name, close))
+        assert roster.identities() == []
+        one.sign_in(by_token)
+        other.sign_in(ALICE)
+        unnamed.sign_in(nameless)
+        assert sorted(roster.identities(), key=repr) == sorted([by_token, ALICE, nameless], key=repr)
+        refused = take(stack, roster)
+        with pytest.raises(PeerError):
+            refused.sign_in(by_token)
+        assert len(roster.identities()) == 3
+        roster.end(lambda identity: identity.credential == "token:1", may_return=True)
+        assert sorted(ended) == [("one", CloseCode.CONNECTION_EXPIRED), ("unnamed", CloseCode.CONNECTION_EXPIRED)]
+        ended.clear()
+        roster.end(lambda identity: identity == ALICE, may_return=False)
+        assert ended == [("other", CloseCode.FORCE_DISCONNECT)]
+    assert roster.identities() == []
+
+
 def test_a_place_is_free_again_after_a_failure() -> None:
     roster = open_roster(max_connections=1)
     with pytest.raises(RuntimeError), roster.place("192.0.2.1"):

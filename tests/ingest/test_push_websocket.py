@@ -14,6 +14,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
 from framecast.accounts.gate import closed_gate, open_gate
+from framecast.accounts.identity import DEVELOPER
 from framecast.door.connection import Rooms, serve_connection
 from framecast.ingest.websocket import PushSockets
 from framecast.settings import Push, Server
@@ -292,6 +293,24 @@ async def test_stop_closes_with_1001_and_still_pushes_what_arrives_until_the_cli
         await wait_all_tasks_blocked()
         assert client.closed.is_set()
         assert b" 503 " in await refusal_of(client.sockets)
+
+
+async def test_a_sender_that_is_ended_is_closed_at_once_and_nothing_more_is_pushed(autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        await client.send(BytesMessage(b"a f=1\n"))
+        await wait_all_tasks_blocked()
+        assert client.sockets.identities() == [DEVELOPER]
+        client.sockets.end(lambda identity: identity.login == "somebody else", may_return=False)
+        await wait_all_tasks_blocked()
+        assert client.closes() == []
+        late = client.frames.send(BytesMessage(b"late f=1\n"))
+        client.sockets.end(lambda identity: identity == DEVELOPER, may_return=True)
+        await wait_all_tasks_blocked()
+        assert client.closes() == [1008]
+        await client.stream.send_all(late)
+        await client.closed.wait()
+        assert client.streams.bodies == [b"a f=1\n"]
+        assert client.sockets.identities() == []
 
 
 async def test_stop_waits_for_the_client_no_longer_than_its_deadline(autojump_clock: MockClock) -> None:

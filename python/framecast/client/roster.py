@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import trio
 
+from framecast.accounts.connected import Hits
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
 from framecast.protocol.codes import CloseCode
@@ -29,6 +30,8 @@ class Place:
         self._roster = roster
         self.address = address
         self.user: User | None = None
+        self.identity: Identity | None = None
+        """Whose it is, once the client was let in."""
         self.end: Callable[[CloseCode], None] | None = None
         """Ends the client's connection, while it has one."""
 
@@ -101,6 +104,7 @@ class Roster:
             raise CloseCode.TOO_MANY_REQUESTS.error()
         if identity.login == NOBODY:
             self._newcomers.pop(place, None)
+            place.identity = identity
             return
         user = (identity.org_id, identity.login)
         others = self._by_user.get(user, set())
@@ -108,6 +112,7 @@ class Roster:
             raise CloseCode.CONNECTION_LIMIT.error()
         self._newcomers.pop(place, None)
         place.user = user
+        place.identity = identity
         self._by_user.setdefault(user, set()).add(place)
 
     def disconnect(self, org_id: int, login: str, close: CloseCode) -> int:
@@ -117,6 +122,17 @@ class Roster:
             if place.end is not None:
                 place.end(close)
         return len(places)
+
+    def identities(self) -> list[Identity]:
+        """Of all clients that were let in."""
+        return [place.identity for place in self._places if place.identity is not None]
+
+    def end(self, hits: Hits, *, may_return: bool) -> None:
+        """End the clients whose identities `hits` names, with 3005 for those who `may_return`, and else for good."""
+        close = CloseCode.CONNECTION_EXPIRED if may_return else CloseCode.FORCE_DISCONNECT
+        for place in tuple(self._places):
+            if place.identity is not None and place.end is not None and hits(place.identity):
+                place.end(close)
 
     def _leave(self, place: Place) -> None:
         if place not in self._places:

@@ -17,6 +17,7 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
 from framecast import metrics
+from framecast.accounts.connected import Hits
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import check_push
 from framecast.door.answer import linger
@@ -53,7 +54,7 @@ class PushSockets:
     def __init__(self, intake: Intake, limits: Server) -> None:
         self._intake = intake
         self._limits = limits
-        self._sockets: set[PushSocket] = set()
+        self._sockets: dict[PushSocket, Identity] = {}
         self._stopping = False
 
     async def admit(self, head: RequestHead) -> TakeOver:
@@ -80,7 +81,7 @@ class PushSockets:
             frame_format=frame_format,
             ack=is_yes(query.get("ack", "")),
         )
-        return partial(self._serve, head, push)
+        return partial(self._serve, head, identity, push)
 
     def stop(self) -> None:
         """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
@@ -88,16 +89,29 @@ class PushSockets:
         for socket in self._sockets:
             socket.stop()
 
-    async def _serve(self, head: RequestHead, push: PushMessage, stream: trio.abc.Stream) -> None:
+    def identities(self) -> list[Identity]:
+        """Of the sender on each socket."""
+        return list(self._sockets.values())
+
+    def end(self, hits: Hits, *, may_return: bool) -> None:
+        """Close the sockets of senders whom `hits` names with 1008, and push nothing more of theirs.
+
+        Senders come again whatever the code says; who may not is refused then, so `may_return` changes nothing here.
+        """
+        for socket, identity in self._sockets.items():
+            if hits(identity):
+                socket.end(PeerError(1008, "what let this socket in has ended or changed: connect again"))
+
+    async def _serve(self, head: RequestHead, identity: Identity, push: PushMessage, stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
             socket = PushSocket(stream, push, held, self._intake.limits)
-            self._sockets.add(socket)
+            self._sockets[socket] = identity
             metrics.push_sockets.inc()
             try:
                 await socket.run(encode_switch(head), self._limits)
             finally:
                 metrics.push_sockets.dec()
-                self._sockets.discard(socket)
+                del self._sockets[socket]
 
     async def _push(
         self,
@@ -135,12 +149,18 @@ class PushSocket:
         self._whole_by = math.inf
         self._waiting = trio.CancelScope()
         self._stopping = False
+        self._ending: PeerError | None = None
         self._close_at = math.inf
         self._send_seconds = limits.close_seconds
 
     def stop(self) -> None:
         """Begin the closing handshake; may be called from another task."""
         self._stopping = True
+        self._waiting.cancel()
+
+    def end(self, error: PeerError) -> None:
+        """Close at once, with what `error` says; may be called from another task."""
+        self._ending = self._ending or error
         self._waiting.cancel()
 
     async def run(self, switch: bytes, server: Server) -> None:
@@ -161,6 +181,8 @@ class PushSocket:
         now = trio.current_time()
         ping_at, silent_at = now + ping_seconds, now + silence_seconds
         while now < self._close_at:
+            if self._ending is not None:
+                raise self._ending
             if self._stopping and self._close_at == math.inf:
                 await self._send(self._frames.send(CloseConnection(1001, "server is shutting down")))
                 self._close_at = now + self._limits.close_seconds
