@@ -33,16 +33,22 @@ class Shelf:
 
     versions: dict[tuple[int, str], int] = field(default_factory=lambda: {(1, "ab12"): 3})
     asked: list[tuple[int, str]] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)
+    """Those that it shows to nobody."""
+    readers: set[str] = field(default_factory=set)
+    """Logins that may edit nothing, whatever their role."""
     before: Callable[[], Any] | None = None
     """What happens before the version is read."""
     after: Callable[[], Any] | None = None
     """What happens between that and its being told."""
 
-    async def version(self, org_id: int, uid: str) -> int | None:
-        self.asked.append((org_id, uid))
+    async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
+        self.asked.append((identity.org_id, uid))
         if self.before is not None:
             await self.before()
-        found = self.versions.get((org_id, uid))
+        found = self.versions.get((identity.org_id, uid))
+        if uid in self.closed or (editing and identity.login in self.readers):
+            raise Refusal(403, "Forbidden: not yours")
         if self.after is not None:
             await self.after()
         return found
@@ -74,6 +80,19 @@ def told_version(beginning: Beginning) -> int | None:
     assert told["uid"] == "ab12"
     assert isinstance(told["version"], int)
     return told["version"]
+
+
+async def test_whoever_has_the_dashboards_may_show_one_to_fewer_and_let_fewer_edit_it() -> None:
+    shelf = Shelf(versions={(1, "ab12"): 3, (1, "secret"): 1}, closed={"secret"}, readers={"ann"})
+    async with live_world(dashboards=shelf) as world:
+        await prepare(world, identity=EDITOR)
+        with pytest.raises(Refusal) as caught:
+            await prepare(world, dashboard_address(1, "secret"), identity=EDITOR)
+        assert caught.value.code == 403
+        with pytest.raises(Refusal) as caught:
+            await publish(world, NOTICE)
+        assert caught.value.code == 403
+        await publish(world, NOTICE, identity=Identity(1, "bob", Role.EDITOR))
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -39,10 +39,14 @@ MAX_SESSION_ID = 128
 
 
 class DashboardRules(Protocol):
-    """What is asked of the room of dashboards."""
+    """What is asked of whoever has the dashboards: the room of dashboards, or a Grafana beside this server."""
 
-    async def version(self, org_id: int, uid: str) -> int | None:
-        """The newest version that is committed; None where there is no such dashboard."""
+    async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
+        """The newest version that is committed, in the org of `identity`; None where there is no such dashboard.
+
+        Refusal for one who may not see it, or not edit it where it is about `editing`, beyond what its role says; that
+        is asked before (scopes/permitted.py). 503, to be tried again, where nobody can say.
+        """
 
 
 class _Wish(msgspec.Struct, frozen=True):
@@ -91,7 +95,7 @@ class DashboardScope:
         with ExitStack() as failing:
             failing.callback(self._hub.give_up, address)
             since = history.position
-            version = await self._find_version(identity, address, uid)
+            version = await self._find_version(identity, address, uid, editing=False)
             failing.pop_all()
         return partial(self._begin, history, options or history.options, _Known(uid, version, since, detailed))
 
@@ -112,12 +116,12 @@ class DashboardScope:
         uid = _uid_of(address)
         self._hub.options.check_publish(address, subscribed=subscribed)
         notice = _read_notice(data, uid)
-        await self._find_version(identity, address, uid)
+        await self._find_version(identity, address, uid, editing=True)
         event = editing_started(uid, session_id=notice.sessionId, login=identity.login)
         await self._hub.publish_message(address, event, info)
 
-    async def _find_version(self, identity: Identity, address: Address, uid: str) -> int:
-        version = await self._dashboards.version(identity.org_id, uid)
+    async def _find_version(self, identity: Identity, address: Address, uid: str, *, editing: bool) -> int:
+        version = await self._dashboards.version(identity, uid, editing=editing)
         if version is None:
             raise _not_found(address)
         return version
