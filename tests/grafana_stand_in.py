@@ -86,10 +86,21 @@ class StandIn:
         self.raw: dict[str, tuple[int, bytes]] = {}
         """What it says at some paths, instead of what a Grafana would."""
         self.extra_headers: list[tuple[str, str]] = []
+        self.prefix = ""
+        """The sub path that it serves itself from; `asked` has it, too."""
         self._streams: set[trio.abc.Stream] = set()
 
     def paths(self) -> list[str]:
         return [asked.path for asked in self.asked]
+
+    def asked_with(self, cookie: str) -> int:
+        """How many questions showed this cookie."""
+        return sum(asked.headers.get("cookie") == cookie for asked in self.asked)
+
+    async def wait_asked_with(self, cookie: str, count: int) -> None:
+        """Wait until so many did."""
+        while self.asked_with(cookie) < count:  # noqa: ASYNC110 - another process asks, nothing to wait on
+            await trio.sleep(0.02)
 
     def login(self, user: User, session: str) -> str:
         """Log a user in; the cookie that its browser has now."""
@@ -132,6 +143,8 @@ class StandIn:
                     await self._answer(connection, stream, *self._say(self.asked[-1]))
                 except trio.BrokenResourceError:
                     return
+                if connection.our_state is h11.MUST_CLOSE:
+                    return
                 connection.start_next_cycle()
 
     async def _receive(self, connection: h11.Connection, stream: trio.abc.Stream) -> h11.Request | None:
@@ -162,7 +175,9 @@ class StandIn:
     def _say(self, asked: Asked) -> tuple[int, bytes]:
         if asked.path in self.raw:
             return self.raw[asked.path]
-        status, document = self._document(asked)
+        if not asked.path.startswith(f"{self.prefix}/"):
+            return 404, b'{"message":"Not found"}'
+        status, document = self._document(Asked(asked.path.removeprefix(self.prefix), asked.headers))
         return status, json.dumps(document).encode()
 
     def _document(self, asked: Asked) -> Said:

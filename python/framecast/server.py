@@ -20,7 +20,10 @@ from prometheus_client import CollectorRegistry
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.admission import Admissions
-from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.auth_proxy import AuthProxy
+from framecast.accounts.connected import Connected
+from framecast.accounts.gate import Gate, Source, build_gate, closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
@@ -70,6 +73,7 @@ class House:
     broker: MemoryBroker
     hub: Hub
     verifier: TokenVerifier | None
+    grafana: GrafanaBeside | None
     streams: StreamTable
     columns: PendingColumns
     last_messages: LastMessages
@@ -118,18 +122,12 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 
 
 def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
-    gate = open_gate if settings.server.dev else closed_gate
+    connected = Connected()
+    grafana = find_grafana(settings.grafana, connected)
+    gate = _build_gate(settings, grafana)
     verifier = find_verifier(settings.tokens)
     broker = MemoryBroker()
-    options = OptionsTable(settings.channels, settings.history)
-    hub = Hub(
-        fanout,
-        broker,
-        max_channels=settings.live.max_channels,
-        retention=settings.history,
-        options=options,
-        presence_bytes=settings.live.room_bytes,
-    )
+    hub = _build_hub(settings, fanout, broker)
     columns = PendingColumns()
     streams = StreamTable(hub, settings, columns)
     messages = PendingMessages()
@@ -141,7 +139,9 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     events = WriterEvents(fanout)
     stopping = trio.Event()
     visitors = gate if verifier is None else let_strangers_pass(gate)
-    scopes = build_scopes(hub, settings, last_messages=last_messages)
+    scopes = build_scopes(
+        hub, settings, last_messages=last_messages, dashboards=None if grafana is None else grafana.dashboards
+    )
     subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, verifier, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
@@ -152,6 +152,8 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     push = HttpPush(intake)
     writes = InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
+    connected.add(roster)
+    connected.add(push_sockets)
     check = build_check(settings)
     proxies = TrustedProxies(settings.proxy.addresses)
     registry = CollectorRegistry()
@@ -164,8 +166,43 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
     return House(
-        events, broker, hub, verifier, streams, columns, last_messages, writers, app, push_sockets, rooms, stopping
+        events,
+        broker,
+        hub,
+        verifier,
+        grafana,
+        streams,
+        columns,
+        last_messages,
+        writers,
+        app,
+        push_sockets,
+        rooms,
+        stopping,
     )
+
+
+def _build_hub(settings: Settings, fanout: Fanout, broker: MemoryBroker) -> Hub:
+    return Hub(
+        fanout,
+        broker,
+        max_channels=settings.live.max_channels,
+        retention=settings.history,
+        options=OptionsTable(settings.channels, settings.history),
+        presence_bytes=settings.live.room_bytes,
+    )
+
+
+def _build_gate(settings: Settings, grafana: GrafanaBeside | None) -> Gate:
+    """Who is asked about a request, in their order."""
+    sources: list[Source] = []
+    if settings.proxy.login_header:
+        sources.append(AuthProxy(settings.proxy))
+    if grafana is not None:
+        sources.append(grafana.visitors)
+    if settings.server.dev:
+        return open_gate
+    return build_gate(sources) if sources else closed_gate
 
 
 def _build_subscriber_rooms(
@@ -218,6 +255,8 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.streams.run)
             if house.verifier is not None:
                 await nursery.start(house.verifier.run)
+            if house.grafana is not None:
+                await nursery.start(house.grafana.run)
             task_status.started(background)
 
 

@@ -281,6 +281,7 @@ async def main() -> None:
         timeout=PATIENCE_SECONDS,
         max_server_ping_delay=PATIENCE_SECONDS,
         proxy=None,
+        headers=options.get("headers"),
     )
     commands = Commands(client, payloads)
     stdin = asyncio.StreamReader(limit=1 << 20)

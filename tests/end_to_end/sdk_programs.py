@@ -2,7 +2,8 @@
 
 Options: ``protocol`` ("json", "protobuf"), ``token``, ``tokens`` (handed out one after another when the SDK wants one,
 each time with an event ``token_wanted``; then the user is no longer authorized), ``data`` (of the connect command);
-JavaScript also ``transport`` ("websocket", "http_stream", "sse") and ``emulation`` (a URL).
+JavaScript also ``transport`` ("websocket", "http_stream", "sse") and ``emulation`` (a URL). JavaScript and Python also
+``headers`` of the upgrade to a WebSocket; with the command ``headers`` JavaScript's next upgrades have others.
 
 Commands: ``connect`` (token, if another than that of the options), ``disconnect``, ``subscribe`` (channel; the first
 time also data, token, tokens, recoverable, positioned, join_leave, delta "fossil", since {offset, epoch}),

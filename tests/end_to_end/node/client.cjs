@@ -25,10 +25,13 @@ function countPings(message, isBinary) {
   return message.toString().split('\n').filter((line) => line === '{}').length;
 }
 
+// What the next upgrade brings along, as a browser brings its cookies.
+let headers = {};
+
 // Tells what centrifuge-js keeps to itself: the frames it sends, the pings it gets, the code of the close frame.
 class ToldWebSocket extends WebSocket {
   constructor(url, protocols) {
-    super(url, protocols);
+    super(url, protocols, { headers });
     this.on('message', (message, isBinary) => {
       for (let pings = countPings(message, isBinary); pings > 0; pings--) {
         tell('ping', {});
@@ -106,6 +109,7 @@ function tellOfClient(client, payloads) {
 // `commands` are a program's own, `onMessage(channel, data)` gets the data of subscribe replies and publications.
 function start(commands, onMessage) {
   const options = JSON.parse(process.argv[3] ?? '{}');
+  headers = options.headers ?? {};
   const payloads = payloadsOf(options.protocol ?? 'json');
   const { client, tokens } = makeClient(process.argv[2], options, payloads);
   tellOfClient(client, payloads);
@@ -115,6 +119,9 @@ function start(commands, onMessage) {
         client.setToken(token);
       }
       client.connect();
+    },
+    headers: (command) => {
+      headers = command.headers;
     },
     disconnect: () => client.disconnect(),
     subscribe: makeSubscribing({ client, payloads, tokens, delays: DELAYS, tell, onMessage }),
