@@ -227,3 +227,11 @@ async def test_the_end_does_not_wait_for_a_disk_that_hangs(tmp_path: Path) -> No
             assert [event["event"] for event in events] == ["the database is still busy"]
             go_on.set()
     assert len(events) == 1
+
+
+async def test_looking_tells_what_there_is_and_lets_errors_through(tmp_path: Path) -> None:
+    async with open_database(tmp_path, Store()) as database:
+        await database.write(change_with(b"1").apply)
+        assert await database.look(count_rows) == 1
+        with pytest.raises(sqlite3.OperationalError):
+            await database.look(lambda connection: connection.execute("SELECT nothing FROM nowhere"))

@@ -8,7 +8,19 @@ import pytest
 
 from framecast.store.migrations import MIGRATIONS, NewerDatabaseError, migrate
 
-TABLES = ["broadcasts", "columns", "memberships", "orgs", "service_tokens", "sessions", "users"]
+TABLES = [
+    "broadcasts",
+    "columns",
+    "dashboard_versions",
+    "dashboards",
+    "deleted_dashboards",
+    "folders",
+    "memberships",
+    "orgs",
+    "service_tokens",
+    "sessions",
+    "users",
+]
 STEPS = (*MIGRATIONS, ("CREATE TABLE later (name TEXT)", "INSERT INTO later VALUES ('first')"))
 
 

@@ -40,6 +40,10 @@ class Database:
         except sqlite3.Error as error:
             raise _complaint(self._file, error) from None
 
+    async def look(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What `query` returns, read while the server serves. sqlite3.Error goes through."""
+        return await self._run(query)
+
     async def write(self, change: Callable[[sqlite3.Connection], None]) -> None:
         """Run `change` as one transaction. sqlite3.Error when it could not be written; then nothing of it was.
 

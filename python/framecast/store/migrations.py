@@ -97,6 +97,79 @@ MIGRATIONS: Sequence[Step] = (
         BEGIN DELETE FROM broadcasts WHERE org_id = OLD.org_id; END
         """,
     ),
+    (
+        # Dashboards and their folders, without a reference to orgs, for the same reasons. What a dashboard is stands in
+        # its versions, the newest of which it names. Logins are kept as they were: an author may be nobody's row.
+        """
+        CREATE TABLE folders (
+            folder_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            org_id INTEGER NOT NULL CHECK (typeof(org_id) = 'integer'),
+            uid TEXT NOT NULL CHECK (typeof(uid) = 'text'),
+            title TEXT NOT NULL CHECK (typeof(title) = 'text'),
+            version INTEGER NOT NULL CHECK (version > 0),
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            created_by TEXT NOT NULL,
+            updated REAL NOT NULL CHECK (typeof(updated) = 'real'),
+            updated_by TEXT NOT NULL,
+            UNIQUE (org_id, uid),
+            UNIQUE (org_id, title)
+        )
+        """,
+        """
+        CREATE TABLE dashboards (
+            dashboard_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            org_id INTEGER NOT NULL CHECK (typeof(org_id) = 'integer'),
+            uid TEXT NOT NULL CHECK (typeof(uid) = 'text'),
+            folder_id INTEGER REFERENCES folders,
+            title TEXT NOT NULL CHECK (typeof(title) = 'text'),
+            tags TEXT NOT NULL CHECK (typeof(tags) = 'text'),
+            version INTEGER NOT NULL CHECK (version > 0),
+            kept_bytes INTEGER NOT NULL CHECK (kept_bytes > 0),
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            created_by TEXT NOT NULL,
+            updated REAL NOT NULL CHECK (typeof(updated) = 'real'),
+            updated_by TEXT NOT NULL,
+            UNIQUE (org_id, uid)
+        )
+        """,
+        # Within a folder no title stands twice; no folder is one, too, which a column that is NULL would not say.
+        "CREATE UNIQUE INDEX dashboards_by_title ON dashboards (org_id, ifnull(folder_id, 0), title)",
+        "CREATE INDEX dashboards_by_folder ON dashboards (folder_id)",
+        "CREATE INDEX dashboards_by_size ON dashboards (org_id, kept_bytes)",
+        """
+        CREATE TABLE dashboard_versions (
+            version_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            dashboard_id INTEGER NOT NULL REFERENCES dashboards ON DELETE CASCADE,
+            version INTEGER NOT NULL CHECK (version > 0),
+            parent_version INTEGER NOT NULL,
+            restored_from INTEGER NOT NULL,
+            message TEXT NOT NULL,
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            created_by TEXT NOT NULL,
+            document BLOB NOT NULL CHECK (typeof(document) = 'blob'),
+            UNIQUE (dashboard_id, version)
+        )
+        """,
+        # The last versions of dashboards that are gone: one of the same uid must not have the same version again, or
+        # a screen that slept would take the new one for the one that it has.
+        """
+        CREATE TABLE deleted_dashboards (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            org_id INTEGER NOT NULL,
+            uid TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            UNIQUE (org_id, uid)
+        )
+        """,
+        """
+        CREATE TRIGGER dashboards_go_with_their_org AFTER DELETE ON orgs
+        BEGIN
+            DELETE FROM dashboards WHERE org_id = OLD.org_id;
+            DELETE FROM folders WHERE org_id = OLD.org_id;
+            DELETE FROM deleted_dashboards WHERE org_id = OLD.org_id;
+        END
+        """,
+    ),
 )
 
 
