@@ -168,7 +168,7 @@ class Shelf:
 
     seconds: float = 0.0
 
-    async def version(self, org_id: int, uid: str) -> int | None:
+    async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
         await trio.sleep(self.seconds)
         return 3 if uid == "ab12" else None
 

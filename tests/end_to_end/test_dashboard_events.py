@@ -18,6 +18,7 @@ from end_to_end.cutting import cutting_proxy
 from end_to_end.programs import Program, Refused
 from end_to_end.sdk_programs import Sdk, SdkPrograms
 from framecast import server
+from framecast.accounts.identity import Identity
 from framecast.channels.hub import Hub
 from framecast.dashboards.events import DashboardEvents, Deleted, Saved, dashboard_address
 from framecast.scopes.table import ScopeTable, build_scopes
@@ -38,9 +39,9 @@ class Shelf:
     hubs: list[Hub] = field(default_factory=list)
     there: bool = True
 
-    async def version(self, org_id: int, uid: str) -> int | None:
+    async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
         await trio.sleep(0.001)
-        return len(self.versions) if self.there and (org_id, uid) == (1, "ab12") else None
+        return len(self.versions) if self.there and (identity.org_id, uid) == (1, "ab12") else None
 
     async def save(self, changed: Document, *, patch: bool = True) -> None:
         """A new version in which these keys are other."""
