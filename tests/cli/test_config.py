@@ -244,7 +244,7 @@ grafanas = st.fixed_dictionaries(
         ("live", "max_connections"): st.integers(-1, 10**6).map(str),
         ("live", "message_size_limit"): st.integers(-1, 10**9).map(str),
         ("live", "allowed_origins"): st.lists(st.from_regex(r"https://[a-z*]{1,9}", fullmatch=True)).map(",".join),
-        ("live", "ha_prefix"): texts.filter(lambda text: not set(text) & set("`\n$%")),
+        ("live", "ha_prefix"): texts.filter(lambda text: not set(text) & set("`\n$%\0")),
         ("server", "http_addr"): st.sampled_from(["", "127.0.0.1", "::1", "localhost"]),
         ("server", "http_port"): st.integers(0, 65_535).map(str),
         ("server", "root_url"): st.sampled_from(["https://a/", "http://b:3000", "%(protocol)s://c:%(http_port)s/"]),
@@ -259,6 +259,7 @@ def test_the_imported_file_and_the_grafana_ini_give_the_same_settings(
 ) -> None:
     folder = tmp_path_factory.mktemp("imported")
     ini, toml = folder / "grafana.ini", folder / "framecast.toml"
-    ini.write_text("".join(f"[{section}]\n{key} = `{value}`\n" for (section, key), value in made.items()), newline="")
-    toml.write_text("\n".join(render(ini, read_grafana_ini(ini, {}, Mistakes()))), newline="")
+    text = "".join(f"[{section}]\n{key} = `{value}`\n" for (section, key), value in made.items())
+    ini.write_bytes(text.encode())
+    toml.write_bytes("\n".join(render(ini, read_grafana_ini(ini, {}, Mistakes()))).encode())
     assert load_settings(file=toml, environment={}) == load_settings(file=ini, environment={})
