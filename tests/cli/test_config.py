@@ -165,9 +165,9 @@ class TestImport:
         out, err = run(capsys, "import", write("grafana.ini", INI))
         assert out == (
             "# Made of grafana.ini by `framecast config import`.\n\n"
-            '[server]\nlisten = ["0.0.0.0:3001"]  # grafana.ini:3, [server] http_port\n\n'
+            '[server]\nlisten = ["0.0.0.0:3001"]  # grafana.ini:3, [server] http_port\n'
+            'root_url = "https://grafana.example.com/"  # grafana.ini:5, [server] root_url\n\n'
             "[live]\nmax_connections = 77  # grafana.ini:7, [live] max_connections\n"
-            'allowed_origins = ["https://grafana.example.com"]  # grafana.ini:5, [server] root_url\n'
             'ha_engine_password_file = "/run/secrets/redis"  # grafana.ini:8, [live] ha_engine_password\n\n'
             "# Has no equal here, and is left out:\n"
             "# - grafana.ini:4, [server] protocol: HTTP/1.1 without TLS is spoken here: put a proxy before it\n"

@@ -71,36 +71,28 @@ def _word(words: Mapping[str, str]) -> Callable[[Given], Given]:
     return lambda given: Given(words.get(given.value, given.value), given.source)
 
 
-def _read_origins(values: GrafanaValues) -> Carried:
-    """The origins, and that of the address under which people see the server: Grafana lets its pages in too."""
-    origins: list[str] = []
-    sources: list[str] = []
-    given = values.find("live", "allowed_origins")
-    if given is not None:
-        origins = [part.strip() for part in given.value.split(",") if part.strip()]
-        sources.append(given.source)
+def _list(given: Given) -> Given:
+    """The parts of a text with commas."""
+    return Given([part.strip() for part in given.value.split(",") if part.strip()], given.source)
+
+
+def _read_root_url(values: GrafanaValues) -> Carried:
+    """The address under which people see the server, put together of other keys where it is not given."""
     seen = values.find("server", "root_url") or values.find("server", "domain")
-    if seen is not None and "*" not in origins:
-        own = _origin_of(values.find_or_default("server", "root_url"), seen.source)
-        if own not in origins:
-            origins.append(own)
-            sources.append(seen.source)
-    if origins:
-        yield ("live", "allowed_origins"), Given(origins, " and ".join(sources))
+    if seen is not None:
+        url = values.find_or_default("server", "root_url").strip()
+        _check_url(url, seen.source)
+        yield ("server", "root_url"), Given(url, seen.source)
 
 
-def _origin_of(url: str, source: str) -> str:
-    """As a browser spells it, without the port that everybody knows."""
+def _check_url(url: str, source: str) -> None:
     try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
     except ValueError:
-        host = port = None
+        host = None
     if not host or parts.scheme not in {"http", "https"}:
         raise ConfigurationError(f"{url!r} (from {source}) is no address of the form https://host/")
-    host = f"[{host}]" if ":" in host else host
-    known = 443 if parts.scheme == "https" else 80
-    return f"{parts.scheme}://{host}" if port in {None, known} else f"{parts.scheme}://{host}:{port}"
 
 
 def _read_places(values: GrafanaValues) -> Carried:
@@ -132,12 +124,7 @@ _FORMATS = {"console": "human", "text": "human"}
 LIVE_RULES: tuple[Rule, ...] = (
     _one(("live", "max_connections"), ("live", "max_connections")),
     _one(("live", "message_size_limit"), ("live", "message_size_limit")),
-    Rule(
-        (("live", "allowed_origins"), ("server", "root_url"), ("server", "domain"), ("server", "protocol")),
-        (("live", "allowed_origins"),),
-        _read_origins,
-        "the list, and the origin of `root_url` where that or `domain` is set",
-    ),
+    _one(("live", "allowed_origins"), ("live", "allowed_origins"), _list),
     _one(("live", "ha_engine"), ("live", "ha_engine")),
     _one(("live", "ha_engine_address"), ("live", "ha_engine_address")),
     _secret(("live", "ha_engine_password"), ("live", "ha_engine_password")),
@@ -152,6 +139,12 @@ RULES: tuple[Rule, ...] = (
         (("server", "listen"),),
         _read_places,
         "one HOST:PORT where one of them is set, of `0.0.0.0` and 3000 where the other is not",
+    ),
+    Rule(
+        (("server", "root_url"), ("server", "domain"), ("server", "protocol")),
+        (("server", "root_url"),),
+        _read_root_url,
+        "put together as there where only `domain` is set",
     ),
     _one(("auth.jwt", "jwk_set_url"), ("tokens", "jwks_url"), switch="auth.jwt"),
     _one(("auth.jwt", "cache_ttl"), ("tokens", "jwks_seconds"), parse_duration, switch="auth.jwt", note="in seconds"),
