@@ -37,6 +37,7 @@ ONLY = {
     "fastapi": {"api"},
     "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
+    "jsonpatch": {"dashboards"},
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},
     "google.protobuf": {"protocol"},

@@ -4,8 +4,9 @@ Any other exception that reaches a supervision boundary is a bug of ours: it is 
 connection, channel or plugin only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of ours
@@ -14,7 +15,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
     `code` is an HTTP status (400-599), which is also what Grafana Live's clients get on the wire, or one of the
     Centrifuge protocol's reply codes (100-113, protocol/codes.py). `message` says what, where, why and what to do.
     `reason` is one of a few fixed words where refusals are counted, as those of pushes are; "" elsewhere.
-    `retry_seconds` is when to come again, where that is known.
+    `retry_seconds` is when to come again, where that is known. `details` stand beside the message in the JSON that
+    answers a request of the API.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
         temporary: bool = False,
         reason: str = "",
         retry_seconds: float | None = None,
+        details: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -32,6 +35,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
         self.temporary = temporary
         self.reason = reason
         self.retry_seconds = retry_seconds
+        self.details = details
 
 
 class PeerError(Exception):

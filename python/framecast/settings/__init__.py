@@ -18,6 +18,7 @@ from framecast.settings.channels import (
     ChannelOverrides,
     History,
 )
+from framecast.settings.dashboards import Dashboards
 from framecast.settings.grafana import Grafana
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
@@ -46,6 +47,7 @@ __all__ = [
     "Api",
     "ChannelOptions",
     "ChannelOverrides",
+    "Dashboards",
     "FrameFormat",
     "Grafana",
     "History",
@@ -154,6 +156,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     channels: Mapping[str, ChannelOverrides] = {}
     """What is set of `ChannelOptions`, by ``scope`` or ``scope/namespace``."""
     api: Api = Api()
+    dashboards: Dashboards = Dashboards()
     store: Store = Store()
     accounts: Accounts = Accounts()
     tokens: Tokens = Tokens()
