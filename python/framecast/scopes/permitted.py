@@ -1,22 +1,18 @@
 """A scope behind the table of permissions: who may is asked here, once for all scopes; what may be, by the scope."""
 
-from typing import TYPE_CHECKING
-
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import check_publish, check_subscribe
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin
 from framecast.channels.client_info import ClientInfo
+from framecast.scopes.scope import Scope
 from framecast.settings import ChannelOptions
-
-if TYPE_CHECKING:
-    from framecast.scopes.table import Scope
 
 
 class Permitted:
     """Plays the role of a scope. Refusal 403 for who may not, whatever the channel's own rules would say."""
 
-    def __init__(self, rules: "Scope") -> None:
+    def __init__(self, rules: Scope) -> None:
         self.rules = rules
         """The scope's own."""
 

@@ -1,12 +1,8 @@
 """The one list of scopes: which rules a channel has by its first word, or its first two."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
-from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
-from framecast.channels.beginning import Begin
-from framecast.channels.client_info import ClientInfo
 from framecast.channels.hub import Hub
 from framecast.channels.options import OptionsTable
 from framecast.errors import ConfigurationError, Refusal
@@ -14,35 +10,11 @@ from framecast.scopes.dashboard import DashboardRules, DashboardScope
 from framecast.scopes.last_messages import LastMessages
 from framecast.scopes.open import OpenScope
 from framecast.scopes.permitted import Permitted
+from framecast.scopes.scope import Scope
 from framecast.scopes.stream import StreamScope
-from framecast.settings import BUILT_IN_SCOPES, ChannelOptions, Settings
+from framecast.settings import BUILT_IN_SCOPES, Settings
 
 STREAM = "stream"
-
-
-class Scope(Protocol):
-    """The rules of all channels that begin with one word."""
-
-    async def subscribe(
-        self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
-    ) -> Begin:
-        """Allow the subscription, or raise Refusal. `data` is the JSON the client sent along.
-
-        `options` are this subscriber's own, where a token made them other than the channel's.
-
-        Has no checkpoint after it has looked at the channel, so that nothing is published before `Begin` is called.
-        """
-
-    async def publish(
-        self,
-        identity: Identity,
-        address: Address,
-        data: bytes,
-        info: ClientInfo | None = None,
-        *,
-        subscribed: bool = False,
-    ) -> None:
-        """Take a client's publication, or raise Refusal. Subscribers see `info`; `subscribed` is the client itself."""
 
 
 class ScopeTable:
