@@ -39,6 +39,8 @@ from framecast.client.http_stream import HttpStreams
 from framecast.client.inbox import waiting_budget
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
+from framecast.dashboards.events import DashboardEvents
+from framecast.dashboards.watch import DashboardWatch
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, serve_connection
 from framecast.door.listen import listening_places, open_listeners
@@ -74,6 +76,7 @@ class House:
     hub: Hub
     verifier: TokenVerifier | None
     grafana: GrafanaBeside | None
+    watch: DashboardWatch | None
     streams: StreamTable
     columns: PendingColumns
     last_messages: LastMessages
@@ -139,9 +142,8 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     events = WriterEvents(fanout)
     stopping = trio.Event()
     visitors = gate if verifier is None else let_strangers_pass(gate)
-    scopes = build_scopes(
-        hub, settings, last_messages=last_messages, dashboards=None if grafana is None else grafana.dashboards
-    )
+    watch = _find_watch(settings, hub, grafana, connected)
+    scopes = build_scopes(hub, settings, last_messages=last_messages, dashboards=watch)
     subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, verifier, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
@@ -171,6 +173,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
         hub,
         verifier,
         grafana,
+        watch,
         streams,
         columns,
         last_messages,
@@ -180,6 +183,16 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
         rooms,
         stopping,
     )
+
+
+def _find_watch(
+    settings: Settings, hub: Hub, grafana: GrafanaBeside | None, connected: Connected
+) -> DashboardWatch | None:
+    """What is told of the dashboards of a Grafana beside this server."""
+    if grafana is None:
+        return None
+    events = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
+    return DashboardWatch(grafana.dashboards, events, hub, settings.grafana, connected=connected.identities)
 
 
 def _build_hub(settings: Settings, fanout: Fanout, broker: MemoryBroker) -> Hub:
@@ -257,6 +270,8 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
                 await nursery.start(house.verifier.run)
             if house.grafana is not None:
                 await nursery.start(house.grafana.run)
+            if house.watch is not None:
+                await nursery.start(house.watch.run)
             task_status.started(background)
 
 

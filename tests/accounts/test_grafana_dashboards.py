@@ -101,6 +101,19 @@ async def test_a_wall_of_panels_asks_once_and_a_right_that_is_gone_is_noticed(cl
         assert await made.code(visitor("a"), "d") == 403
 
 
+async def test_a_look_asks_anew_and_what_it_sees_counts_for_others(clock: MockClock) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        grafana.login(ANN, "a")
+        grafana.dashboards[1, "d"] = Dashboard(version=1)
+        assert (await made.dashboards.find(visitor("a"), "d")).version == 1
+        grafana.dashboards[1, "d"].version = 2
+        assert (await made.dashboards.find(visitor("a"), "d")).version == 1
+        assert (await made.dashboards.look(visitor("a"), "d")).version == 2
+        assert (await made.dashboards.find(visitor("a"), "d")).version == 2
+        grafana.down = True
+        assert (await made.dashboards.look(visitor("a"), "d")).version == 2
+
+
 @pytest.mark.parametrize(
     "uid", ["a/b", "../../user", "a?b=c", "ä", "%2e%2e", "a b", ".", "..", "", "a\n", "a" * 254, "a#", "a;b"]
 )

@@ -257,8 +257,38 @@ async def test_editing_is_announced_by_who_may_edit_and_no_other(tmp_path: Path,
             await root.ask("publish", channel=BOARD, data=notice)
             heard = await ann.wait_for("publication", channel=BOARD)
             assert heard["data"]["action"] == "editing-started"
+            async with httpx.AsyncClient() as http:  # as Grafana's pages do it
+                said = {"channel": BOARD, "data": notice | {"sessionId": "s2"}}
+                page = {"Cookie": f"{COOKIE}=root-1", "Origin": ROOT_URL, "X-Grafana-Org-Id": "1"}
+                answer = await http.post(f"{beside.url}/api/live/publish", json=said, headers=page)
+                assert (answer.status_code, answer.json()) == (200, {})
+                page["Origin"] = "https://evil.example"
+                answer = await http.post(f"{beside.url}/api/live/publish", json=said, headers=page)
+                assert answer.status_code == 403
+            heard = await ann.wait_for("publication", channel=BOARD)
+            assert heard["data"]["sessionId"] == "s2"
             await ann.do("publish", channel=BOARD, data=notice, number=99)
             assert (await ann.wait_for("answer", number=99))["code"] == 403
+
+
+async def test_what_is_saved_in_grafana_is_told_to_every_screen(tmp_path: Path, sdk_programs: SdkPrograms) -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with (
+            site(tmp_path, settings=("grafana.watch_seconds=0.5",)) as beside,
+            beside.client(sdk_programs, JAVASCRIPT, Cookie=f"{COOKIE}=ann-1") as ann,
+            beside.client(sdk_programs, PYTHON, Cookie=f"{COOKIE}=root-1") as root,
+        ):
+            for client in (ann, root):
+                await connected(client)
+                await client.do("subscribe", channel=BOARD)
+                await client.wait_for("subscribed", channel=BOARD)
+            beside.grafana.dashboards[1, "board"].version = 5
+            for client in (ann, root):
+                saved = (await client.wait_for("publication", channel=BOARD))["data"]
+                assert (saved["action"], saved["version"], saved["previous"]) == ("saved", 5, 4)
+            del beside.grafana.dashboards[1, "board"]
+            for client in (ann, root):
+                assert (await client.wait_for("publication", channel=BOARD))["data"]["action"] == "deleted"
 
 
 async def test_it_stands_under_a_sub_path_as_well(tmp_path: Path, sdk_programs: SdkPrograms) -> None:

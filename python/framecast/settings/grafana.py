@@ -52,12 +52,17 @@ class Grafana(Struct, frozen=True, forbid_unknown_fields=True):
     dashboard_bytes: Annotated[int, Meta(ge=KIB, le=64 * MIB)] = 8 * MIB
     """Of an answer about a dashboard, which has the dashboard in it; a larger one cannot be subscribed to."""
 
+    watch_seconds: Seconds = 10.0
+    """Between two looks at each dashboard that somebody is subscribed to: so much later its subscribers learn at most
+    that it was saved in Grafana."""
+
     max_visitors: Positive = 10_000
     """Sessions and tokens whose answers are remembered. Those with connections are never forgotten: when there are so
     many of them, nobody else gets in (503)."""
 
     max_dashboards: Positive = 10_000
-    """Answers about dashboards, of all visitors together, that are remembered."""
+    """Answers about dashboards, of all visitors together, that are remembered; and dashboards that are looked at again
+    and again."""
 
     complaint_seconds: Seconds = 60.0
     """One log line about a Grafana that cannot be asked in this time."""

@@ -88,6 +88,11 @@ class GrafanaDashboards:
         ask = partial(self._ask, credential, identity.org_id, uid)
         return await self._answers.find((credential.name, identity.org_id, uid), ask)
 
+    async def look(self, identity: Identity, uid: str) -> DashboardView:
+        """As `find`, but Grafana is asked now, unless it cannot be."""
+        self._answers.expire((identity.credential, identity.org_id, uid))
+        return await self.find(identity, uid)
+
     async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
         """The version of a dashboard that `identity` may see, or edit where it asks for `editing`; never None.
 
