@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.admission import Admissions
+from framecast.accounts.attempts import Attempts
 from framecast.accounts.auth_proxy import AuthProxy
 from framecast.accounts.connected import Connected
 from framecast.accounts.gate import Gate, Source, build_gate, closed_gate, let_strangers_pass, open_gate
@@ -126,7 +127,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 
 def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
     connected = Connected()
-    grafana = find_grafana(settings.grafana, connected)
+    grafana = find_grafana(settings.grafana, connected, Attempts(settings.accounts))
     gate = _build_gate(settings, grafana)
     verifier = find_verifier(settings.tokens)
     broker = MemoryBroker()
@@ -151,8 +152,7 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     streaming = Streaming(http_streams, visitors, settings.live, subscriber_rooms.waiting).routes()
     publishing = Publishing(scopes, settings.live, subscriber_rooms.waiting).routes()
     intake = Intake(streams, gate, settings.push)
-    push = HttpPush(intake)
-    writes = InfluxWrites(intake)
+    push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     connected.add(roster)
     connected.add(push_sockets)

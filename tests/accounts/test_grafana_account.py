@@ -12,12 +12,14 @@ import trio
 from prometheus_client import REGISTRY
 from trio.testing import MockClock
 
+from framecast.accounts.attempts import Attempts
 from framecast.accounts.grafana.credential import Credential, Credentials
 from framecast.accounts.grafana.questions import Questions, check_url
 from framecast.accounts.grafana.visitors import GrafanaVisitors
 from framecast.accounts.identity import Identity, Role
+from framecast.accounts.secret import make_token
 from framecast.errors import ConfigurationError, Refusal
-from framecast.settings import Grafana
+from framecast.settings import Accounts, Grafana
 from grafana_stand_in import COOKIE, ServiceAccount, StandIn, User, stand_in
 from heads import head_of
 
@@ -33,6 +35,10 @@ def clock(autojump_clock: MockClock) -> MockClock:
     return autojump_clock
 
 
+def basic(login: str, password: str) -> tuple[str, str]:
+    return "Authorization", "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
 class Desk:
     """The source over a stand-in; `ended` has the credentials whose connections were ended."""
 
@@ -42,7 +48,13 @@ class Desk:
         self.connected: list[Identity] = []
         self.ended: list[str] = []
         self.first_ended = trio.Event()
-        self.visitors = GrafanaVisitors(settings, self.questions, connected=lambda: self.connected, end=self._end)
+        self.visitors = GrafanaVisitors(
+            settings,
+            self.questions,
+            attempts=Attempts(Accounts(attempts_per_address=20, attempts_per_login=20)),
+            connected=lambda: self.connected,
+            end=self._end,
+        )
 
     def _end(self, credential: str) -> None:
         self.ended.append(credential)
@@ -72,10 +84,6 @@ async def desk(grafana: StandIn, **settings: Any) -> AsyncIterator[Desk]:
         nursery.cancel_scope.cancel()
 
 
-def basic(login: str, password: str) -> tuple[str, str]:
-    return "Authorization", "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
-
-
 async def test_a_session_is_its_user_in_the_org_where_it_is(clock: MockClock) -> None:
     async with stand_in() as grafana, desk(grafana) as made:
         cookie = grafana.login(ANN, "s1")
@@ -94,17 +102,26 @@ async def test_a_request_may_name_another_of_its_users_orgs(clock: MockClock) ->
         for org, role in ((1, Role.VIEWER), (2, Role.EDITOR), (3, Role.ADMIN)):
             found = await made.known(cookie, ("X-Grafana-Org-Id", str(org)))
             assert (found.org_id, found.role) == (org, role)
-        for text in ("4", "5", "0", "-1", "x", "1, 2", "9" * 30, ""):
-            assert await made.code(cookie, ("X-Grafana-Org-Id", text)) == 401
-        assert await made.code(cookie, ("X-Grafana-Org-Id", "1"), ("X-Grafana-Org-Id", "2")) == 401
+        for text in ("4", "5"):
+            assert await made.code(cookie, ("X-Grafana-Org-Id", text)) == 403
+        for text in ("0", "-1", "x", "1, 2", "9" * 30, ""):
+            assert await made.code(cookie, ("X-Grafana-Org-Id", text)) == 400
+        assert await made.code(cookie, ("X-Grafana-Org-Id", "1"), ("X-Grafana-Org-Id", "2")) == 400
         assert len(grafana.asked) == 2
 
 
 async def test_who_has_no_role_where_it_is_does_not_get_in(clock: MockClock) -> None:
     async with stand_in() as grafana, desk(grafana) as made:
         cookie = ("Cookie", grafana.login(User(8, "eve", {4: "None", 5: "Overlord"}, current_org=4), "s1"))
-        assert await made.code(cookie) == 401
-        assert await made.code(cookie, ("X-Grafana-Org-Id", "5")) == 401
+        assert await made.code(cookie) == 403
+        assert await made.code(cookie, ("X-Grafana-Org-Id", "5")) == 403
+
+
+async def test_who_has_no_role_where_it_is_may_be_where_it_has_one(clock: MockClock) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        cookie = ("Cookie", grafana.login(User(8, "eve", {4: "None", 9: "Viewer", 7: "Editor"}, current_org=4), "s1"))
+        assert (await made.known(cookie)).org_id == 7
+        assert (await made.known(cookie, ("X-Grafana-Org-Id", "9"))).org_id == 9
 
 
 async def test_only_what_is_for_grafana_is_shown_to_it(clock: MockClock) -> None:
@@ -144,10 +161,12 @@ async def test_authorization_goes_before_cookies(clock: MockClock) -> None:
         assert "cookie" not in grafana.asked[0].headers
         assert await made.code(cookie, basic("root", "wrong")) == 401
         assert await made.code(basic("root", "r"), basic("ann", "secret-word")) == 401
-        assert (await made.known(cookie, ("Authorization", "Token x"))).login == "ann"
+        assert await made.find(cookie, ("Authorization", "Negotiate x")) is None
 
 
-@pytest.mark.parametrize("headers", [(), (("Cookie", "other=1"),), (("Authorization", "Token x"),), (("Cookie", ""),)])
+@pytest.mark.parametrize(
+    "headers", [(), (("Cookie", "other=1"),), (("Authorization", "Negotiate x"),), (("Cookie", ""),)]
+)
 async def test_a_request_with_nothing_of_grafanas_is_left_to_others(
     clock: MockClock, headers: tuple[tuple[str, str], ...]
 ) -> None:
@@ -170,7 +189,7 @@ async def test_a_service_account_is_what_its_token_may_do_whatever_the_release(
         found = await made.known(("Authorization", "Bearer glsa_1"))
         assert (found.org_id, found.role, found.server_admin) == (3, Role(role), False)
         assert found.login == ("sa-3-telegraf" if answers_tokens else "")
-        assert await made.code(("Authorization", "Bearer glsa_1"), ("X-Grafana-Org-Id", "1")) == 401
+        assert await made.code(("Authorization", "Bearer glsa_1"), ("X-Grafana-Org-Id", "1")) == 403
         assert await made.code(("Authorization", "Bearer glsa_2")) == 401
 
 
@@ -187,7 +206,42 @@ async def test_a_service_account_that_is_stored_as_a_user_is_one(clock: MockCloc
 async def test_a_token_that_may_do_nothing_does_not_get_in(clock: MockClock, answers_tokens: bool) -> None:
     async with stand_in(answers_tokens=answers_tokens) as grafana, desk(grafana) as made:
         grafana.tokens["glsa_1"] = ServiceAccount("sa-3-none", 3, "None")
-        assert await made.code(("Authorization", "Bearer glsa_1")) == 401
+        assert await made.code(("Authorization", "Bearer glsa_1")) == 403
+
+
+@pytest.mark.parametrize("shown", ["Bearer glsa_1", "bearer glsa_1", "Token glsa_1", basic("any", "glsa_1")[1]])
+async def test_a_token_is_one_in_whatever_shape_clients_put_it(clock: MockClock, shown: str) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        grafana.tokens["glsa_1"] = ServiceAccount("sa-3-influx", 3, "Editor")
+        assert (await made.known(("Authorization", shown))).login == "sa-3-influx"
+        assert {asked.headers["authorization"] for asked in grafana.asked} == {"Bearer glsa_1"}
+
+
+async def test_a_token_of_ours_is_not_shown_to_grafana(clock: MockClock) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        ours = make_token()
+        for shown in (f"Bearer {ours}", f"Token {ours}", basic("any", ours)[1]):
+            assert await made.find(("Authorization", shown), ("Cookie", grafana.login(ANN, "s1"))) is None
+        assert grafana.asked == []
+
+
+async def test_a_session_that_is_none_is_nobody_and_a_wrong_password_is_refused(clock: MockClock) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        grafana.login(ANN, "s1")
+        assert await made.find(("Cookie", f"{COOKIE}=ended")) is None
+        assert await made.code(basic("ann", "guessed")) == 401
+        assert await made.code(("Authorization", "Bearer glsa_guessed")) == 401
+
+
+async def test_passwords_are_not_guessed_by_way_of_us_and_who_was_known_stays_in(clock: MockClock) -> None:
+    async with stand_in() as grafana, desk(grafana) as made:
+        grafana.login(ANN, "s1")
+        assert (await made.known(basic("ann", "secret-word"))).login == "ann"
+        codes = [await made.code(basic("ann", f"guess {number}")) for number in range(100)]
+        assert codes == [401] * 20 + [429] * 80
+        assert grafana.paths().count("/api/user") == 1 + 20
+        assert (await made.known(basic("ann", "secret-word"))).login == "ann"
+        assert (await made.known(("Cookie", f"{COOKIE}=s1"))).login == "ann"
 
 
 GOOD_USER = b'{"id":7,"login":"ann","orgId":1,"isGrafanaAdmin":false}'
@@ -275,7 +329,7 @@ async def test_figures_name_nobody(clock: MockClock) -> None:
     before = {outcome: figure(outcome) for outcome in ("told", "denied", "deferred", "unreachable")}
     async with stand_in() as grafana, desk(grafana) as made:
         await made.known(("Cookie", grafana.login(ANN, "s1")))
-        assert await made.code(("Cookie", f"{COOKIE}=forged")) == 401
+        assert await made.find(("Cookie", f"{COOKIE}=forged")) is None
         due = grafana.login(ANN, "s2")
         grafana.due.add("s2")
         assert await made.code(("Cookie", due)) == 401

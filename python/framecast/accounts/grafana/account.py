@@ -16,13 +16,15 @@ from framecast.accounts.grafana.answers import Deferred, Denied, Outcome, Told
 from framecast.accounts.grafana.credential import Credential
 from framecast.accounts.grafana.questions import Questions, Reply, UnreachableError
 from framecast.accounts.identity import Identity, Role
+from framecast.accounts.which_org import choose_org
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 
 RENEW_FIRST = "session.token.rotate"
 """The id of Grafana's 401 for a session that is good, and whose cookie is due to be replaced."""
 
 NO_GOOD = Denied(401, "Unauthorized: Grafana does not know this session, token or password")
-NO_ORG = Denied(401, "Unauthorized: Grafana lets this token into no org")
+NO_ORG = Denied(403, "Forbidden: Grafana lets this token do nothing in any org")
 
 ADMIN_ACTIONS = frozenset({"orgs:write"})
 EDITOR_ACTIONS = frozenset({"live:push", "dashboards:create"})
@@ -69,12 +71,16 @@ class Account:
 
     server_admin: bool = False
 
-    def identity(self, credential: Credential, org_id: int | None) -> Identity:
-        """Who it is in `org_id`, or where it is now for None. Refusal 401 where it has no role."""
-        org_id = self.current_org if org_id is None else org_id
+    def identity(self, credential: Credential, head: RequestHead) -> Identity:
+        """Who it is in the org that the request names, or else where it is now, or else in the first it has a role in.
+
+        Refusal 403 where it has no role.
+        """
+        otherwise = self.current_org if self.current_org in self.roles else min(self.roles, default=0)
+        org_id = choose_org(head, self.roles, otherwise)
         role = self.roles.get(org_id)
         if role is None:
-            raise Refusal(401, f"Unauthorized: this user has no role in Grafana's org {org_id}")
+            raise Refusal(403, "Forbidden: this user has no role in any org of Grafana")
         return Identity(
             org_id, self.login, role, server_admin=self.server_admin, credential=credential.name, proof=credential
         )

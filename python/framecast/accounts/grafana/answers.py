@@ -41,10 +41,16 @@ class Denied:
     code: int
     message: str
     temporary: bool = False
+    retry_seconds: float | None = None
+    """When to come again, where that is known."""
 
-    def refusal(self) -> Refusal:
-        """The exception that says so; a new one for each who is refused."""
-        return Refusal(self.code, self.message, temporary=self.temporary)
+
+class DenialError(Refusal):
+    """What a client is refused with; a new one for each. `denied` is why."""
+
+    def __init__(self, denied: Denied) -> None:
+        super().__init__(denied.code, denied.message, temporary=denied.temporary, retry_seconds=denied.retry_seconds)
+        self.denied = denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +143,12 @@ class Answers(Generic[K, T]):
             return kept.value
         until, denied = self._denied.get(key, (now, None))
         if denied is not None and now < until:
-            raise denied.refusal()
+            raise DenialError(denied)
         flight = self._start(key, ask, renewal=False)
         await flight.ended.wait()
         if isinstance(flight.result, Told):
             return flight.result.value
-        raise (flight.result or _unreachable(self._limits.retry_seconds)).refusal()
+        raise DenialError(flight.result or _unreachable(self._limits.retry_seconds))
 
     def renew(self, key: K, ask: Ask[T]) -> None:
         """Have Grafana asked anew if the answer is not fresh any more; who got the last one is told by `changed`.
@@ -226,7 +232,8 @@ class Answers(Generic[K, T]):
         self._denied.pop(key, None)
         if before is None and not self._make_room():
             full = f"this server remembers as many {self._about} as it may (grafana.max_{self._about}); come again"
-            return self._deny(key, Denied(503, full, temporary=True), now + self._limits.retry_seconds)
+            seconds = self._limits.retry_seconds
+            return self._deny(key, Denied(503, full, temporary=True, retry_seconds=seconds), now + seconds)
         self._kept[key] = _Kept(told.value, now, now, now + self._limits.fresh_seconds)
         if before is not None and before.value != told.value:
             self._changed(key)
@@ -255,6 +262,7 @@ class Answers(Generic[K, T]):
 def _unreachable(retry_seconds: float) -> Denied:
     return Denied(
         503,
-        f"the Grafana that knows this server's visitors cannot be asked now; come again in {retry_seconds:g} s",
+        "the Grafana that knows this server's visitors cannot be asked now; come again",
         temporary=True,
+        retry_seconds=retry_seconds,
     )

@@ -10,7 +10,7 @@ import trio
 from msgspec import Struct
 
 from framecast.accounts.grafana.account import judge_no
-from framecast.accounts.grafana.answers import Answers, Deferred, Denied, Outcome, Told
+from framecast.accounts.grafana.answers import Answers, Deferred, DenialError, Denied, Outcome, Told
 from framecast.accounts.grafana.credential import Credential
 from framecast.accounts.grafana.questions import Questions, TooLongError, UnreachableError
 from framecast.accounts.identity import Identity
@@ -78,7 +78,7 @@ class GrafanaDashboards:
         Refusal 403 or 404, for good, where Grafana shows it none; 503, to try again, where it cannot be asked.
         """
         if _UID.fullmatch(uid) is None:
-            raise NOT_FOUND.refusal()
+            raise DenialError(NOT_FOUND)
         credential = identity.proof
         if not isinstance(credential, Credential):
             raise Refusal(

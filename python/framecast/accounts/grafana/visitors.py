@@ -5,17 +5,14 @@ from functools import partial
 
 import trio
 
-from framecast.accounts.grafana.account import Account, ask_account
-from framecast.accounts.grafana.answers import Answers, Ask
+from framecast.accounts.attempts import Attempts, Kind
+from framecast.accounts.grafana.account import NO_GOOD, Account, ask_account
+from framecast.accounts.grafana.answers import Answers, Ask, DenialError
 from framecast.accounts.grafana.credential import Credential, Credentials
 from framecast.accounts.grafana.questions import Questions
 from framecast.accounts.identity import Identity
 from framecast.door.head import RequestHead
-from framecast.errors import Refusal
 from framecast.settings import Grafana
-
-ORG_HEADER = b"x-grafana-org-id"
-_ORG_DIGITS = 18
 
 LOOKS_PER_LIFE = 4
 """How often, while an answer counts, connections are looked through for some that are not fresh any more."""
@@ -40,11 +37,13 @@ class GrafanaVisitors:
         settings: Grafana,
         questions: Questions,
         *,
+        attempts: Attempts,
         connected: Connected,
         end: End,
     ) -> None:
         self._settings = settings
         self._questions = questions
+        self._attempts = attempts
         self._connected = connected
         self._end = end
         self._credentials = Credentials(settings.cookies)
@@ -59,16 +58,33 @@ class GrafanaVisitors:
         )
 
     async def find(self, head: RequestHead) -> Identity | None:
-        """Who Grafana says it is; None for a request with nothing that Grafana would look at.
+        """Who Grafana says it is; None for a request with nothing that Grafana would look at, or with an ended session.
 
-        Refusal 401 when it knows nobody by that, or not in the org that the request names; 503 when it cannot be asked.
+        Refusal 401 or 429 for a token or password that it does not know, 403 for an org in which the visitor is not,
+        503 when it cannot be asked; 401 for a session whose cookie is to be renewed first.
         """
         credential = self._credentials.find(head)
         if credential is None:
             return None
-        org_id = _find_org(head)
-        account = await self._answers.find(credential.name, self._question(credential, head.peer))
-        return account.identity(credential, org_id)
+        if credential.kind is Kind.PASSWORD and self._answers.peek(credential.name) is None:
+            self._attempts.check_password_may_be_tried(credential.login, head.peer)
+        try:
+            account = await self._answers.find(credential.name, self._question(credential, head.peer))
+        except DenialError as error:
+            if error.denied is not NO_GOOD:
+                raise
+            self._note_wrong(credential, head.peer)
+            return None
+        return account.identity(credential, head)
+
+    def _note_wrong(self, credential: Credential, peer: str) -> None:
+        """Refusal 401 or 429, unless it is a cookie, which a browser shows whether anybody wants it or not."""
+        if credential.kind is Kind.SESSION:
+            self._attempts.note_ended_session(peer)
+        elif credential.kind is Kind.PASSWORD:
+            raise self._attempts.wrong_password(credential.login, peer) from None
+        else:
+            raise self._attempts.wrong(credential.kind, peer, "Grafana does not know this token") from None
 
     def doubt(self, credential: Credential) -> None:
         """Have Grafana asked anew: it refused this credential somewhere else."""
@@ -100,13 +116,3 @@ class GrafanaVisitors:
 
     def _question(self, credential: Credential, peer: str) -> Ask[Account]:
         return partial(ask_account, self._questions, credential, peer)
-
-
-def _find_org(head: RequestHead) -> int | None:
-    """The org that the request is for; None for the one in which the visitor is. Refusal 401 for what is no org."""
-    values = [value for name, value in head.headers if name == ORG_HEADER]
-    if not values:
-        return None
-    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > _ORG_DIGITS:
-        raise Refusal(401, "X-Grafana-Org-Id is no org's id")
-    return int(values[0])
