@@ -1,7 +1,7 @@
 """Push WebSockets against wsproto's client side, on streams in memory and a fake clock."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -319,6 +319,49 @@ async def test_stop_waits_for_the_client_no_longer_than_its_deadline(autojump_cl
         client.sockets.stop()
         await client.closed.wait()
         assert trio.current_time() - begun == 5
+
+
+async def test_a_sender_that_is_ended_in_the_middle_of_many_messages_has_no_more_of_them_pushed(
+    autojump_clock: MockClock,
+) -> None:
+    async with connected() as client:
+        push = client.streams.push
+
+        async def end_then_push(*arguments: Any, **options: Any) -> Any:
+            client.sockets.end(lambda identity: True, may_return=False)
+            return await push(*arguments, **options)
+
+        client.streams.push = end_then_push  # type: ignore[method-assign] # the sender is revoked during its own push
+        frames = b"".join(client.frames.send(BytesMessage(b"a f=1\n")) for _ in range(10))
+        await client.stream.send_all(frames)
+        await client.stream.send_eof()
+        await client.closed.wait()
+        assert client.closes() == [1008]
+        assert len(client.streams.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "end", [lambda sockets: sockets.end(lambda identity: True, may_return=False), PushSockets.stop]
+)
+async def test_an_end_that_comes_while_a_ping_is_being_sent_is_not_forgotten(
+    end: Callable[[PushSockets], object], autojump_clock: MockClock
+) -> None:
+    async with connected() as client:
+        send_all = client.ours.send_all
+
+        async def send_slowly(data: Any) -> None:
+            if not client.closes() and not ended.is_set():
+                ended.set()
+                end(client.sockets)
+            await send_all(data)
+
+        ended = trio.Event()
+        client.ours.send_all = send_slowly  # type: ignore[method-assign] # somebody ends it during the first ping
+        await ended.wait()
+        begun = trio.current_time()
+        await wait_all_tasks_blocked()
+        assert len(client.closes()) == 1
+        assert trio.current_time() == begun
 
 
 async def test_the_clients_close_is_answered_with_its_code(autojump_clock: MockClock) -> None:

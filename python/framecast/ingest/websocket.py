@@ -210,6 +210,8 @@ class PushSocket:
 
     async def _receive(self, deadline: float) -> bytes | None:
         """Return received bytes, b"" when the peer has left, None when it is time to do something else."""
+        if self._ending is not None or (self._stopping and self._close_at == math.inf):
+            return None  # somebody said so while a ping was being sent
         with trio.CancelScope(deadline=deadline) as self._waiting:
             try:
                 return bytes(await self._stream.receive_some(_READ_BYTES))
@@ -219,6 +221,8 @@ class PushSocket:
 
     async def _handle(self, event: Event) -> bool:
         """Do what an event asks for; return whether the socket is closed by it."""
+        if self._ending is not None:
+            raise self._ending
         if isinstance(event, BytesMessage):
             await self._take(bytes(event.data), finished=event.message_finished, frame=event.frame_finished)
         elif isinstance(event, TextMessage):
