@@ -1,6 +1,7 @@
 """Each source with the requests that it takes, and the gate that asks them all in their order."""
 
 import base64
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from issuer import RSA, SECRET, sign
 from registered import Clocks, Office, registered
 
 from framecast.accounts.attempts import Attempts
@@ -19,8 +21,9 @@ from framecast.accounts.register.service_tokens import NewToken
 from framecast.accounts.register.users import NewUser
 from framecast.accounts.secret import make_token
 from framecast.accounts.sources.table import build_sources
+from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.errors import Refusal
-from framecast.settings import Accounts, Settings
+from framecast.settings import Accounts, Proxy, Settings, Tokens
 from heads import head_of
 
 CHEAP: dict[str, Any] = {"password_kib": 8, "password_passes": 1}
@@ -35,14 +38,16 @@ def basic(login: str, password: str) -> bytes:
 class World:
     """Ann is an Editor of org 1 and a Viewer of org 2; the agent's token is limited to lists."""
 
-    def __init__(self, office: Office, settings: Settings, clocks: Clocks) -> None:
+    def __init__(
+        self, office: Office, settings: Settings, clocks: Clocks, verifier: TokenVerifier | None = None
+    ) -> None:
         self.office = office
         self.register = office.register
         self.clocks = clocks
         self.passwords = Passwords(settings.accounts)
         self.attempts = Attempts(settings.accounts, lambda: clocks.steady)
         logins = Logins(office.register, self.passwords, self.attempts, lambda: clocks.steady)
-        sources = build_sources(settings, office.register.directory, self.attempts, logins)
+        sources = build_sources(settings, office.register.directory, self.attempts, logins, verifier=verifier)
         self.gate: Gate = build_gate(sources)
         self.agent = ""
         self.cookie = ""
@@ -61,11 +66,13 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, **accounts: Any) -> AsyncIterator[World]:
-    settings = Settings(accounts=Accounts(**CHEAP, **accounts))
+async def open_world(
+    folder: Path, *, tokens: Tokens | None = None, proxy: Proxy | None = None, **accounts: Any
+) -> AsyncIterator[World]:
+    settings = Settings(accounts=Accounts(**CHEAP, **accounts), tokens=tokens or Tokens(), proxy=proxy or Proxy())
     clocks = Clocks()
     async with registered(folder, clocks, settings.accounts) as office:
-        world = World(office, settings, clocks)
+        world = World(office, settings, clocks, find_verifier(settings.tokens))
         register = office.register
         await register.orgs.create("Main Org.")
         await register.orgs.create("Other")
@@ -169,7 +176,7 @@ async def test_a_session_lasts_while_it_is_used_and_no_longer_than_it_may(world:
 )
 async def test_a_cookie_that_is_no_good_counts_as_none(tmp_path: Path, cookie: str) -> None:
     async with open_world(tmp_path, anonymous=True, anonymous_org=2) as world:
-        assert await world.ask({"Cookie": cookie}) == Identity(2, "", Role.VIEWER, credential="anonymous")
+        assert await world.ask({"Cookie": cookie}) == Identity(2, "", Role.VIEWER)
 
 
 async def test_what_is_shown_on_purpose_goes_before_what_a_browser_sends_by_itself(world: World) -> None:
@@ -181,7 +188,7 @@ async def test_what_is_shown_on_purpose_goes_before_what_a_browser_sends_by_itse
 
 async def test_anonymous_visitors_have_one_org_and_role_and_show_nothing(tmp_path: Path) -> None:
     async with open_world(tmp_path, anonymous=True, anonymous_org=2, anonymous_role="Editor") as world:
-        anonymous = Identity(2, "", Role.EDITOR, credential="anonymous")
+        anonymous = Identity(2, "", Role.EDITOR)
         assert await world.ask() == anonymous
         assert await world.ask(query="orgId=2") == anonymous
         assert (await world.refusal(query="orgId=1")).code == 403
@@ -197,7 +204,8 @@ async def test_without_anonymous_who_shows_nothing_is_a_stranger(world: World) -
 
 @pytest.mark.parametrize("switch", ["service_tokens", "passwords", "sessions"])
 async def test_each_source_can_be_switched_off(tmp_path: Path, switch: str) -> None:
-    async with open_world(tmp_path, **{switch: False}) as world:
+    off: dict[str, Any] = {switch: False}
+    async with open_world(tmp_path, **off) as world:
         shown: dict[str, dict[str, str | bytes]] = {
             "service_tokens": {"Authorization": f"Bearer {world.agent}"},
             "passwords": {"Authorization": basic("ann", HORSE)},
@@ -238,3 +246,110 @@ async def test_with_a_grafana_beside_us_logins_that_are_not_ours_are_left_to_it(
         assert (await world.refusal({"Authorization": basic("ann", "wrong")})).code == 401
         assert (await world.refusal({"Authorization": f"Bearer {make_token()}"})).code == 401
         assert taken == ["Basic", "Bearer"]
+
+
+# JSON Web Tokens.
+
+KEYS: dict[str, Any] = {"hmac_secret": SECRET, "org_claim": "org", "role_claim": "role", "server_admin_claim": "admin"}
+ALICE = Identity(1, "alice", Role.VIEWER)
+
+
+def jwt(**claims: Any) -> str:
+    return sign({"sub": "alice", **claims})
+
+
+def in_all_places(token: str) -> list[tuple[dict[str, str | bytes], str]]:
+    """As headers and query."""
+    return [
+        ({"Authorization": f"Bearer {token}"}, ""),
+        ({"X-JWT-Assertion": token}, ""),
+        ({}, f"a=b&auth_token={token}"),
+    ]
+
+
+@asynccontextmanager
+async def open_jwt_world(folder: Path, **settings: Any) -> AsyncIterator[World]:
+    tokens = Tokens(**{**KEYS, "header": "X-JWT-Assertion", **settings})
+    async with open_world(folder, tokens=tokens) as world:
+        yield world
+
+
+async def test_a_jwt_gets_in_from_every_place_where_it_may_stand(tmp_path: Path) -> None:
+    async with open_jwt_world(tmp_path) as world:
+        for headers, query in in_all_places(jwt()):
+            assert await world.ask(headers, query) == ALICE
+        expires = time.time() + 60
+        for headers, query in in_all_places(jwt(exp=expires, org=2, role="Editor", admin=True)):
+            identity = await world.ask(headers, query)
+            assert identity == Identity(2, "alice", Role.EDITOR, server_admin=True)
+            assert identity.lasts_until == pytest.approx(expires + 5)
+
+
+async def test_a_jwt_that_is_no_good_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    bad = [
+        jwt()[:-3],
+        jwt(exp=1),
+        jwt(role="Owner"),
+        jwt(org=3),
+        jwt(channel="stream/a/b"),
+        "a.b.c",
+        sign({}, alg="none"),
+    ]
+    tokens = Tokens(**KEYS, header="X-JWT-Assertion")
+    async with open_world(tmp_path, tokens=tokens, attempts_per_address=1_000) as world:
+        for token in bad:
+            for headers, query in in_all_places(token):
+                refusal = await world.refusal({**headers, "Cookie": f"{NAME}={world.cookie}"}, query)
+                assert refusal.code == 401
+                assert token not in refusal.message
+        assert "expired" in (await world.refusal({}, f"auth_token={jwt(exp=1)}")).message
+
+
+async def test_a_jwt_is_of_one_org(tmp_path: Path) -> None:
+    async with open_jwt_world(tmp_path) as world:
+        headers = {"Authorization": f"Bearer {jwt(org=2)}"}
+        assert (await world.ask({**headers, "X-Grafana-Org-Id": "2"})).org_id == 2
+        assert (await world.refusal({**headers, "X-Grafana-Org-Id": "1"})).code == 403
+
+
+async def test_where_requests_with_jwts_are_switched_off_they_show_nothing(tmp_path: Path) -> None:
+    async with open_jwt_world(tmp_path, requests=False) as world:
+        refused, *others = in_all_places(jwt())
+        assert (await world.refusal(*refused)).code == 401
+        for headers, query in others:
+            assert isinstance(await world.refusal(headers, query), StrangerError)
+
+
+async def test_each_kind_of_token_goes_to_its_own_source(tmp_path: Path) -> None:
+    """Tokens of ours are looked up and no signature is tried; JWTs are tried and not looked up."""
+    async with open_jwt_world(tmp_path) as world:
+        assert await world.ask({"Authorization": f"Bearer {world.agent}"}) == AGENT
+        assert await world.ask({"Authorization": f"Bearer {world.agent}", "X-JWT-Assertion": "no.good.one"}) == AGENT
+        assert "revoked" in (await world.refusal({"Authorization": f"Bearer fct_{jwt()}"})).message
+        assert (await world.refusal({"X-JWT-Assertion": world.agent})).code == 401
+        assert (await world.ask({"Authorization": basic("ann", HORSE)}, "auth_token=x")).login == "ann"
+
+
+async def test_many_jwts_that_are_no_good_are_limited_and_good_ones_are_not(tmp_path: Path) -> None:
+    async with open_world(tmp_path, tokens=Tokens(**KEYS), attempts_per_address=2) as world:
+        bad = {"Authorization": f"Bearer {jwt()[:-3]}"}
+        assert [(await world.refusal(bad)).code for _ in range(4)] == [401, 401, 429, 429]
+        assert await world.ask({"Authorization": f"Bearer {jwt()}"}) == ALICE
+
+
+async def test_a_jwt_whose_keys_cannot_be_had_is_503(tmp_path: Path) -> None:
+    tokens = Tokens(jwks_url="http://127.0.0.1:1/keys")
+    async with open_world(tmp_path, tokens=tokens) as world:
+        token = sign({"sub": "alice"}, RSA, "RS256", kid="one")
+        assert (await world.refusal({"Authorization": f"Bearer {token}"})).code == 503
+
+
+# A proxy in front.
+
+
+async def test_a_proxy_names_its_users_unless_they_show_something_themselves(tmp_path: Path) -> None:
+    proxy = Proxy(login_header="X-WEBAUTH-USER", login_addresses=("127.0.0.1",))
+    async with open_world(tmp_path, proxy=proxy) as world:
+        named = {"X-WEBAUTH-USER": "bob"}
+        assert (await world.ask({**named, "Cookie": f"{NAME}={world.cookie}"})).login == "bob"
+        assert await world.ask({**named, "Authorization": f"Bearer {world.agent}"}) == AGENT

@@ -1,6 +1,7 @@
 """What time does to a connection: tokens that run out, commands that come too fast, pings and silence."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -41,6 +42,18 @@ async def test_a_client_whose_token_ran_out_has_time_to_bring_a_new_one(
         assert (reply["connect"]["expires"], reply["connect"]["ttl"]) == (True, 10)
         assert await world.wait_closed() == (3005, "connection expired")
         assert trio.current_time() == pytest.approx(35)
+
+
+async def test_a_client_ends_with_what_the_door_let_it_in_by_and_is_asked_for_nothing_new(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    tokens = Scripted()
+    tokens.people["by the door"] = Admission(replace(ALICE, lasts_until=UNIX_SECONDS + 10))
+    async with open_world(wishes=Wishes(TOKEN_SETTINGS, admissions=tokens)) as world:
+        reply = await world.ask('{"id":1,"connect":{"token":"by the door"}}')
+        assert "expires" not in reply["connect"]
+        assert await world.wait_closed() == (3005, "connection expired")
+        assert trio.current_time() == pytest.approx(10)
 
 
 async def test_a_client_that_connects_in_time_may_be_answered_later(autojump_clock: trio.testing.MockClock) -> None:

@@ -1,8 +1,10 @@
 """Push WebSockets against wsproto's client side, on streams in memory and a fake clock."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
-from framecast.accounts.gate import closed_gate, open_gate
-from framecast.accounts.identity import DEVELOPER
+from framecast.accounts.gate import Gate, closed_gate, open_gate
+from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.connection import Rooms, serve_connection
+from framecast.door.head import RequestHead
 from framecast.ingest.websocket import PushSockets
 from framecast.settings import Push, Server
 
@@ -66,8 +69,10 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(limits: Push = LIMITS, path: str = "/api/live/push/cpu") -> AsyncIterator[Client]:
-    intake, streams = make_intake(limits)
+async def connected(
+    limits: Push = LIMITS, path: str = "/api/live/push/cpu", gate: Gate = open_gate
+) -> AsyncIterator[Client]:
+    intake, streams = make_intake(limits, gate)
     client = Client(PushSockets(intake, SERVER), streams, intake)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.serve)
@@ -338,6 +343,21 @@ async def test_a_sender_that_is_ended_in_the_middle_of_many_messages_has_no_more
         await client.closed.wait()
         assert client.closes() == [1008]
         assert len(client.streams.bodies) == 1
+
+
+async def test_a_socket_ends_with_the_token_that_let_it_in(autojump_clock: MockClock) -> None:
+    async def gate(head: RequestHead) -> Identity:
+        return replace(DEVELOPER, lasts_until=time.time() + 30)
+
+    async with connected(gate=gate) as client:
+        for _ in range(3):
+            await client.send(BytesMessage(b"a f=1\n"))
+            await trio.sleep(9)
+        assert client.closes() == []
+        await trio.sleep(4)
+        assert client.closes() == [1008]
+        await client.stream.send_eof()
+        await client.closed.wait()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ class Kind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a word
     PASSWORD = "password"  # noqa: S105 - a word
     SESSION = "session"
-    JWT = "jwt"
     OTHER = "other"
 
 
@@ -77,17 +76,25 @@ class Attempts:
     def wrong(self, kind: Kind, address: str, message: str) -> Refusal:
         """What to refuse a wrong credential from `address` with: 401, or 429 from one that sent too many."""
         self._note(kind, address, message)
+        return self.judge(address, f"Unauthorized: {message}")
+
+    def judge(self, address: str, message: str) -> Refusal:
+        """The same for a wrong credential that was counted and told elsewhere."""
         now, place = self._clock(), network_of(address)
         wait = self._addresses.wait_seconds(place, now)
         if wait > 0:
             return _too_many(wait)
         self._addresses.take(place, now)
-        return Refusal(401, f"Unauthorized: {message}", reason=kind)
+        return Refusal(401, message)
 
     def wrong_password(self, login: str, address: str) -> Refusal:
         """The same for a password, which counts against its login too."""
         self._logins.take(login.casefold(), self._clock())
         return self.wrong(Kind.PASSWORD, address, "login or password is wrong")
+
+    def note_wrong_connect(self) -> None:
+        """A service token in a `connect` command that is no good. It ends the connection, and those are limited."""
+        self._note(Kind.TOKEN, "", "the token of a connect command is unknown, revoked or expired")
 
     def note_ended_session(self, address: str) -> None:
         """A cookie of no session: as a rule of one that ended, and nothing to be guessed."""

@@ -48,6 +48,10 @@ class Identity:
     credential: str = ""
     """What let it in, ``token:7`` for one: when that is revoked, its connections end. "" for what cannot be."""
 
+    lasts_until: float | None = field(default=None, compare=False)
+    """When what let it in ends by itself, in Unix seconds; connections end with it. None for never, and for what this
+    server keeps itself: of that it is told when it ends."""
+
     proof: object = field(default=None, repr=False, compare=False)
     """What it showed, where whoever vouched for it is to be asked again. A secret that only its source looks into: it
     lives and ends with whatever the identity belongs to."""

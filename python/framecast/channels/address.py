@@ -66,12 +66,18 @@ def parse_channel(text: str, org_id: int) -> Address:
     ``1/stream/a/b``, ``default/stream/a/b`` (org 1), ``org-7/…`` and the bare ``stream/a/b`` are accepted; another
     org's prefix is Refusal 103, as in Grafana Live. Anything else that is no address: Refusal 400.
     """
+    named = org_named_by(text)
+    if named is None:
+        return parse_address(text, org_id)
+    if named != org_id:
+        raise ErrorCode.PERMISSION_DENIED.refusal()
+    return parse_address(text.partition("/")[2], org_id)
+
+
+def org_named_by(text: str) -> int | None:
+    """The org that a channel's prefix names; None where it has none."""
     prefix, _, rest = text.partition("/")
-    if rest and _ORG_PREFIX.fullmatch(prefix):
-        if _org_of(prefix) != org_id:
-            raise ErrorCode.PERMISSION_DENIED.refusal()
-        text = rest
-    return parse_address(text, org_id)
+    return _org_of(prefix) if rest and _ORG_PREFIX.fullmatch(prefix) else None
 
 
 def _org_of(prefix: str) -> int:

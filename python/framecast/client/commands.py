@@ -123,6 +123,7 @@ class Commands:
         member.admission = admission
         self._session.connected(admission.identity.org_id)
         self._session.expires_at = member.deadline(ttl_seconds)
+        self._session.ends_at = member.deadline(member.seconds_until(admission.identity.lasts_until))
         result = ConnectResult(
             client=self._session.client,
             version=self._rooms.version,

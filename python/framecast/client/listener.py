@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from framecast.accounts.admission import TOKEN_ORG
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import check_subscribe
-from framecast.channels.address import parse_channel
+from framecast.channels.address import org_named_by, parse_channel
 from framecast.client.rooms import Rooms
 from framecast.client.session import MAX_CHANNEL_BYTES
 from framecast.errors import Refusal
 from framecast.protocol.codes import ErrorCode
+
+ANY_ORG = 1
+"""Of a stranger whose channel names none: its token will tell."""
 
 
 def check_channels(channels: Sequence[str], visitor: Identity | None, rooms: Rooms) -> None:
@@ -28,10 +30,10 @@ def check_channels(channels: Sequence[str], visitor: Identity | None, rooms: Roo
         raise Refusal(400, "the query names no channel: ?channel=stream/STREAM/MEASUREMENT, once for each")
     if len(channels) > limit:
         raise Refusal(400, f"the query names {len(channels)} channels, more than {limit} (live.channels_per_client)")
-    org_id = TOKEN_ORG if visitor is None else visitor.org_id
     for channel in channels:
         if len(channel.encode("utf-8", "surrogatepass")) > MAX_CHANNEL_BYTES:
             raise Refusal(400, f"a channel of the query is longer than {MAX_CHANNEL_BYTES} bytes")
+        org_id = (org_named_by(channel) or ANY_ORG) if visitor is None else visitor.org_id
         try:
             address = parse_channel(channel, org_id)
         except Refusal as refusal:

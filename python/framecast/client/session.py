@@ -89,6 +89,8 @@ class Session:
         self.state = State.NEW
         self.expires_at = inf
         """When the client's token has run out, on the caller's clock."""
+        self.ends_at = inf
+        """When what the door let the client in by has run out: nothing that it could bring helps then."""
         self._org_id = 0
         self._settings = settings
         self._publishable = publishable
@@ -243,14 +245,14 @@ class Session:
 
     @property
     def expiry_deadline(self) -> float:
-        """When the first thing that ran out has had its time to be refreshed; never when nothing can run out."""
+        """When the first thing has run out, and has had its time to be refreshed if it can be; or never."""
         first = min((one.expires_at for one in self._subscriptions.values()), default=inf)
-        return min(self.expires_at, first) + self._settings.expired_seconds
+        return min(self.ends_at, min(self.expires_at, first) + self._settings.expired_seconds)
 
     def expired(self, now: float) -> list[Address]:
         """Subscriptions that ran out and were not refreshed in time. PeerError 3005 when the client's own token did."""
         patience = self._settings.expired_seconds
-        if self.expires_at + patience <= now:
+        if self.ends_at <= now or self.expires_at + patience <= now:
             raise CloseCode.CONNECTION_EXPIRED.error()
         return [address for address, one in self._subscriptions.items() if one.expires_at + patience <= now]
 

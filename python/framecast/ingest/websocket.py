@@ -7,6 +7,7 @@ pongs that repeat its payload (Telegraf's pongs are empty), and counts a text me
 """
 
 import math
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import parse_qsl
@@ -105,6 +106,8 @@ class PushSockets:
     async def _serve(self, head: RequestHead, identity: Identity, push: PushMessage, stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
             socket = PushSocket(stream, push, held, self._intake.limits)
+            if identity.lasts_until is not None:
+                socket.ends_at = trio.current_time() + identity.lasts_until - time.time()
             self._sockets[socket] = identity
             metrics.push_sockets.inc()
             try:
@@ -150,6 +153,8 @@ class PushSocket:
         self._waiting = trio.CancelScope()
         self._stopping = False
         self._ending: PeerError | None = None
+        self.ends_at = math.inf
+        """When what let it in runs out, on Trio's clock."""
         self._close_at = math.inf
         self._send_seconds = limits.close_seconds
 
@@ -186,6 +191,8 @@ class PushSocket:
             if self._stopping and self._close_at == math.inf:
                 await self._send(self._frames.send(CloseConnection(1001, "server is shutting down")))
                 self._close_at = now + self._limits.close_seconds
+            elif now >= self.ends_at:
+                raise PeerError(1008, "the token has expired")
             elif now >= self._whole_by:
                 raise PeerError(1008, f"a message did not arrive within {self._limits.body_seconds:g} s")
             elif now >= silent_at:
@@ -194,7 +201,7 @@ class PushSocket:
                 await self._send(self._frames.send(Ping()))
                 ping_at = now + ping_seconds
             due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
-            data = await self._receive(min(due, self._whole_by))
+            data = await self._receive(min(due, self._whole_by, self.ends_at))
             now = trio.current_time()
             if data is None:
                 continue

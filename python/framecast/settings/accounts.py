@@ -1,12 +1,10 @@
 """Orgs, users, service tokens and sessions: how many there may be, and how long they last."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from framecast.settings.units import KIB, Positive, Seconds
-
-RoleName = Literal["Viewer", "Editor", "Admin"]
+from framecast.settings.units import KIB, Positive, RoleName, Seconds
 
 Lifetime = Annotated[float, Meta(gt=0, le=315_360_000)]
 """Seconds, up to ten years."""

@@ -1,10 +1,8 @@
 """What proxies in front of the server are believed."""
 
-from typing import Literal
-
 from msgspec import Struct
 
-from framecast.settings.units import Positive
+from framecast.settings.units import Positive, RoleName
 
 
 class Proxy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,5 +28,5 @@ class Proxy(Struct, frozen=True, forbid_unknown_fields=True):
     role_header: str = ""
     """The header with the user's role in the org, `Viewer`, `Editor` or `Admin`. Empty: all have `role`."""
 
-    role: Literal["Viewer", "Editor", "Admin"] = "Viewer"
+    role: RoleName = "Viewer"
     """The role of users whose proxy names none, or another one."""

@@ -1,14 +1,14 @@
-"""What subscribers' JSON Web Tokens are checked with."""
+"""What JSON Web Tokens are checked with, and what they make of whoever shows one."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from framecast.settings.units import KIB, MIB, Guarded, Seconds, Secret
+from framecast.settings.units import KIB, MIB, Guarded, Positive, RoleName, Seconds, Secret
 
 
 class Tokens(Guarded, frozen=True, forbid_unknown_fields=True):
-    """JSON Web Tokens of subscribers (tokens.md).
+    """JSON Web Tokens of subscribers and of requests (tokens.md).
 
     Switched off until there is a key: a secret, a public key or the URL of a key set. Files are read once, at start.
     """
@@ -48,6 +48,29 @@ class Tokens(Guarded, frozen=True, forbid_unknown_fields=True):
 
     user_claim: Annotated[str, Meta(min_length=1)] = "sub"
     """The claim that is the user's id."""
+
+    org_claim: str = ""
+    """The claim with the id of the user's org, which must be one of this server. Empty: all are in `org`."""
+
+    org: Positive = 1
+    """The org of users whose token names none."""
+
+    role_claim: str = ""
+    """The claim with the user's role in the org: `Viewer`, `Editor` or `Admin`, or the token is no good. Empty: all
+    have `role`."""
+
+    role: RoleName = "Viewer"
+    """The role of users whose token names none."""
+
+    server_admin_claim: str = ""
+    """The claim that makes a server admin when it is `true`. Empty: no token does."""
+
+    requests: bool = True
+    """Tokens let in requests too, in `Authorization: Bearer`, in `header` and in the query's `auth_token`; else only
+    subscribers, with their `connect` command."""
+
+    header: Annotated[str, Meta(pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]*$")] = ""
+    """Another header in which requests bring a token, `X-JWT-Assertion` for example. Empty: none."""
 
     leeway_seconds: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """How far the clock of whoever signs tokens may be off: a token is good so much earlier and longer."""

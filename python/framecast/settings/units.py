@@ -1,6 +1,6 @@
 """Units that sizes are written in, and the kinds of numbers and texts that settings are."""
 
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -11,6 +11,7 @@ MIB = 1024 * 1024
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 UnlimitedOrCount = Annotated[int, Meta(ge=-1)]
+RoleName = Literal["Viewer", "Editor", "Admin"]
 Secret = Annotated[str, Meta(extra={"secret": True})]
 """Never told by an error or a command. Its section is `Guarded`, and its value may stand in a file of its own: the
 key with ``_file`` behind it names that file (configuration/secret_files.py)."""

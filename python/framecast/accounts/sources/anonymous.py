@@ -13,9 +13,7 @@ class AnonymousSource:
 
     def __init__(self, directory: Directory, settings: Accounts) -> None:
         self._directory = directory
-        self._identity = Identity(
-            org_id=settings.anonymous_org, login="", role=Role(settings.anonymous_role), credential="anonymous"
-        )
+        self._identity = Identity(settings.anonymous_org, "", Role(settings.anonymous_role))
 
     async def find(self, head: RequestHead) -> Identity | None:
         """Nobody in particular. Refusal 401 as long as there is no such org, 403 for another one."""

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from framecast.accounts.tokens.embedded import read_embedded
 from framecast.accounts.tokens.refused import Reason, TokenRefusedError
 from framecast.accounts.tokens.registered import Registered, find_end, read_claims
+from framecast.accounts.tokens.standing import Standing, read_standing
 from framecast.settings import Tokens
 
 MAX_NAME_BYTES = 255
@@ -43,6 +44,7 @@ class ConnectionClaims(Struct, frozen=True):
     """
 
     user: str
+    standing: Standing
     info: bytes
     expires_at: float | None
     channels: Mapping[str, SubscriptionOptions]
@@ -102,6 +104,7 @@ def read_connection(text: str, registered: Registered, settings: Tokens, now: fl
         _check_name("a channel", name)
     return ConnectionClaims(
         user=read_user(text, settings.user_claim),
+        standing=read_standing(text, settings),
         info=read_embedded("info", claims.info, claims.b64info, max_bytes=settings.info_bytes),
         expires_at=find_end(registered.exp, claims.expire_at, settings, now),
         channels=channels,

@@ -2,7 +2,8 @@
 
 Errors are those of Centrifugo, seen on the wire: an expired token is error 109, and SDKs bring a new one; any other bad
 connection token closes with 3500. A bad subscription token is error 103, unless it is a good one for something else,
-which is no accident: 3500. What cannot be known just now is error 100, and SDKs try again.
+which is no accident: 3500. What cannot be known just now is error 100, and SDKs try again. Requests are answered in
+HTTP's words: 401, or 503.
 """
 
 import trio
@@ -57,6 +58,15 @@ class TokenVerifier:
             self._complaints.note("connection", refused)
             raise _answer(refused, otherwise=CloseCode.INVALID_TOKEN.error()) from None
 
+    async def request(self, token: str, *, now: float) -> ConnectionClaims:
+        """Who sends a request with `token`, as `connection`. Refusal 401 when it is not good, 503 without its key."""
+        try:
+            text, registered = await self._read(token, now)
+            return read_connection(text, registered, self._settings, now)
+        except TokenRefusedError as refused:
+            self._complaints.note("request", refused)
+            raise _answer_request(refused.reason) from None
+
     async def subscription(self, token: str, *, channel: str, user: str, client: str, now: float) -> SubscriptionClaims:
         """What `token` grants on `channel`, as the client spells it, to the connection `client` of `user`.
 
@@ -104,3 +114,10 @@ def _answer(refused: TokenRefusedError, *, otherwise: Refusal | PeerError) -> Re
         case Reason.MISMATCH:
             return CloseCode.INVALID_TOKEN.error()
     return otherwise
+
+
+def _answer_request(reason: Reason) -> Refusal:
+    if reason is Reason.KEYS_UNAVAILABLE:
+        return Refusal(503, "the keys for this token cannot be had just now: try again", temporary=True)
+    why = "it has expired" if reason is Reason.EXPIRED else "the server's log says why"
+    return Refusal(401, f"Unauthorized: this token is no good: {why}")
