@@ -39,6 +39,11 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["tokens.rsa_public_key=/nowhere"], "tokens.rsa_public_key = '/nowhere' cannot be read: No such file"),
         (["tokens.jwks_url=ftp://x"], "tokens.jwks_url = 'ftp://x' is no URL of the form https://host/path"),
         (["push.body_bytes=268435457"], "push.waiting_bytes = 268435456 is too small"),
+        (
+            ["api.waiting_bytes=70000", "api.body_bytes=70001"],
+            "api.waiting_bytes = 70000 is too small for api.body_bytes",
+        ),
+        (["dashboards.document_bytes=33554433"], "is too small for twice dashboards.document_bytes = 67108866"),
     ],
 )
 def test_what_no_server_can_run_with_is_told(overrides: list[str], words: str) -> None:

@@ -110,6 +110,13 @@ def _check_waiting(settings: Settings) -> None:
             settings.live.message_bytes,
         ),
         ("push.waiting_bytes", settings.push.waiting_bytes, "push.body_bytes", settings.push.body_bytes),
+        ("api.waiting_bytes", settings.api.waiting_bytes, "api.body_bytes", settings.api.body_bytes),
+        (
+            "api.waiting_bytes",
+            settings.api.waiting_bytes,
+            "twice dashboards.document_bytes",
+            2 * settings.dashboards.document_bytes,
+        ),
     ):
         if waiting_bytes < largest_bytes:
             raise ConfigurationError(

@@ -27,11 +27,16 @@ from framecast.accounts.gate import Gate, Source, build_gate, closed_gate, let_s
 from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.app import GateMiddleware, build_app
+from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
+from framecast.api.dashboards import DashboardRoutes
+from framecast.api.folders import FolderRoutes
 from framecast.api.forwarded import SeeThroughProxies
 from framecast.api.influx import LateWrite
 from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
+from framecast.api.routing import ApiRoute
+from framecast.api.search import SearchRoutes
 from framecast.api.streaming import Streaming
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
@@ -40,7 +45,11 @@ from framecast.client.http_stream import HttpStreams
 from framecast.client.inbox import waiting_budget
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
+from framecast.dashboards.archive import Archive
 from framecast.dashboards.events import DashboardEvents
+from framecast.dashboards.folders import Folders
+from framecast.dashboards.library import Library
+from framecast.dashboards.search import Search
 from framecast.dashboards.watch import DashboardWatch
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms, serve_connection
@@ -82,6 +91,7 @@ class House:
     columns: PendingColumns
     last_messages: LastMessages
     writers: tuple[StoreWriter, ...]
+    archive: Archive
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -143,8 +153,11 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     events = WriterEvents(fanout)
     stopping = trio.Event()
     visitors = gate if verifier is None else let_strangers_pass(gate)
-    watch = _find_watch(settings, hub, grafana, connected)
-    scopes = build_scopes(hub, settings, last_messages=last_messages, dashboards=watch)
+    events_of_dashboards = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
+    archive = Archive(database, events_of_dashboards.announce, settings.dashboards)
+    library = Library(archive, settings.dashboards, time.time)
+    watch = _find_watch(settings, hub, events_of_dashboards, grafana, connected)
+    scopes = build_scopes(hub, settings, last_messages=last_messages, dashboards=watch or library)
     subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, verifier, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
@@ -160,7 +173,10 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     proxies = TrustedProxies(settings.proxy.addresses)
     registry = CollectorRegistry()
     registry.register(CoreCollector(fanout, hub, streams))
-    routes = build_app(streams, registry, [*streaming, *publishing], LatePush(push).serve, LateWrite(writes).serve)
+    shown = [*streaming, *publishing]
+    if grafana is None:  # else the dashboards are its own, and there is one truth about them
+        shown += _dashboard_routes(settings, archive, library)
+    routes = build_app(streams, registry, shown, LatePush(push).serve, LateWrite(writes).serve)
     app = AppRoom(
         SeeThroughProxies(GateMiddleware(routes, gate, check), proxies),
         settings.server,
@@ -168,30 +184,30 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
     return House(
-        events,
-        broker,
-        hub,
-        verifier,
-        grafana,
-        watch,
-        streams,
-        columns,
-        last_messages,
-        writers,
-        app,
-        push_sockets,
-        rooms,
-        stopping,
+        events=events,
+        broker=broker,
+        hub=hub,
+        verifier=verifier,
+        grafana=grafana,
+        watch=watch,
+        streams=streams,
+        columns=columns,
+        last_messages=last_messages,
+        writers=writers,
+        archive=archive,
+        app=app,
+        push_sockets=push_sockets,
+        rooms=rooms,
+        stopping=stopping,
     )
 
 
 def _find_watch(
-    settings: Settings, hub: Hub, grafana: GrafanaBeside | None, connected: Connected
+    settings: Settings, hub: Hub, events: DashboardEvents, grafana: GrafanaBeside | None, connected: Connected
 ) -> DashboardWatch | None:
     """What is told of the dashboards of a Grafana beside this server."""
     if grafana is None:
         return None
-    events = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
     return DashboardWatch(grafana.dashboards, events, hub, settings.grafana, connected=connected.identities)
 
 
@@ -216,6 +232,16 @@ def _build_gate(settings: Settings, grafana: GrafanaBeside | None) -> Gate:
     if settings.server.dev:
         return open_gate
     return build_gate(sources) if sources else closed_gate
+
+
+def _dashboard_routes(settings: Settings, archive: Archive, library: Library) -> list[ApiRoute]:
+    bodies = JsonBodies(settings.api)
+    folders = Folders(archive, settings.dashboards, time.time)
+    return [
+        *DashboardRoutes(library, bodies, settings).routes(),
+        *FolderRoutes(folders, bodies, settings.api).routes(),
+        *SearchRoutes(Search(archive)).routes(),
+    ]
 
 
 def _build_subscriber_rooms(
@@ -266,6 +292,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
+            await nursery.start(house.archive.run)
             if house.verifier is not None:
                 await nursery.start(house.verifier.run)
             if house.grafana is not None:

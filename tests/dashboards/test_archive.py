@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import trio
-from desk import ANN, DashboardDesk, dashboard_desk
 
+from dashboard_desk import ANN, DashboardDesk, dashboard_desk, viewer_of
 from framecast.dashboards import archive as archive_module
 from framecast.dashboards.archive import Outcome
 from framecast.dashboards.events import Deleted, Saved
@@ -96,7 +96,7 @@ async def test_a_change_is_told_though_nobody_waits_for_it_any_more(tmp_path: Pa
         release.set()
         await desk.until_told(3)
         assert [change.version for _, change in desk.told if isinstance(change, Saved)] == [1, 2, 3]
-        assert await desk.library.version(1, "u") == 3
+        assert await desk.library.version(viewer_of(1), "u") == 3
 
 
 async def test_what_takes_long_about_one_dashboard_keeps_no_other_waiting(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import ANN, BOB, STRANGER, DashboardDesk, dashboard_desk
 
+from dashboard_desk import ANN, BOB, STRANGER, DashboardDesk, dashboard_desk, viewer_of
 from framecast.dashboards.events import Deleted, Saved
 from framecast.dashboards.search import Wanted
 from framecast.errors import Refusal
@@ -35,10 +35,10 @@ async def test_a_dashboard_is_saved_shown_changed_and_deleted(tmp_path: Path) ->
         changed = await desk.save({"uid": uid, "version": 1, "title": "U"}, BOB)
         assert (changed.row.version, changed.row.created, changed.row.updated) == (2, 1_000.0, 2_000.0)
         assert (changed.row.created_by, changed.row.updated_by, changed.row.tags) == ("ann", "bob", ())
-        assert await desk.library.version(1, uid) == 2
+        assert await desk.library.version(viewer_of(1), uid) == 2
         gone = await desk.library.delete(BOB, uid)
         assert gone == changed.row
-        assert await desk.library.version(1, uid) is None
+        assert await desk.library.version(viewer_of(1), uid) is None
         await check_refused(404, "not-found", desk.library.show(1, uid))
         await check_refused(404, "not-found", desk.library.delete(ANN, uid))
         assert [change for _, change in desk.told] == [
@@ -156,10 +156,10 @@ async def test_orgs_know_nothing_of_each_other(tmp_path: Path) -> None:
             folders.delete(STRANGER, "f"),
         ):
             await check_refused(404, "not-found", question)
-        assert await library.version(2, "u") is None
+        assert await library.version(viewer_of(2), "u") is None
         assert await desk.search.find(2, Wanted()) == []
         assert await desk.search.count_tags(2) == []
-        assert await folders.list(2) == []
+        assert await folders.list_all(2) == []
         own = await desk.save({"uid": "u", "title": "T"}, STRANGER)
         assert (own.row.version, own.row.org_id) == (1, 2)
         assert (await desk.shown("u"))["tags"] == ["secret"]
@@ -175,7 +175,7 @@ async def test_an_org_has_only_so_many_dashboards_and_bytes(tmp_path: Path) -> N
         await desk.save({"uid": "a", "title": "A", "text": "x" * 300, "version": 1})
         refusal = await check_refused(403, None, desk.save({"uid": "b", "title": "B", "text": "x" * 400, "version": 1}))
         assert "dashboards.org_bytes" in refusal.message
-        assert await desk.library.version(1, "b") == 1
+        assert await desk.library.version(viewer_of(1), "b") == 1
         for version in range(2, 6):
             await desk.save({"uid": "a", "title": "A", "text": "x" * 300, "version": version})
         assert len(desk.told) == 8
@@ -201,7 +201,7 @@ async def test_folders_are_made_named_and_listed(tmp_path: Path) -> None:
         made = await desk.folders.create(ANN, "b", "")
         desk.now = 2_000.0
         await desk.folders.create(BOB, "A", "a")
-        assert [folder.title for folder in await desk.folders.list(1)] == ["A", "b"]
+        assert [folder.title for folder in await desk.folders.list_all(1)] == ["A", "b"]
         named = await desk.folders.retitle(BOB, made.uid, "B", 1)
         assert (named.version, named.title, named.updated_by, named.created_by) == (2, "B", "bob", "ann")
         assert await desk.folders.show(1, made.uid) == await desk.folders.show_numbered(1, made.folder_id) == named

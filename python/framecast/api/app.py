@@ -42,6 +42,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /api/live/publish         one message into a channel
   GET  /api/live/list            the channels there are
   GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
+  POST /api/dashboards/db        dashboards; GET /api/search, /api/dashboards/uid/{uid}, /api/folders: as Grafana's
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
   GET  /openapi.json             all of these, for programs
 """

@@ -52,7 +52,7 @@ def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 def _by_method(routes: Iterable[BaseRoute]) -> Iterator[ApiRoute]:
     """A route for each method, named by its path: FastAPI would give all methods of a route one name."""
     for route in routes:
-        if isinstance(route, ApiRoute):
+        if isinstance(route, ApiRoute) and route.include_in_schema:
             for method in sorted((route.methods or set()) - UNDESCRIBED):
                 one = copy(route)
                 one.methods = {method}

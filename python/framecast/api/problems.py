@@ -1,6 +1,7 @@
 """What an API route answers when it says no: JSON ``{"message": …}`` with the fitting status."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from fastapi.exceptions import RequestValidationError
@@ -17,18 +18,23 @@ TOLD_MISTAKES = 3
 """Of all that is wrong with one request."""
 
 
-def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """One problem as a response; 401 names the way in."""
+def problem(
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+    details: Mapping[str, object] = MappingProxyType({}),
+) -> Response:
+    """One problem as a response; 401 names the way in. `details` stand beside the message."""
     extra = dict(headers or {})
     if status == 401:
         extra.setdefault("WWW-Authenticate", "Bearer")
-    return JSONResponse({"message": message}, status, headers=extra)
+    return JSONResponse({"message": message, **details}, status, headers=extra)
 
 
 def refusal_problem(refusal: Refusal) -> Response:
     """A refusal as a response, with the headers HTTP asks for with it."""
     status, headers = describe_refusal(refusal)
-    return problem(status, refusal.message, dict(headers))
+    return problem(status, refusal.message, dict(headers), details=refusal.details)
 
 
 async def answer_refusal(request: Request, error: Exception) -> Response:

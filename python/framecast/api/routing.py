@@ -6,6 +6,7 @@ What is said of a route here is both what happens and what is told of it at /ope
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import GenericAlias
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -47,7 +48,7 @@ class Media:
         return {self.media_type: {"schema": {**schema, "description": self.description}}}
 
 
-Answer = type | Media | None
+Answer = type | GenericAlias | Media | None
 """The type of a JSON answer, of which pydantic makes a schema; or another."""
 
 
@@ -65,7 +66,8 @@ class ApiRoute(APIRoute):
 
     `needs` None is for what everybody may who got past the gate; a route that asks more in its endpoint names the 403
     among its `answers`, which are by status, the good one first. What every route of a kind answers is added to them:
-    400 where there is something to get wrong, 401, and what becomes of bodies.
+    400 where there is something to get wrong, 401, and what becomes of bodies. `described` is False for another
+    spelling of a route.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class ApiRoute(APIRoute):
         methods: Sequence[str] = ("GET",),
         needs: Action | None = None,
         takes: JsonBody | Media | None = None,
+        described: bool = True,
     ) -> None:
         self._needs = needs
         self._json_body = takes if isinstance(takes, JsonBody) else None
@@ -90,14 +93,15 @@ class ApiRoute(APIRoute):
             endpoint,
             methods=list(methods),
             status_code=status,
-            response_model=good if isinstance(good, type) else None,
-            response_class=JSONResponse if isinstance(good, type) else Response,
+            response_model=good if _is_json(good) else None,
+            response_class=JSONResponse if _is_json(good) else Response,
             responses={
                 status: {"content": good.describe()} if isinstance(good, Media) else {},
                 **{code: _describe(answer) for code, answer in (others | self._usual_problems(path)).items()},
             },
             summary=summary,
             description=description,
+            include_in_schema=described,
             openapi_extra={"requestBody": {"content": takes.describe()}} if isinstance(takes, Media) else None,
         )
 
@@ -137,6 +141,10 @@ def _read_docstring(endpoint: Callable[..., Any]) -> tuple[str, str]:
     summary, _, rest = (endpoint.__doc__ or "").partition("\n")
     lines = [line.strip() for line in rest.strip().splitlines()]
     return summary.strip(), "\n".join(lines)
+
+
+def _is_json(answer: Answer) -> bool:
+    return answer is not None and not isinstance(answer, Media)
 
 
 def _describe(answer: Answer) -> dict[str, Any]:

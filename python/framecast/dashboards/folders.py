@@ -33,7 +33,7 @@ class Folders:
         self._limits = limits
         self._now = now
 
-    async def list(self, org_id: int) -> list[Folder]:
+    async def list_all(self, org_id: int) -> list[Folder]:
         """All of the org, by title."""
         folders = await self._archive.look(lambda connection: read_folders(connection, org_id))
         return sorted(folders, key=lambda folder: (folder.title.casefold(), folder.folder_id))

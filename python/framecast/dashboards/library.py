@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from framecast.accounts.identity import Identity
 from framecast.dashboards.archive import Archive, News, Outcome
 from framecast.dashboards.document import complete, parse_document
 from framecast.dashboards.events import Deleted
@@ -60,9 +61,12 @@ class Library:
         self._limits = limits
         self._now = now
 
-    async def version(self, org_id: int, uid: str) -> int | None:
-        """The newest version that is committed; None where there is no such dashboard."""
-        return await self._archive.look(lambda connection: find_version(connection, org_id, uid))
+    async def version(self, identity: Identity, uid: str, *, editing: bool = False) -> int | None:
+        """The newest version that is committed; None where there is no such dashboard in the org of `identity`.
+
+        Roles say who may see and who may edit, and of all dashboards alike: `editing` changes nothing here.
+        """
+        return await self._archive.look(lambda connection: find_version(connection, identity.org_id, uid))
 
     async def show(self, org_id: int, uid: str) -> Shown:
         """A dashboard and its document. Refusal 404."""

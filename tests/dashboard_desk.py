@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
+from framecast.accounts.identity import Identity, Role
 from framecast.dashboards.archive import Archive
 from framecast.dashboards.document import parse_document
 from framecast.dashboards.events import Deleted, Saved
@@ -74,3 +75,8 @@ async def dashboard_desk(
             await nursery.start(desk.archive.run)
             yield desk
             nursery.cancel_scope.cancel()
+
+
+def viewer_of(org_id: int) -> Identity:
+    """Somebody who asks about a dashboard, in this org."""
+    return Identity(org_id, "vera", Role.VIEWER)
