@@ -8,10 +8,11 @@ import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from naive_patch import apply_patch
 
+from dashboard_edits import edit, panels
 from framecast.dashboards.patch import fits, make_patch
 from framecast.settings import Dashboards
+from naive_patch import apply_patch
 
 LIMITS = Dashboards()
 
@@ -25,31 +26,6 @@ PADDING = "so that no patch is larger than the document " * 200
 
 def encode(dashboard: Any) -> bytes:
     return json.dumps(dashboard, ensure_ascii=False).encode()
-
-
-def panels(count: int) -> list[dict[str, Any]]:
-    return [
-        {"id": number, "title": f"panel {number}", "targets": [{"expr": "up", "refId": "A"}], "value": number / 2}
-        for number in range(count)
-    ]
-
-
-def edit(dashboard: dict[str, Any], chance: random.Random) -> None:
-    """What somebody does to a dashboard."""
-    items = dashboard["panels"]
-    match chance.choice(["move", "add", "remove", "change", "retype", "title"]):
-        case "move" if items:
-            items.insert(chance.randrange(len(items)), items.pop(chance.randrange(len(items))))
-        case "add":
-            items.insert(chance.randint(0, len(items)), {"id": chance.random(), "title": "new"})
-        case "remove" if items:
-            items.pop(chance.randrange(len(items)))
-        case "change" if items:
-            chance.choice(items)["options"] = {"colour": chance.choice(["red", None, [1, {"a": 1.0}]])}
-        case "retype" if items:
-            chance.choice(items)["value"] = chance.choice([1, 1.0, True, "1", None, [1], {"1": 1}])
-        case _:
-            dashboard["title"] = f"title {chance.random()}"
 
 
 @given(values, values)
