@@ -35,7 +35,8 @@ test: test-rust test-python
 test-rust:
 	cargo test --quiet
 
-test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready $(VENV)/nginx-ready
+test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready $(VENV)/nginx-ready .tools/grafana-client/ready \
+    .tools/schemathesis/ready
 	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
 	$(BIN)/python -m pytest
 
@@ -88,10 +89,11 @@ docs: build
 proto: .tools/proto/ready
 	$(PROTOC) --python_out=python --pyi_out=python
 
-.tools/proto/ready: pyproject.toml
-	$(PYTHON) -m venv .tools/proto
-	.tools/proto/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.tools/proto/bin/python -m pip install --quiet --group proto
+# An environment of its own for a dependency group: .tools/GROUP.
+.tools/%/ready: pyproject.toml
+	$(PYTHON) -m venv .tools/$*
+	.tools/$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.tools/$*/bin/python -m pip install --quiet --group $*
 	touch $@
 
 bench: build

@@ -56,6 +56,12 @@ async def test_health_needs_no_token(method: str, path: str, status: int) -> Non
         assert (await here.client.request(method, path)).status_code == status
 
 
+async def test_clients_of_grafana_find_which_server_this_is() -> None:
+    async with site() as here:
+        built = (await here.client.get("/api/frontend/settings")).json()["buildInfo"]
+        assert (built["version"], built["edition"]) == (__version__, "Framecast")
+
+
 async def test_clients_of_influxdb_find_what_they_look_for() -> None:
     async with site() as here:
         ping = await here.client.get("/ping")

@@ -17,7 +17,7 @@ from framecast.api import influx
 from framecast.api.description import show_description
 from framecast.api.late import head_of
 from framecast.api.live import Channels, late_upgrade, list_channels
-from framecast.api.operations import Health, health, metrics
+from framecast.api.operations import FrontendSettings, Health, frontend_settings, health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, refusal_problem
 from framecast.api.push import PUSHED
 from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media
@@ -90,6 +90,7 @@ def _own_routes(push: PushRoute, write: PushRoute) -> list[ApiRoute]:
         ApiRoute("/openapi.json", show_description, needs=Action.OBSERVE_SERVER, answers={200: dict}),
         ApiRoute("/metrics", metrics, needs=Action.OBSERVE_SERVER, answers={200: TEXT}),
         ApiRoute("/api/health", health, answers={200: Health}),
+        ApiRoute("/api/frontend/settings", frontend_settings, answers={200: FrontendSettings}),
         ApiRoute("/health", influx.health, answers={200: influx.InfluxHealth}),
         ApiRoute("/ping", influx.ping, answers={204: NOTHING}),
         ApiRoute("/api/live/list", list_channels, answers={200: Channels}),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from framecast import __version__
+from framecast._core import build_info
 
 
 class Health(BaseModel):
@@ -15,6 +16,26 @@ class Health(BaseModel):
     name: str
     status: str
     version: str
+
+
+class BuildInfo(BaseModel):
+    """Which server this is."""
+
+    version: str
+    commit: str
+    edition: str
+
+
+class FrontendSettings(BaseModel):
+    """What of Grafana's settings for pages is known here."""
+
+    buildInfo: BuildInfo  # noqa: N815 - Grafana's name
+
+
+async def frontend_settings(request: Request) -> Response:
+    """Which server this is, where Grafana's clients look for it."""
+    built = {"version": __version__, "commit": build_info()["commit"], "edition": "Framecast"}
+    return JSONResponse({"buildInfo": built})
 
 
 async def health(request: Request) -> Response:

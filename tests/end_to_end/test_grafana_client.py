@@ -1,0 +1,123 @@
+"""The stock grafana-client against dashboards and folders, while SDKs hear what becomes of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from end_to_end.conftest import ServerStarter
+from end_to_end.programs import Program, Refused, run_program
+from end_to_end.sdk_programs import Sdk, SdkPrograms
+from end_to_end.server import RunningServer
+from patience import PATIENCE_SECONDS
+
+HERE = Path(__file__).parent
+PYTHON = HERE.parent.parent / ".tools" / "grafana-client" / "bin" / "python"
+SUBSCRIBERS = [Sdk("javascript", "json"), Sdk("python", "protobuf"), Sdk("go", "json")]
+
+
+class Grafana:
+    """grafana-client, one call at a time."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    async def call(self, what: str, *arguments: Any, **named: Any) -> Any:
+        answer = await self._program.ask("call", method=what, arguments=arguments, named=named)
+        return answer["result"]
+
+    async def refused(self, what: str, *arguments: Any, **named: Any) -> Refused:
+        with pytest.raises(Refused) as caught:
+            await self.call(what, *arguments, **named)
+        return caught.value
+
+
+@asynccontextmanager
+async def grafana_client(server: RunningServer) -> AsyncIterator[Grafana]:
+    assert PYTHON.exists(), f"{PYTHON} is not there: `make test-python` makes its environment"
+    async with run_program((str(PYTHON), str(HERE / "grafana_program.py")), server.url, "token") as program:
+        yield Grafana(program)
+
+
+async def test_it_creates_changes_searches_and_deletes_while_others_follow(
+    start_server: ServerStarter, sdk_programs: SdkPrograms
+) -> None:
+    server = start_server()
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with AsyncExitStack() as stack:
+            grafana = await stack.enter_async_context(grafana_client(server))
+            assert (await grafana.call("connect"))["edition"] == "Framecast"
+            folder = await grafana.call("folder.create_folder", "Production", uid="prod")
+            board = {"title": "Overview", "tags": ["a", "b"], "panels": [{"id": 1, "value": 7}]}
+            saved = await grafana.call(
+                "dashboard.update_dashboard", {"dashboard": board, "folderUid": folder["uid"], "message": "first"}
+            )
+            uid = saved["uid"]
+            channel = f"grafana/dashboard/uid/{uid}"
+            programs = [
+                await stack.enter_async_context(sdk_programs.connected(sdk, server.address)) for sdk in SUBSCRIBERS
+            ]
+            for program in programs:
+                assert (await program.subscribe(channel))["data"] == {"uid": uid, "version": 1}
+
+            shown = await grafana.call("dashboard.get_dashboard", uid)
+            assert shown["dashboard"] == {**board, "id": saved["id"], "uid": uid, "version": 1}
+            shown["dashboard"]["title"] = "Changed"
+            changed = await grafana.call("dashboard.update_dashboard", shown | {"message": "second"})
+            assert (changed["version"], changed["folderUid"]) == (2, "prod")
+            refused = await grafana.refused("dashboard.update_dashboard", shown)
+            assert refused.code == 412
+            assert "changed by someone else" in refused.message
+            found = await grafana.call("search.search_dashboards", query="chang", tag=["a"], folder_uids=["prod"])
+            assert [(hit["uid"], hit["title"], hit["folderTitle"]) for hit in found] == [(uid, "Changed", "Production")]
+            assert await grafana.call("dashboard.get_dashboards_tags") == [
+                {"term": "a", "count": 1},
+                {"term": "b", "count": 1},
+            ]
+            versions = await grafana.call("dashboard_versions.get_dashboard_versions_by_uid", uid)
+            assert [one["message"] for one in versions["versions"]] == ["second", "first"]
+            restored = await grafana.call("dashboard_versions.restore_dashboard_by_uid", uid, 1)
+            assert restored["version"] == 3
+            old = await grafana.call("dashboard_versions.get_dashboard_version_by_uid", uid, 2)
+            assert old["data"]["title"] == "Changed"
+            assert (await grafana.call("folder.update_folder", "prod", title="Prod", version=1))["version"] == 2
+            assert [one["title"] for one in await grafana.call("folder.get_all_folders")] == ["Prod"]
+            await grafana.call("dashboard.delete_dashboard", uid)
+            assert (await grafana.refused("dashboard.get_dashboard", uid)).code == 404
+            await grafana.call("folder.delete_folder", "prod")
+            assert await grafana.call("search.search_dashboards") == []
+
+            for program in programs:
+                events = await program.wait_for_count("publication", 3, channel=channel)
+                assert [event["data"] for event in events] == [
+                    {"uid": uid, "action": "saved", "rv": "2", "version": 2, "previous": 1, "message": "second"},
+                    {
+                        "uid": uid,
+                        "action": "saved",
+                        "rv": "3",
+                        "version": 3,
+                        "previous": 2,
+                        "message": "Restored from version 1",
+                    },
+                    {"uid": uid, "action": "deleted"},
+                ]
+
+
+async def test_what_it_sends_wrong_it_is_told(start_server: ServerStarter) -> None:
+    server = start_server()
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with grafana_client(server) as grafana:
+            for dashboard, code in (
+                ({}, 400),
+                ({"dashboard": {}}, 400),
+                ({"dashboard": {"title": "T", "uid": "a/b"}}, 400),
+                ({"dashboard": {"title": "T", "id": 99}}, 404),
+                ({"dashboard": {"title": "T"}, "folderUid": "nowhere"}, 400),
+            ):
+                assert (await grafana.refused("dashboard.update_dashboard", dashboard)).code == code
+            assert (await grafana.refused("folder.get_folder", "x")).code == 404
+            assert (await grafana.refused("search.search_dashboards", type_="dash")).code == 400
+            assert await grafana.call("search.search_dashboards") == []
