@@ -21,6 +21,7 @@ PUSHED: Mapping[int, Answer] = {
     200: dict,
     400: dict,
     403: PROBLEM,
+    404: PROBLEM,
     408: PROBLEM,
     413: PROBLEM,
     415: PROBLEM,

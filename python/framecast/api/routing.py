@@ -86,7 +86,7 @@ class ApiRoute(APIRoute):
         if "GET" in methods:
             methods = [*methods, "HEAD"]
         status, good = next(iter(answers.items()))
-        others = {code: answer for code, answer in answers.items() if code != status}
+        others = self._usual_problems() | {code: answer for code, answer in answers.items() if code != status}
         summary, description = _read_docstring(endpoint)
         super().__init__(
             path,
@@ -97,7 +97,7 @@ class ApiRoute(APIRoute):
             response_class=JSONResponse if _is_json(good) else Response,
             responses={
                 status: {"content": good.describe()} if isinstance(good, Media) else {},
-                **{code: _describe(answer) for code, answer in (others | self._usual_problems(path)).items()},
+                **{code: _describe(answer) for code, answer in others.items()},
             },
             summary=summary,
             description=description,
@@ -118,7 +118,7 @@ class ApiRoute(APIRoute):
         async with body.bodies.read(request, body.max_bytes, body.setting) as read:
             return await inner(read)
 
-    def _usual_problems(self, path: str) -> dict[int, Answer]:
+    def _usual_problems(self) -> dict[int, Answer]:
         codes = [400, 401]
         if self._needs is not None:
             codes.append(403)
