@@ -1,8 +1,9 @@
 """The bodies of requests: read whole or refused, counted while they are held, and JSON only as strict_json takes it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import trio
 from starlette.requests import ClientDisconnect, Request
@@ -12,6 +13,8 @@ from framecast.api.strict_json import parse_json
 from framecast.errors import Refusal
 from framecast.ingest.held import ByteBudget, Held
 from framecast.settings import Api
+
+T = TypeVar("T")
 
 
 class ReadRequest(Request):
@@ -53,14 +56,14 @@ class JsonBodies:
             text = await read_whole(request, held, limit, setting)
             if text:
                 check_content_type(request)
-            yield ReadRequest(request, text, await self._parse(text) if text else None)
+            parse = partial(parse_json, text, nesting=self._limits.nesting)
+            yield ReadRequest(request, text, await self.run(parse, len(text)) if text else None)
 
-    async def _parse(self, text: bytes) -> Any:
-        """Large ones in a thread: the others go on meanwhile."""
-        nesting = self._limits.nesting
-        if len(text) < self._limits.thread_body_bytes:
-            return parse_json(text, nesting=nesting)
-        return await trio.to_thread.run_sync(lambda: parse_json(text, nesting=nesting), limiter=self._threads)
+    async def run(self, work: Callable[[], T], size: int) -> T:
+        """What `work` on a body of that size returns; on a large one in a thread, so that others go on."""
+        if size < self._limits.thread_body_bytes:
+            return work()
+        return await trio.to_thread.run_sync(work, limiter=self._threads)
 
 
 async def read_whole(request: Request, held: Held, limit: int, setting: str) -> bytes:

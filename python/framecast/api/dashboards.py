@@ -1,6 +1,7 @@
 """``/api/dashboards``, as Grafana's clients know it. What dashboards are is the business of the library."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -14,11 +15,11 @@ from framecast.accounts.permissions import Action
 from framecast.api.bodies import JsonBodies
 from framecast.api.grafana_words import MAX_ID, NEVER, author_of, rights_of, tell_login, tell_moment
 from framecast.api.routing import PROBLEM, Answer, ApiRoute, Caller, JsonBody
-from framecast.dashboards.document import parse_document
+from framecast.dashboards.document import Claim, Document, parse_document
 from framecast.dashboards.library import Library, Shown
 from framecast.dashboards.names import dashboard_url, folder_url, slug_of
 from framecast.dashboards.saving import GENERAL, Placed, SaveOrder
-from framecast.settings import Settings
+from framecast.settings import Dashboards, Settings
 from framecast.store.dashboards import VersionRow
 
 Uid = Annotated[str, Path(description="The dashboard's uid.")]
@@ -154,8 +155,8 @@ class DashboardRoutes:
 
         412 where another version than the newest was changed, and where another dashboard in the folder has its title.
         """
-        sent = msgspec.json.decode(await request.body(), type=_Sent)
-        document, claim = parse_document(bytes(sent.dashboard), max_bytes=self._settings.dashboards.document_bytes)
+        text = await request.body()
+        document, claim = await self._bodies.run(partial(_parse, text, self._settings.dashboards), len(text))
         order = SaveOrder(
             document=document,
             claim=claim,
@@ -197,6 +198,11 @@ class DashboardRoutes:
         """A dashboard as it was in one version."""
         shown = await self._library.show_version(caller.org_id, uid, version)
         return _answer({**_tell_version(shown.row, uid), "data": msgspec.Raw(shown.document)})
+
+
+def _parse(text: bytes, limits: Dashboards) -> tuple[Document, Claim]:
+    sent = msgspec.json.decode(text, type=_Sent)
+    return parse_document(bytes(sent.dashboard), max_bytes=limits.document_bytes)
 
 
 def _answer(document: dict[str, Any]) -> Response:

@@ -22,7 +22,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     hundred are more than some readers can take."""
 
     thread_body_bytes: Positive = 64 * KIB
-    """Bodies from this size on are read in a worker thread: a mebibyte takes 20 ms."""
+    """Bodies from this size on are read in a worker thread: a mebibyte takes some 50 ms."""
 
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     """Worker threads for that, so many bodies at once."""
