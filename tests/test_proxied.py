@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from end_to_end.wire import CLOSE, TEXT, Connection, connect, encode_frame, request, upgrade_request
-from framecast import server
+from framecast.accounts import entrance
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.head import RequestHead
 from served import running, settings_for
@@ -36,7 +36,7 @@ async def test_every_room_sees_the_client_of_a_listed_proxy_and_the_proxy(
         seen.append((head.path, head.peer, head.neighbour))
         return DEVELOPER
 
-    monkeypatch.setattr(server, "open_gate", gate)
+    monkeypatch.setattr(entrance, "open_gate", gate)
     async with running(settings_for(tmp_path, f"proxy.addresses={listed}")) as place:
         async with connect(place) as connection:
             for method, path in (("POST", "/api/live/push/a"), ("GET", "/api/live/list"), ("POST", "/api/live/push/b")):

@@ -8,7 +8,7 @@ import gc
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from framecast import __version__
 from framecast._core import Fanout, build_info
-from framecast.accounts.admission import Admissions
 from framecast.accounts.attempts import Attempts
-from framecast.accounts.auth_proxy import AuthProxy
 from framecast.accounts.connected import Connected
-from framecast.accounts.gate import Gate, Source, build_gate, closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.entrance import Entrance, open_entrance
 from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.app import GateMiddleware, build_app
@@ -76,16 +74,34 @@ from framecast.streams.table import StreamTable
 
 log = structlog.get_logger(__name__)
 
+FIRST_START = """
+This is the first start. Here is a token for whoever runs this server; nobody can show it again:
+
+  export FRAMECAST_TOKEN={token}
+
+With that, `framecast token create NAME --push STREAM` makes one for each program that pushes.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Whom the server believes besides itself, and what they share with the entrance."""
+
+    connected: Connected
+    attempts: Attempts
+    verifier: TokenVerifier | None
+    grafana: GrafanaBeside | None
+
 
 @dataclass(frozen=True, slots=True)
 class House:
     """Every room of one server, built and wired; nothing runs yet."""
 
+    outside: Outside
+    entrance: Entrance
     events: WriterEvents
     broker: MemoryBroker
     hub: Hub
-    verifier: TokenVerifier | None
-    grafana: GrafanaBeside | None
     watch: DashboardWatch | None
     streams: StreamTable
     columns: PendingColumns
@@ -109,7 +125,12 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
         fanout = stack.enter_context(_fanout(settings.live.total_queue_bytes))
-        house = _build_house(settings, fanout, database)
+        outside = _find_outside(settings)
+        visitors = None if outside.grafana is None else outside.grafana.visitors
+        entrance = await open_entrance(
+            settings, database, outside.connected, outside.attempts, verifier=outside.verifier, grafana=visitors
+        )
+        house = _build_house(settings, fanout, database, outside, entrance)
         await restore_streams(database, house.streams, house.columns)
         await restore_messages(database, house.last_messages)
         listeners = await open_listeners(settings.server.listen)
@@ -126,7 +147,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
                             await accepting.start(
                                 partial(accept, listeners, handle, connections=connections, limits=settings.server)
                             )
-                            _announce(listening_places(listeners), task_status)
+                            _announce(listening_places(listeners), entrance.first_token, task_status)
                             log.info("stopping", signal=signal.Signals(await anext(signals)).name)
                             accepting.cancel_scope.cancel()
                     await _end_connections(house, connections, settings.server.shutdown_grace_seconds)
@@ -135,11 +156,15 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     log.info("stopped")
 
 
-def _build_house(settings: Settings, fanout: Fanout, database: Database) -> House:
+def _find_outside(settings: Settings) -> Outside:
     connected = Connected()
-    grafana = find_grafana(settings.grafana, connected, Attempts(settings.accounts))
-    gate = _build_gate(settings, grafana)
-    verifier = find_verifier(settings.tokens)
+    attempts = Attempts(settings.accounts)
+    grafana = find_grafana(settings.grafana, connected, attempts)
+    return Outside(connected, attempts, find_verifier(settings.tokens), grafana)
+
+
+def _build_house(settings: Settings, fanout: Fanout, database: Database, outside: Outside, entrance: Entrance) -> House:
+    gate, visitors, grafana = entrance.gate, entrance.visitors, outside.grafana
     broker = MemoryBroker()
     hub = _build_hub(settings, fanout, broker)
     columns = PendingColumns()
@@ -152,13 +177,12 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     events = WriterEvents(fanout)
     stopping = trio.Event()
-    visitors = gate if verifier is None else let_strangers_pass(gate)
     events_of_dashboards = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
     archive = Archive(database, events_of_dashboards.announce, settings.dashboards)
     library = Library(archive, settings.dashboards, time.time)
-    watch = _find_watch(settings, hub, events_of_dashboards, grafana, connected)
+    watch = _find_watch(settings, hub, events_of_dashboards, grafana, outside.connected)
     scopes = build_scopes(hub, settings, last_messages=last_messages, dashboards=watch or library)
-    subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, verifier, stopping)
+    subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, entrance, stopping)
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(visitors, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
@@ -167,8 +191,8 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     intake = Intake(streams, gate, settings.push)
     push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
-    connected.add(roster)
-    connected.add(push_sockets)
+    outside.connected.add(roster)
+    outside.connected.add(push_sockets)
     check = build_check(settings)
     proxies = TrustedProxies(settings.proxy.addresses)
     registry = CollectorRegistry()
@@ -184,11 +208,11 @@ def _build_house(settings: Settings, fanout: Fanout, database: Database) -> Hous
     )
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
     return House(
+        outside=outside,
+        entrance=entrance,
         events=events,
         broker=broker,
         hub=hub,
-        verifier=verifier,
-        grafana=grafana,
         watch=watch,
         streams=streams,
         columns=columns,
@@ -222,18 +246,6 @@ def _build_hub(settings: Settings, fanout: Fanout, broker: MemoryBroker) -> Hub:
     )
 
 
-def _build_gate(settings: Settings, grafana: GrafanaBeside | None) -> Gate:
-    """Who is asked about a request, in their order."""
-    sources: list[Source] = []
-    if settings.proxy.login_header:
-        sources.append(AuthProxy(settings.proxy))
-    if grafana is not None:
-        sources.append(grafana.visitors)
-    if settings.server.dev:
-        return open_gate
-    return build_gate(sources) if sources else closed_gate
-
-
 def _dashboard_routes(settings: Settings, archive: Archive, library: Library) -> list[ApiRoute]:
     bodies = JsonBodies(settings.api)
     folders = Folders(archive, settings.dashboards, time.time)
@@ -245,13 +257,13 @@ def _dashboard_routes(settings: Settings, archive: Archive, library: Library) ->
 
 
 def _build_subscriber_rooms(
-    settings: Settings, hub: Hub, scopes: ScopeTable, verifier: TokenVerifier | None, stopping: trio.Event
+    settings: Settings, hub: Hub, scopes: ScopeTable, entrance: Entrance, stopping: trio.Event
 ) -> SubscriberRooms:
     return SubscriberRooms(
         scopes=scopes,
         options=hub.options,
         hub=hub,
-        admissions=Admissions(verifier, time.time),
+        admissions=entrance.admissions,
         settings=settings.live,
         version=f"framecast {__version__}",
         waiting=waiting_budget(settings.live),
@@ -268,12 +280,16 @@ def _fanout(max_total_bytes: int) -> Iterator[Fanout]:
         fanout.close()
 
 
-def _announce(places: list[str], task_status: trio.TaskStatus[list[str]]) -> None:
+def _announce(places: list[str], first_token: str | None, task_status: trio.TaskStatus[list[str]]) -> None:
     # What exists now lives as long as the server: full collections need not walk it.
     gc.collect()
     gc.freeze()
     for place in places:
         print(f"listening on http://{place}", flush=True)  # noqa: T201 - the one line that scripts wait for
+    if first_token is not None:
+        # Here and in no log, which others read and keep. Whoever reads the first line only may have closed the pipe.
+        with suppress(OSError):
+            print(FIRST_START.format(token=first_token), flush=True)  # noqa: T201 - see above
     log.info("listening", places=places, version=__version__, **build_info())
     task_status.started(places)
 
@@ -293,10 +309,11 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
             await nursery.start(house.archive.run)
-            if house.verifier is not None:
-                await nursery.start(house.verifier.run)
-            if house.grafana is not None:
-                await nursery.start(house.grafana.run)
+            await nursery.start(house.entrance.register.run)
+            if house.outside.verifier is not None:
+                await nursery.start(house.outside.verifier.run)
+            if house.outside.grafana is not None:
+                await nursery.start(house.outside.grafana.run)
             if house.watch is not None:
                 await nursery.start(house.watch.run)
             task_status.started(background)

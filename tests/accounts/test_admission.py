@@ -9,12 +9,13 @@ from registered import registered
 
 from framecast.accounts.admission import NOTHING, Admission, Admissions, Grant
 from framecast.accounts.attempts import Attempts
-from framecast.accounts.gate import closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.gate import let_strangers_pass, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.accounts.register.service_tokens import NewToken
 from framecast.accounts.tokens.claims import Override
 from framecast.errors import PeerError, Refusal
 from framecast.settings import Accounts
+from gates import closed_gate
 from heads import head_of
 
 ALICE = Identity(1, "alice", Role.VIEWER)

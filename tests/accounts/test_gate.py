@@ -2,7 +2,7 @@
 
 import pytest
 
-from framecast.accounts.gate import StrangerError, build_gate, closed_gate, let_strangers_pass, open_gate
+from framecast.accounts.gate import StrangerError, build_gate, let_strangers_pass, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
@@ -36,14 +36,6 @@ class ByHeader:
 async def test_the_open_gate_lets_everybody_in_as_the_developer(authorization: bytes) -> None:
     assert await open_gate(head_of("/", (b"authorization", authorization))) == DEVELOPER
     assert DEVELOPER.org_id == 1
-
-
-@pytest.mark.parametrize("authorization", HEADERS)
-async def test_the_closed_gate_lets_nobody_in_and_does_not_repeat_the_token(authorization: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
-        await closed_gate(head_of("/", (b"authorization", authorization)))
-    assert caught.value.code == 401
-    assert "secret" not in caught.value.message
 
 
 async def test_the_first_source_that_knows_a_request_says_who_sends_it() -> None:

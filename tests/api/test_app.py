@@ -9,8 +9,8 @@ from site_of_app import as_other_org, check_problem, site
 from starlette.requests import Request
 
 from framecast import __version__
-from framecast.accounts.gate import closed_gate
 from framecast.errors import Refusal
+from gates import closed_gate
 
 
 async def test_health_says_what_answers() -> None:
@@ -45,7 +45,7 @@ async def test_the_closed_gate_lets_nobody_past_wherever_they_go(
 ) -> None:
     async with site(gate=closed_gate) as here:
         answer = await here.client.request(method, path, headers=headers)
-        assert "--dev" in check_problem(answer, 401)
+        assert "bring a token" in check_problem(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
 
 

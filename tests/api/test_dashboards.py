@@ -12,7 +12,7 @@ import pytest
 from site_of_app import site
 
 from dashboard_desk import DashboardDesk, dashboard_desk
-from framecast.accounts.gate import Gate, closed_gate
+from framecast.accounts.gate import Gate
 from framecast.accounts.identity import DEVELOPER, Identity, Reach, Role
 from framecast.api.bodies import JsonBodies
 from framecast.api.dashboards import DashboardRoutes
@@ -21,6 +21,7 @@ from framecast.api.search import SearchRoutes
 from framecast.dashboards.search import Wanted
 from framecast.door.head import RequestHead
 from framecast.settings import Api, Dashboards, Settings
+from gates import closed_gate
 
 ANN = replace(DEVELOPER, login="ann", server_admin=False)
 VIEWER = replace(ANN, login="vic", role=Role.VIEWER)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from site_of_app import Site, as_other_org, check_problem, site
 
-from framecast.accounts.gate import closed_gate
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.api.description import UNDESCRIBED
 from framecast.api.routing import ApiRoute
 from framecast.door.head import RequestHead
+from gates import closed_gate
 
 
 def routes_of(here: Site) -> list[ApiRoute]:

@@ -10,7 +10,7 @@ import trio
 from site_of_app import Site, check_problem, site
 from trio.testing import MockClock
 
-from framecast.accounts.gate import Gate, closed_gate
+from framecast.accounts.gate import Gate
 from framecast.accounts.identity import DEVELOPER, Identity, Reach, Role
 from framecast.api.publish import PATH, STATUSES
 from framecast.channels.address import Address, parse_address
@@ -19,6 +19,7 @@ from framecast.dashboards.events import dashboard_address
 from framecast.door.head import RequestHead
 from framecast.protocol.codes import ErrorCode
 from framecast.settings import MIB
+from gates import closed_gate
 from live_world import Received, Subscriber
 
 NEWS = parse_address("grafana/broadcast/news", 1)

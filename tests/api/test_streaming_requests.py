@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from end_to_end.wire import Answer, connect, request
-from framecast import server
+from framecast.accounts import entrance
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.door.head import RequestHead
 from served import running, settings_for
@@ -121,7 +121,7 @@ async def test_a_session_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest
         other = head.find(b"authorization") == b"Bearer other"
         return Identity(1, "stranger", Role.ADMIN) if other else DEVELOPER
 
-    monkeypatch.setattr(server, "open_gate", gate)
+    monkeypatch.setattr(entrance, "open_gate", gate)
     async with running(settings_for(tmp_path)) as place, listening(place) as client:
         refused = await client.say("nonsense", authorization="Bearer other")
         assert (refused.status, said(refused)) == (404, said(await emulate(place, "x", client.node, "")))
@@ -157,6 +157,15 @@ async def test_live_that_is_switched_off_gives_no_streams(tmp_path: Path, path: 
 
 async def test_without_a_token_there_is_neither_stream_nor_speaking(tmp_path: Path) -> None:
     async with running(settings_for(tmp_path, dev=False)) as place:
+        answer = await ask(place, "POST", STREAM, CONNECT.encode())
+        assert json.loads(answer.body)["error"]["code"] == 101
+        forged = {"authorization": "Bearer fct_forged"}
+        for path in (STREAM, SSE, EMULATION):
+            assert (await ask(place, "POST", path, CONNECT.encode(), **forged)).status == 401
+
+
+async def test_where_connect_takes_no_tokens_strangers_are_sent_away_at_once(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path, "accounts.service_tokens=false", dev=False)) as place:
         for path in (STREAM, SSE, EMULATION):
             assert (await ask(place, "POST", path, CONNECT.encode())).status == 401
         assert (await ask(place, "GET", f"{SSE}?cf_connect={{}}")).status == 401

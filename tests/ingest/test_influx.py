@@ -11,11 +11,12 @@ from recording import make_intake
 from test_push_http import House, body_of, headers_of, request, status_of
 from trio.testing import MockClock
 
-from framecast.accounts.gate import closed_gate, open_gate
+from framecast.accounts.gate import open_gate
 from framecast.accounts.identity import Identity
 from framecast.door.head import RequestHead
 from framecast.ingest.influx import InfluxWrites, _refusal_v2
 from framecast.settings import Push
+from gates import closed_gate
 from heads import head_of
 
 SMALL = Push(body_bytes=1_000, thread_body_bytes=100, body_seconds=60)

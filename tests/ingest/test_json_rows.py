@@ -12,11 +12,11 @@ from test_push_http import House, body_of, headers_of, request, status_of
 
 from framecast import metrics
 from framecast._core import StreamParser
-from framecast.accounts.gate import closed_gate
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.json_rows import is_json
 from framecast.settings import Push
+from gates import closed_gate
 from heads import head_of
 
 PATH = "/api/live/push/cpu/m"

@@ -12,7 +12,7 @@ from recording import RecordingStreams, count_turns, make_intake
 from trio.testing import MockClock, memory_stream_pair
 
 from framecast import metrics
-from framecast.accounts.gate import closed_gate, open_gate
+from framecast.accounts.gate import open_gate
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead
@@ -20,6 +20,7 @@ from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
 from framecast.ingest.push import Intake
 from framecast.settings import Push, Server
+from gates import closed_gate
 from heads import head_of
 
 SERVER = Server(linger_seconds=1)

@@ -15,12 +15,13 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
-from framecast.accounts.gate import Gate, closed_gate, open_gate
+from framecast.accounts.gate import Gate, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.connection import Rooms, serve_connection
 from framecast.door.head import RequestHead
 from framecast.ingest.websocket import PushSockets
 from framecast.settings import Push, Server
+from gates import closed_gate
 
 SERVER = Server(linger_seconds=2)
 LIMITS = Push(body_bytes=5_000_000, ping_seconds=20, silence_seconds=90, close_seconds=5)

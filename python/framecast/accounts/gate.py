@@ -46,7 +46,7 @@ def build_gate(sources: Sequence[Source]) -> Gate:
             identity = await source.find(head)
             if identity is not None:
                 return identity
-        raise StrangerError("Unauthorized: bring a token (Authorization: Bearer …) or log in")
+        raise StrangerError("Unauthorized: bring a token (Authorization: Bearer TOKEN), or log in")
 
     return find_identity
 
@@ -55,12 +55,6 @@ async def open_gate(head: RequestHead) -> Identity:
     """``--dev``: everybody is the developer, whatever token a client is configured with."""
     del head
     return DEVELOPER
-
-
-async def closed_gate(head: RequestHead) -> Identity:
-    """Without ``--dev`` nobody gets in: there are no accounts yet."""
-    del head
-    raise StrangerError("this server knows no accounts yet: start it with --dev to use it on this machine")
 
 
 def let_strangers_pass(gate: Gate) -> Visitors:
