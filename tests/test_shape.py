@@ -15,6 +15,7 @@ PACKAGE = ROOT / "python" / "framecast"
 FLOORS = [
     {"cli"},
     {"server"},
+    {"house"},
     {"routes", "preflight"},
     {"api"},
     {"client"},

@@ -17,7 +17,7 @@ import trio
 from end_to_end.cutting import cutting_proxy
 from end_to_end.programs import Program, Refused
 from end_to_end.sdk_programs import Sdk, SdkPrograms
-from framecast import server
+from framecast import house
 from framecast.accounts.identity import Identity
 from framecast.channels.hub import Hub
 from framecast.dashboards.events import DashboardEvents, Deleted, Saved, dashboard_address
@@ -70,7 +70,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
         shelf.hubs.append(hub)
         return build_scopes(hub, settings, **rooms | {"dashboards": shelf})
 
-    monkeypatch.setattr(server, "build_scopes", build)
+    monkeypatch.setattr(house, "build_scopes", build)
     return shelf
 
 

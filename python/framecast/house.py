@@ -1,0 +1,222 @@
+"""Every room of one server, built and wired: the one place that knows which implementation plays which role.
+
+Nothing runs in here, and nothing is opened.
+"""
+
+import time
+from dataclasses import dataclass
+
+import trio
+from prometheus_client import CollectorRegistry
+
+from framecast import __version__
+from framecast._core import Fanout
+from framecast.accounts.attempts import Attempts
+from framecast.accounts.connected import Connected
+from framecast.accounts.entrance import Entrance
+from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
+from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
+from framecast.api.app import GateMiddleware, build_app
+from framecast.api.bodies import JsonBodies
+from framecast.api.collector import CoreCollector
+from framecast.api.dashboards import DashboardRoutes
+from framecast.api.folders import FolderRoutes
+from framecast.api.forwarded import SeeThroughProxies
+from framecast.api.influx import LateWrite
+from framecast.api.publish import Publishing
+from framecast.api.push import LatePush
+from framecast.api.routing import ApiRoute
+from framecast.api.search import SearchRoutes
+from framecast.api.streaming import Streaming
+from framecast.brokers.memory import MemoryBroker
+from framecast.channels.hub import Hub
+from framecast.channels.options import OptionsTable
+from framecast.client.http_stream import HttpStreams
+from framecast.client.inbox import waiting_budget
+from framecast.client.rooms import Rooms as SubscriberRooms
+from framecast.client.roster import Roster
+from framecast.dashboards.archive import Archive
+from framecast.dashboards.events import DashboardEvents
+from framecast.dashboards.folders import Folders
+from framecast.dashboards.library import Library
+from framecast.dashboards.search import Search
+from framecast.dashboards.watch import DashboardWatch
+from framecast.door.asgi import AppRoom
+from framecast.door.connection import Rooms
+from framecast.door.outbound import WriterEvents
+from framecast.door.proxies import TrustedProxies
+from framecast.ingest.http import HttpPush
+from framecast.ingest.influx import InfluxWrites
+from framecast.ingest.push import Intake
+from framecast.ingest.websocket import PushSockets
+from framecast.routes import SubscriberSockets, build_check, build_rooms
+from framecast.scopes.dashboard import DashboardRules
+from framecast.scopes.last_messages import LastMessages
+from framecast.scopes.table import ScopeTable, build_scopes
+from framecast.settings import Settings
+from framecast.store.broadcasts import PendingMessages
+from framecast.store.columns import PendingColumns
+from framecast.store.database import Database
+from framecast.store.writer import StoreWriter
+from framecast.streams.table import StreamTable
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Whom the server believes besides itself, and what they share with the entrance."""
+
+    connected: Connected
+    attempts: Attempts
+    verifier: TokenVerifier | None
+    grafana: GrafanaBeside | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is written behind everybody's back, and what writes it."""
+
+    columns: PendingColumns
+    last_messages: LastMessages
+    writers: tuple[StoreWriter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboards:
+    """The server's own dashboards, or those of a Grafana beside it: there is one truth about them."""
+
+    archive: Archive
+    rules: DashboardRules
+    watch: DashboardWatch | None
+    """What is told of the Grafana's."""
+    routes: list[ApiRoute]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every room of one server, built and wired; nothing runs yet."""
+
+    outside: Outside
+    entrance: Entrance
+    events: WriterEvents
+    broker: MemoryBroker
+    hub: Hub
+    streams: StreamTable
+    kept: Kept
+    dashboards: Dashboards
+    app: AppRoom
+    push_sockets: PushSockets
+    rooms: Rooms
+    stopping: trio.Event
+
+
+def find_outside(settings: Settings) -> Outside:
+    """Whom the settings name. ConfigurationError for keys and addresses that cannot be used."""
+    connected = Connected()
+    attempts = Attempts(settings.accounts)
+    grafana = find_grafana(settings.grafana, connected, attempts)
+    return Outside(connected, attempts, find_verifier(settings.tokens), grafana)
+
+
+def build_house(settings: Settings, fanout: Fanout, database: Database, outside: Outside, entrance: Entrance) -> House:
+    """Build every room over what is open already. ConfigurationError for settings that cannot be used."""
+    broker = MemoryBroker()
+    hub = _build_hub(settings, fanout, broker)
+    kept = _build_kept(settings, database)
+    streams = StreamTable(hub, settings, kept.columns)
+    dashboards = _build_dashboards(settings, hub, database, outside)
+    scopes = build_scopes(hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules)
+    events = WriterEvents(fanout)
+    stopping = trio.Event()
+    subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, entrance, stopping)
+    roster = Roster(settings.live, stopping)
+    subscribers = SubscriberSockets(entrance.visitors, subscriber_rooms, roster, events, settings.server)
+    http_streams = HttpStreams(subscriber_rooms, roster, events)
+    intake = Intake(streams, entrance.gate, settings.push)
+    push, writes = HttpPush(intake), InfluxWrites(intake)
+    push_sockets = PushSockets(intake, settings.server)
+    outside.connected.add(roster)
+    outside.connected.add(push_sockets)
+    check = build_check(settings)
+    proxies = TrustedProxies(settings.proxy.addresses)
+    registry = CollectorRegistry()
+    registry.register(CoreCollector(fanout, hub, streams))
+    routes = [
+        *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting).routes(),
+        *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
+        *dashboards.routes,
+    ]
+    api = build_app(streams, registry, routes, LatePush(push).serve, LateWrite(writes).serve)
+    app = AppRoom(
+        SeeThroughProxies(GateMiddleware(api, entrance.gate, check), proxies),
+        settings.server,
+        body_seconds=settings.push.body_seconds,
+    )
+    rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
+    return House(
+        outside=outside,
+        entrance=entrance,
+        events=events,
+        broker=broker,
+        hub=hub,
+        streams=streams,
+        kept=kept,
+        dashboards=dashboards,
+        app=app,
+        push_sockets=push_sockets,
+        rooms=rooms,
+        stopping=stopping,
+    )
+
+
+def _build_hub(settings: Settings, fanout: Fanout, broker: MemoryBroker) -> Hub:
+    return Hub(
+        fanout,
+        broker,
+        max_channels=settings.live.max_channels,
+        retention=settings.history,
+        options=OptionsTable(settings.channels, settings.history),
+        presence_bytes=settings.live.room_bytes,
+    )
+
+
+def _build_kept(settings: Settings, database: Database) -> Kept:
+    columns, messages = PendingColumns(), PendingMessages()
+    writers = (
+        StoreWriter(database, columns, "columns", settings.store),
+        StoreWriter(database, messages, "last messages", settings.store),
+    )
+    return Kept(columns, LastMessages(settings.store, messages), writers)
+
+
+def _build_dashboards(settings: Settings, hub: Hub, database: Database, outside: Outside) -> Dashboards:
+    events = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
+    archive = Archive(database, events.announce, settings.dashboards)
+    library = Library(archive, settings.dashboards, time.time)
+    grafana = outside.grafana
+    if grafana is not None:
+        seen = outside.connected.identities
+        watch = DashboardWatch(grafana.dashboards, events, hub, settings.grafana, connected=seen)
+        return Dashboards(archive, watch, watch, [])
+    bodies = JsonBodies(settings.api)
+    folders = Folders(archive, settings.dashboards, time.time)
+    routes = [
+        *DashboardRoutes(library, bodies, settings).routes(),
+        *FolderRoutes(folders, bodies, settings.api).routes(),
+        *SearchRoutes(Search(archive)).routes(),
+    ]
+    return Dashboards(archive, library, None, routes)
+
+
+def _build_subscriber_rooms(
+    settings: Settings, hub: Hub, scopes: ScopeTable, entrance: Entrance, stopping: trio.Event
+) -> SubscriberRooms:
+    return SubscriberRooms(
+        scopes=scopes,
+        options=hub.options,
+        hub=hub,
+        admissions=entrance.admissions,
+        settings=settings.live,
+        version=f"framecast {__version__}",
+        waiting=waiting_budget(settings.live),
+        stopping=stopping,
+    )
