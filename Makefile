@@ -84,6 +84,7 @@ format:
 
 docs: build
 	$(BIN)/python -m framecast.cli.configuration_page > docs/configuration.md
+	$(BIN)/python -m framecast.cli.permissions_page > docs/permissions.md
 
 # What reads and writes the Protobuf form, beside its schema.
 proto: .tools/proto/ready

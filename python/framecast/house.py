@@ -16,7 +16,7 @@ from framecast.accounts.connected import Connected
 from framecast.accounts.entrance import Entrance
 from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
-from framecast.api.app import GateMiddleware, build_app
+from framecast.api.app import App, GateMiddleware, build_app
 from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
 from framecast.api.dashboards import DashboardRoutes
@@ -103,6 +103,8 @@ class House:
     streams: StreamTable
     kept: Kept
     dashboards: Dashboards
+    api: App
+    """What is behind `app`."""
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -161,6 +163,7 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
         streams=streams,
         kept=kept,
         dashboards=dashboards,
+        api=api,
         app=app,
         push_sockets=push_sockets,
         rooms=rooms,

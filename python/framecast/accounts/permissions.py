@@ -55,6 +55,10 @@ RULES: Mapping[Action, Rule] = {
 }
 
 
+TO_PUBLISH: Mapping[str, Action] = {"grafana/dashboard": Action.ANNOUNCE_EDITING}
+"""What publishing takes, by scope and namespace, where it is not `Action.PUBLISH`."""
+
+
 def may(identity: Identity, action: Action) -> bool:
     """Whether the role allows it; a token that is limited to lists may do nothing by its role."""
     if identity.reach is not None:
@@ -87,8 +91,7 @@ def check_subscribe(identity: Identity, address: Address) -> None:
 
 def check_publish(identity: Identity, address: Address) -> None:
     """Refusal 403 unless `identity` may publish on this channel, if its options let clients."""
-    dashboard = (address.scope, address.namespace) == ("grafana", "dashboard")
-    action = Action.ANNOUNCE_EDITING if dashboard else Action.PUBLISH
+    action = TO_PUBLISH.get(f"{address.scope}/{address.namespace}", Action.PUBLISH)
     if not may(identity, action) or address.org_id != identity.org_id:
         raise _refusal(identity, action, str(address))
 

@@ -47,6 +47,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   GET  /openapi.json             all of these, for programs
 """
 
+App = ASGIApp
 PushRoute = Callable[..., Awaitable[Response]]
 Check = Callable[[RequestHead], None]
 
@@ -61,7 +62,7 @@ async def welcome(request: Request) -> Response:
 
 def build_app(
     streams: StreamTable, registry: CollectorRegistry, routes: Sequence[BaseRoute], push: PushRoute, write: PushRoute
-) -> ASGIApp:
+) -> App:
     """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection.
 
     `routes` are those of rooms that have something to keep.
@@ -99,6 +100,13 @@ def _own_routes(push: PushRoute, write: PushRoute) -> list[ApiRoute]:
         ApiRoute("/api/live/push/{stream:path}", push, methods=("POST", "PUT", "PATCH"), takes=lines, answers=PUSHED),
         *(ApiRoute(path, write, methods=("POST",), takes=lines, answers=influx.WRITTEN) for path in DIALECTS),
     ]
+
+
+def list_routes(app: App) -> list[ApiRoute]:
+    """What `build_app` has made routes of, in their order."""
+    if not isinstance(app, FastAPI):
+        raise TypeError("only what build_app has built is known to have routes")
+    return [route for route in app.router.routes if isinstance(route, ApiRoute)]
 
 
 class GateMiddleware:

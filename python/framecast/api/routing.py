@@ -81,7 +81,7 @@ class ApiRoute(APIRoute):
         takes: JsonBody | Media | None = None,
         described: bool = True,
     ) -> None:
-        self._needs = needs
+        self.needs = needs
         self._json_body = takes if isinstance(takes, JsonBody) else None
         if "GET" in methods:
             methods = [*methods, "HEAD"]
@@ -110,8 +110,8 @@ class ApiRoute(APIRoute):
         return partial(self._handle, super().get_route_handler())
 
     async def _handle(self, inner: Handler, request: Request) -> Response:
-        if self._needs is not None:
-            check(request.state.identity, self._needs)
+        if self.needs is not None:
+            check(request.state.identity, self.needs)
         if self._json_body is None:
             return await inner(request)
         body = self._json_body
@@ -120,7 +120,7 @@ class ApiRoute(APIRoute):
 
     def _usual_problems(self) -> dict[int, Answer]:
         codes = [400, 401]
-        if self._needs is not None:
+        if self.needs is not None:
             codes.append(403)
         if self._json_body is not None:
             codes += [408, 413, 415, 503]
