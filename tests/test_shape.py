@@ -42,6 +42,7 @@ ONLY = {
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},
     "google.protobuf": {"protocol"},
+    "h2": {"plugins/host/grpc"},
 }
 NEVER = {
     "protocol": {"trio", "time", "socket", "structlog"},
@@ -49,6 +50,10 @@ NEVER = {
     "client/actions.py": {"trio", "time", "socket", "structlog"},
     "client/replies.py": {"trio", "time", "socket", "structlog"},
     "client/pace.py": {"trio", "time", "socket", "structlog"},
+    **{
+        f"plugins/host/grpc/{module}.py": {"trio", "time", "socket", "structlog"}
+        for module in ("exchange", "frames", "framing", "metadata", "session", "status")
+    },
     "channels": {"h11", "trio_websocket", "starlette", "hypercorn"},
     "scopes": {"h11", "trio_websocket", "socket"},
 }

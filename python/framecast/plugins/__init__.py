@@ -1,0 +1,1 @@
+"""Where streams come from that are neither pushed nor published: plugins."""

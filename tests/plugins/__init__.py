@@ -1,0 +1,1 @@
+"""Tests of plugins; a package, because its modules share a gRPC server."""
