@@ -1,8 +1,6 @@
 """Calls over a connection in memory, against a server whose handlers behave or misbehave as they like."""
 
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -10,46 +8,9 @@ import trio.testing
 from h2.errors import ErrorCodes
 
 from framecast.plugins.host.grpc.channel import Channel, ChannelOptions
-from framecast.plugins.host.grpc.session import CallLimits
 from framecast.plugins.host.grpc.status import GrpcError, StatusCode
-from plugins.grpc_server import ANSWER, GrpcServer, Handler, ServedCall, framed
-
-LIMITS = CallLimits(window_bytes=65_536, message_bytes=1_000_000, max_held_bytes=10_000_000, max_calls=50)
-
-
-class Peer:
-    """The plugin's side: a server for each connection that the channel dials."""
-
-    def __init__(self, handlers: Mapping[str, Handler], nursery: trio.Nursery) -> None:
-        self.servers: list[GrpcServer] = []
-        self.settings: dict[int, int] = {}
-        self.unreachable = False
-        self._handlers = handlers
-        self._nursery = nursery
-
-    async def dial(self) -> trio.abc.Stream:
-        if self.unreachable:
-            raise OSError(2, "No such file or directory")
-        ours, theirs = trio.testing.memory_stream_pair()
-        server = GrpcServer(theirs, self._handlers, settings=self.settings)
-        self.servers.append(server)
-        await self._nursery.start(server.run)
-        return ours
-
-
-@asynccontextmanager
-async def connected(
-    handlers: Mapping[str, Handler], *, limits: CallLimits = LIMITS, settings: Mapping[int, int] | None = None
-) -> AsyncIterator[tuple[Channel, Peer]]:
-    options = ChannelOptions(limits=limits, scheme="http", dial_seconds=5, send_seconds=5, redial_seconds=1)
-    with trio.fail_after(1_000):
-        async with trio.open_nursery() as nursery:
-            peer = Peer(handlers, nursery)
-            peer.settings.update(settings or {})
-            channel = Channel(peer.dial, options)
-            await nursery.start(channel.run)
-            yield channel, peer
-            nursery.cancel_scope.cancel()
+from plugins.grpc_server import ANSWER, Handler, ServedCall, framed
+from plugins.wired import LIMITS, connected
 
 
 async def ask_code(channel: Channel, path: str, seconds: float = 10) -> tuple[StatusCode, str]:

@@ -44,8 +44,23 @@ class Channel:
         self._dial = dial
         self._options = options
         self._connection: Connection | None = None
+        self._carried: set[Connection] = set()
+        """That one, and those that still have calls but take no more."""
         self._over_because: str | None = None
         self._news = Bell()
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended, and with it every call there was and will be."""
+        ended = self._connection is not None and self._connection.reason is not None
+        return ended or self._over_because is not None
+
+    def end(self, reason: str) -> None:
+        """End it, and all its calls with UNAVAILABLE and this reason. The first reason counts."""
+        self._over_because = self._over_because or reason
+        for connection in self._carried:
+            connection.end(reason)
+        self._news.ring()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> str:
         """Keep a connection until one ends that was not told to; return why. `started` once there is one.
@@ -57,26 +72,33 @@ class Channel:
             async with trio.open_nursery() as nursery:
                 connection = await self._adopt(stream, nursery)
                 task_status.started()
-                while self._over_because is None:
+                while not self.over:
                     await connection.leaving.wait()
-                    self._connection = None
-                    self._over_because = connection.reason
-                    if self._over_because is None:
+                    if connection.reason is not None:
+                        self.end(connection.reason)
+                    else:
+                        self._connection = None
                         connection = await self._replace(connection, nursery)
                 nursery.cancel_scope.cancel()
         finally:
             self._connection = None
-            self._over_because = self._over_because or "the channel was given up"
-            self._news.ring()
-        return self._over_because
+            self.end("the channel was given up")
+        return self._over_because or ""
 
     async def _adopt(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> Connection:
         options = self._options
         connection = Connection(stream, options.limits, scheme=options.scheme, send_seconds=options.send_seconds)
-        await nursery.start(connection.run)
+        await nursery.start(self._carry, connection)
         self._connection = connection
         self._news.ring()
         return connection
+
+    async def _carry(self, connection: Connection, *, task_status: trio.TaskStatus[None]) -> None:
+        self._carried.add(connection)
+        try:
+            await connection.run(task_status=task_status)
+        finally:
+            self._carried.discard(connection)
 
     async def _replace(self, old: Connection, nursery: trio.Nursery) -> Connection:
         """Another connection for one that takes no more calls, not too soon; where there is none, all is over."""
@@ -85,7 +107,7 @@ class Channel:
         try:
             return await self._adopt(await self._open_stream(), nursery)
         except GrpcError as error:
-            self._over_because = error.message
+            self.end(error.message)
             return old
 
     async def _open_stream(self) -> trio.abc.Stream:
@@ -115,7 +137,7 @@ class Channel:
         with trio.move_on_after(seconds):
             async with self.call(path, message, timeout_seconds=seconds) as call:
                 return await call.receive_only()
-        raise GrpcError(StatusCode.DEADLINE_EXCEEDED, f"the plugin did not answer within {seconds:g} s")
+        raise GrpcError(StatusCode.DEADLINE_EXCEEDED, f"the plugin did not answer within {seconds:.3g} s")
 
     @asynccontextmanager
     async def listen(self, path: str, message: bytes, *, begin_seconds: float) -> AsyncIterator[Call]:

@@ -55,7 +55,7 @@ class Connection:
                     task_status.started()
                     await self._read()
         finally:
-            self._end("the connection was given up")
+            self.end("the connection was given up")
             await trio.aclose_forcefully(self._stream)
         return self._reason or ""
 
@@ -63,7 +63,18 @@ class Connection:
         """End as soon as no call is open."""
         self._retired = True
         if not self._bells:
-            self._end("the connection is no longer needed")
+            self.end("the connection is no longer needed")
+
+    def end(self, reason: str) -> None:
+        """End it, and all its calls with UNAVAILABLE and this reason. The first reason counts."""
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self._session.end(reason)
+        self.leaving.set()
+        for bell in (*self._bells.values(), self._room, self._window):
+            bell.ring()
+        self._carrying.cancel()
 
     @asynccontextmanager
     async def call(self, path: str, message: bytes, *, timeout_seconds: float) -> AsyncIterator[Call]:
@@ -112,13 +123,13 @@ class Connection:
                 data = await self._stream.receive_some(READ_BYTES)
                 changed = self._session.receive(bytes(data)) if data else ()
             except SessionOverError as error:
-                self._end(str(error))
+                self.end(str(error))
                 return
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._end(f"the connection broke: {error.__cause__ or error}")
+                self.end(f"the connection broke: {error.__cause__ or error}")
                 return
             if not data:
-                self._end("the plugin closed the connection")
+                self.end("the plugin closed the connection")
                 return
             self._tell(changed)
             while self._session.output_bytes > _OUTPUT_BYTES:
@@ -147,18 +158,7 @@ class Connection:
                 with trio.fail_after(self._send_seconds):
                     await self._stream.send_all(output)
             except trio.TooSlowError:
-                self._end(f"the plugin took nothing of what we sent for {self._send_seconds:g} s")
+                self.end(f"the plugin took nothing of what we sent for {self._send_seconds:g} s")
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._end(f"the connection broke: {error.__cause__ or error}")
+                self.end(f"the connection broke: {error.__cause__ or error}")
             self._written.ring()
-
-    def _end(self, reason: str) -> None:
-        """The first reason counts."""
-        if self._reason is not None:
-            return
-        self._reason = reason
-        self._session.end(reason)
-        self.leaving.set()
-        for bell in (*self._bells.values(), self._room, self._window):
-            bell.ring()
-        self._carrying.cancel()
