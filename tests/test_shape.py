@@ -41,8 +41,9 @@ ONLY = {
     "jsonpatch": {"dashboards"},
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},
-    "google.protobuf": {"protocol"},
+    "google.protobuf": {"protocol", "plugins/schema", "plugins/host/methods.py"},
     "h2": {"plugins/host/grpc"},
+    "cryptography": {"plugins/host/certificates.py"},
 }
 NEVER = {
     "protocol": {"trio", "time", "socket", "structlog"},
