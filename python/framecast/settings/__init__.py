@@ -22,6 +22,7 @@ from framecast.settings.dashboards import Dashboards
 from framecast.settings.grafana import Grafana
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
+from framecast.settings.plugins import Plugins
 from framecast.settings.proxy import Proxy
 from framecast.settings.tokens import Tokens
 from framecast.settings.units import (
@@ -53,6 +54,7 @@ __all__ = [
     "History",
     "Live",
     "Log",
+    "Plugins",
     "Positive",
     "Proxy",
     "Push",
@@ -161,6 +163,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     accounts: Accounts = Accounts()
     tokens: Tokens = Tokens()
     grafana: Grafana = Grafana()
+    plugins: Plugins = Plugins()
     log: Log = Log()
 
 
