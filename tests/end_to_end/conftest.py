@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from end_to_end.go_plugins import build_go_plugin
 from end_to_end.sdk_programs import SdkPrograms
 from end_to_end.server import RunningServer, running_server
 
@@ -54,3 +55,9 @@ def stream(request: pytest.FixtureRequest) -> str:
 def sdk_programs(tmp_path_factory: pytest.TempPathFactory) -> SdkPrograms:
     """The client programs around the SDKs."""
     return SdkPrograms(tmp_path_factory.mktemp("sdk-programs"))
+
+
+@pytest.fixture(scope="session")
+def go_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The executable of a backend plugin on Grafana's own SDK."""
+    return build_go_plugin(tmp_path_factory.mktemp("go-plugin"))

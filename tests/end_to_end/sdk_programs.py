@@ -20,10 +20,6 @@ and ``unsubscribed`` (code, reason), ``subscribed`` (data, returned, recovered, 
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,11 +29,10 @@ from typing import Literal
 
 import trio
 
+from end_to_end.go_builds import build_go
 from end_to_end.programs import JAVASCRIPT_SUBSCRIBER, PYTHON_SUBSCRIBER, Program, run_program
 
 GO_SOURCES = Path(__file__).parent / "go"
-BUILD_SECONDS = 300.0
-"""Of the Go program, with nothing cached, on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +72,7 @@ class SdkPrograms:
 
     @cached_property
     def _go_subscriber(self) -> str:
-        go = shutil.which("go", path=f"{os.environ['PATH']}:{Path(sys.executable).parent}")
-        assert go, "there is no Go: `make test-python` gets one into .venv"
-        program = self._folder / "go-subscriber"
-        subprocess.run(
-            [go, "build", "-mod=readonly", "-o", str(program), "."],
-            cwd=GO_SOURCES,
-            timeout=BUILD_SECONDS,
-            check=True,
-        )
-        return str(program)
+        return str(build_go(GO_SOURCES, self._folder / "go-subscriber"))
 
     def _command(self, language: str) -> tuple[str, ...]:
         if language == "go":
