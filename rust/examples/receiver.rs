@@ -4,19 +4,27 @@
 //! one line of JSON: messages, bytes, receives, p50/p99/max latency in microseconds (from the
 //! `CLOCK_MONOTONIC` nanoseconds in each payload: `"t":<digits>`), messages out of order, connections lost,
 //! and its own CPU share.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss
+)]
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use _core::load::poll::Poll;
+use _core::load::websocket::{Message, Reader};
+use memchr::memmem;
 use rustix::time::{ClockId, clock_gettime};
+
+const MAX_MESSAGE_BYTES: usize = 1 << 26;
 
 struct Subscriber {
     socket: TcpStream,
-    unread: Vec<u8>,
+    reader: Reader,
     last_stamp: u64,
 }
 
@@ -35,39 +43,13 @@ fn nanoseconds(clock: ClockId) -> u64 {
     u64::try_from(now.tv_sec * 1_000_000_000 + now.tv_nsec).unwrap()
 }
 
-/// Whole WebSocket messages at the front of `unread`: the stamps in them, and how many bytes they took.
-fn stamps(unread: &[u8], mut found: impl FnMut(u64)) -> usize {
-    let mut at = 0;
-    while let Some(&[first, short]) = unread.get(at..at + 2) {
-        assert_eq!(first, 0x81, "framing is intact");
-        let (header, length) = match short {
-            127 => match unread.get(at + 2..at + 10) {
-                Some(length) => (
-                    10,
-                    usize::try_from(u64::from_be_bytes(length.try_into().unwrap())).unwrap(),
-                ),
-                None => return at,
-            },
-            126 => match unread.get(at + 2..at + 4) {
-                Some(length) => (4, usize::from(u16::from_be_bytes(length.try_into().unwrap()))),
-                None => return at,
-            },
-            short => (2, usize::from(short)),
-        };
-        let Some(payload) = unread.get(at + header..at + header + length) else {
-            return at;
-        };
-        let place = payload
-            .windows(4)
-            .position(|window| window == b"\"t\":")
-            .expect("a stamp in every message");
-        let digits = payload[place + 4..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        found(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')));
-        at += header + length;
-    }
-    at
+/// The stamp in a message.
+fn stamp(message: &[u8]) -> u64 {
+    let place = memmem::find(message, b"\"t\":").expect("a stamp in every message");
+    let digits = message[place + 4..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 fn receive(subscriber: &mut Subscriber, buffer: &mut [u8], figures: &mut Figures) {
@@ -79,16 +61,19 @@ fn receive(subscriber: &mut Subscriber, buffer: &mut [u8], figures: &mut Figures
             figures.receives += 1;
             figures.bytes += length as u64;
             let Subscriber {
-                unread, last_stamp, ..
+                reader, last_stamp, ..
             } = subscriber;
-            unread.extend_from_slice(&buffer[..length]);
-            let taken = stamps(unread, |stamp| {
+            let taken = reader.feed(&buffer[..length], |message| {
+                let Message::Text(message) = message else {
+                    panic!("only text is sent: {message:?}");
+                };
+                let stamp = stamp(message);
                 figures.messages += 1;
                 figures.disorder += u64::from(stamp < *last_stamp);
                 *last_stamp = stamp;
                 figures.latencies_ns.push(now.saturating_sub(stamp));
             });
-            unread.drain(..taken);
+            taken.expect("framing is intact");
         }
     }
 }
@@ -104,27 +89,25 @@ fn main() {
     let warm_up = Duration::from_secs_f64(argument().parse().unwrap());
     let length = Duration::from_secs_f64(argument().parse().unwrap());
 
-    let watch = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let mut poll = Poll::new().unwrap();
     let mut subscribers: Vec<Subscriber> = (0..count)
         .map(|_| {
             let socket = TcpStream::connect(&address).unwrap();
             socket.set_nonblocking(true).unwrap();
             Subscriber {
                 socket,
-                unread: Vec::new(),
+                reader: Reader::new(MAX_MESSAGE_BYTES),
                 last_stamp: 0,
             }
         })
         .collect();
     for (number, subscriber) in subscribers.iter().enumerate() {
-        let data = epoll::EventData::new_u64(number as u64);
-        // Edge-triggered would need reads up to EAGAIN: one more system call per message at a fixed rate.
-        epoll::add(&watch, &subscriber.socket, data, epoll::EventFlags::IN).unwrap();
+        poll.add(&subscriber.socket, number, false).unwrap();
     }
     println!("ready");
 
     let mut buffer = vec![0; 1 << 18];
-    let mut ready = Vec::with_capacity(512);
+    let mut ready = Vec::new();
     let mut figures = Figures::default();
     let mut measuring_since = None;
     let begin = Instant::now();
@@ -139,18 +122,12 @@ fn main() {
             cpu = nanoseconds(ClockId::ThreadCPUTime);
             measuring_since = Some(Instant::now());
         }
-        let patience = Timespec {
-            tv_sec: 0,
-            tv_nsec: 50_000_000,
-        };
-        ready.clear();
-        let _ = epoll::wait(&watch, spare_capacity(&mut ready), Some(&patience));
-        for event in &ready {
-            let number = usize::try_from(event.data.u64()).unwrap();
-            let lost = figures.lost;
-            receive(&mut subscribers[number], &mut buffer, &mut figures);
+        poll.wait(Duration::from_millis(50), &mut ready).unwrap();
+        for ready in &ready {
+            let (lost, subscriber) = (figures.lost, &mut subscribers[ready.token]);
+            receive(subscriber, &mut buffer, &mut figures);
             if figures.lost != lost {
-                let _ = epoll::delete(&watch, &subscribers[number].socket);
+                let _ = poll.remove(&subscriber.socket);
             }
         }
     }

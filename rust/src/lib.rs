@@ -14,6 +14,7 @@ pub mod frame;
 mod json;
 pub mod json_rows;
 pub mod line_protocol;
+pub mod load;
 #[cfg(feature = "python")]
 pub mod python;
 mod reasons;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::publications::{Order, now_ns, numbered};
+use _core::load::mark::Marks;
+
+use crate::publications::{Following, now_ns};
 use crate::websocket::{Arrival, Endpoint, WebSocket};
 
 const LOOK_AT_STOP: Duration = Duration::from_millis(50);
@@ -18,60 +20,58 @@ pub struct Sample {
 
 pub struct Heard {
     pub samples: Vec<Sample>,
-    pub order: Order,
+    pub following: Following,
 }
 
 pub struct Bystander {
     thread: JoinHandle<Heard>,
-    last: Arc<AtomicU64>,
+    next: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
 impl Bystander {
-    pub fn begin(endpoint: &Endpoint, channel: &str) -> Self {
+    pub fn begin(endpoint: &Endpoint, channel: &str, marks: &Arc<Marks>) -> Self {
         let mut client = WebSocket::connect(endpoint);
         let subscribe = format!("{{\"id\":2,\"subscribe\":{{\"channel\":\"{channel}\"}}}}");
         client.ask(&format!("{{\"id\":1,\"connect\":{{}}}}\n{subscribe}"), 2);
         client.socket.set_read_timeout(Some(LOOK_AT_STOP)).unwrap();
-        let (last, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (seen, stopping) = (Arc::clone(&last), Arc::clone(&stop));
-        let thread = thread::spawn(move || listen(client, &seen, &stopping));
-        Self { thread, last, stop }
+        let (next, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (seen, stopping, marks) = (Arc::clone(&next), Arc::clone(&stop), Arc::clone(marks));
+        let thread = thread::spawn(move || listen(client, &marks, &seen, &stopping));
+        Self { thread, next, stop }
     }
 
-    /// What it heard; publication `last` is waited for, a while.
-    pub fn end(self, last: u64, patience: Duration) -> Heard {
+    /// What it heard; the last of so many publications is waited for, a while.
+    pub fn end(self, published: u64, patience: Duration) -> Heard {
         let until_ns = now_ns() + u64::try_from(patience.as_nanos()).unwrap();
-        while self.last.load(Ordering::Relaxed) < last && now_ns() < until_ns {
+        while self.next.load(Ordering::Relaxed) < published && now_ns() < until_ns {
             thread::sleep(Duration::from_millis(5));
         }
         self.stop.store(true, Ordering::Relaxed);
-        let mut heard = self.thread.join().unwrap();
-        heard.order.missed += last.saturating_sub(heard.order.last);
-        heard
+        self.thread.join().unwrap()
     }
 }
 
-fn listen(mut client: WebSocket, last: &AtomicU64, stop: &AtomicBool) -> Heard {
+fn listen(mut client: WebSocket, marks: &Marks, next: &AtomicU64, stop: &AtomicBool) -> Heard {
     let mut heard = Heard {
         samples: Vec::new(),
-        order: Order::default(),
+        following: Following::default(),
     };
     let mut buffer = vec![0; 1 << 16];
     while !stop.load(Ordering::Relaxed) {
-        let arrival = client.receive(&mut buffer);
-        let now = now_ns();
-        let open = client.lines(|line| {
-            for (number, sent_ns) in numbered(line) {
-                heard.order.take(number);
+        let mut arrived_at = None;
+        let arrival = client.receive(&mut buffer, |line| {
+            let now = *arrived_at.get_or_insert_with(now_ns);
+            for mark in marks.find_all(line) {
+                heard.following.take(mark);
                 heard.samples.push(Sample {
-                    sent_ns,
-                    latency_ns: now.saturating_sub(sent_ns),
+                    sent_ns: mark.sent_ns,
+                    latency_ns: now.saturating_sub(mark.sent_ns),
                 });
             }
         });
-        last.store(heard.order.last, Ordering::Relaxed);
-        if !open || arrival == Arrival::Closed {
+        next.store(heard.following.next(), Ordering::Relaxed);
+        if arrival == Arrival::Closed {
             break;
         }
     }

@@ -1,18 +1,19 @@
 //! The storm: many clients that come back at once and want all they missed, in one epoll thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use _core::load::mark::Marks;
+use _core::load::poll::Poll;
 use memchr::memmem;
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
 
-use crate::publications::{Order, now_ns, numbered};
+use crate::publications::{Following, now_ns};
 use crate::websocket::{Arrival, Endpoint, WebSocket};
 
 /// One client: what it has, and when it had it.
 struct Client {
     socket: WebSocket,
-    order: Order,
+    following: Following,
     recovered_at: Option<u64>,
     live_at: Option<u64>,
     failed: bool,
@@ -20,7 +21,8 @@ struct Client {
 
 /// Connected clients that have not said a word.
 pub struct Clients {
-    clients: Vec<Client>,
+    all: Vec<Client>,
+    marks: Arc<Marks>,
     expected: u64,
 }
 
@@ -40,16 +42,17 @@ pub struct Outcome {
 
 impl Clients {
     /// TCP connections and upgrades for `count` clients, each of which will want `expected` publications.
-    pub fn connect(endpoint: &Endpoint, count: usize, expected: u64) -> Self {
+    pub fn connect(endpoint: &Endpoint, marks: &Arc<Marks>, count: usize, expected: u64) -> Self {
         let connect = |_| Client {
             socket: WebSocket::connect(endpoint),
-            order: Order::default(),
+            following: Following::default(),
             recovered_at: None,
             live_at: None,
             failed: false,
         };
         Self {
-            clients: (0..count).map(connect).collect(),
+            all: (0..count).map(connect).collect(),
+            marks: Arc::clone(marks),
             expected,
         }
     }
@@ -57,36 +60,30 @@ impl Clients {
     /// All send `message` at once; until each has its past and the first publication behind it, or `patience` ends.
     /// They stay connected.
     pub fn storm(&mut self, message: &str, patience: Duration) -> Outcome {
-        let watch = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-        for (number, client) in self.clients.iter().enumerate() {
+        let mut poll = Poll::new().unwrap();
+        for (number, client) in self.all.iter().enumerate() {
             client.socket.socket.set_nonblocking(true).unwrap();
-            let data = epoll::EventData::new_u64(number as u64);
-            epoll::add(&watch, &client.socket.socket, data, epoll::EventFlags::IN).unwrap();
+            poll.add(&client.socket.socket, number, false).unwrap();
         }
         let mut outcome = Outcome {
             begin_ns: now_ns(),
             ..Outcome::default()
         };
-        for client in &mut self.clients {
+        for client in &mut self.all {
             client.socket.send(message);
         }
-        let mut open = self.clients.len();
+        let mut open = self.all.len();
         let until_ns = outcome.begin_ns + u64::try_from(patience.as_nanos()).unwrap();
-        let (mut buffer, mut ready) = (vec![0; 1 << 18], Vec::with_capacity(512));
+        let (mut buffer, mut ready) = (vec![0; 1 << 18], Vec::new());
         while open > 0 && now_ns() < until_ns {
-            ready.clear();
-            let wait = Timespec {
-                tv_sec: 0,
-                tv_nsec: 50_000_000,
-            };
-            let _ = epoll::wait(&watch, spare_capacity(&mut ready), Some(&wait));
-            for event in &ready {
-                let client = &mut self.clients[usize::try_from(event.data.u64()).unwrap()];
+            poll.wait(Duration::from_millis(50), &mut ready).unwrap();
+            for ready in &ready {
+                let client = &mut self.all[ready.token];
                 let done = client.done();
-                outcome.bytes += client.receive(&mut buffer, self.expected);
+                outcome.bytes += client.receive(&mut buffer, &self.marks, self.expected);
                 open -= usize::from(client.done() && !done);
                 if client.failed {
-                    let _ = epoll::delete(&watch, &client.socket.socket);
+                    let _ = poll.remove(&client.socket.socket);
                 }
             }
         }
@@ -97,7 +94,7 @@ impl Clients {
 
     fn count(&self, outcome: &mut Outcome) {
         let since = |at: u64| at - outcome.begin_ns;
-        let clients = &self.clients;
+        let clients = &self.all;
         outcome.recovered_ns = clients
             .iter()
             .filter_map(|client| client.recovered_at.map(since))
@@ -108,7 +105,8 @@ impl Clients {
             .collect();
         for client in clients {
             outcome.failed += u64::from(client.failed || client.live_at.is_none());
-            outcome.disorder += client.order.missed + client.order.misplaced;
+            let following = &client.following;
+            outcome.disorder += following.missed(following.next()) + following.misplaced;
         }
     }
 }
@@ -119,35 +117,35 @@ impl Client {
     }
 
     /// Read once and note what became whole. How many bytes it were.
-    fn receive(&mut self, buffer: &mut [u8], expected: u64) -> u64 {
-        let arrival = self.socket.receive(buffer);
-        let now = now_ns();
+    fn receive(&mut self, buffer: &mut [u8], marks: &Marks, expected: u64) -> u64 {
         let Self {
             socket,
-            order,
+            following,
             recovered_at,
             live_at,
             failed,
         } = self;
-        let open = socket.lines(|line| {
+        let mut arrived_at = None;
+        let arrival = socket.receive(buffer, |line| {
+            let now = *arrived_at.get_or_insert_with(now_ns);
             if line.starts_with(b"{\"push\":") {
-                for (number, _) in numbered(line) {
-                    order.take(number);
-                    // One that overtook the reply is in `order` twice, and not what being live means.
+                for mark in marks.find_all(line) {
+                    following.take(mark);
+                    // One that overtook the reply is heard twice, and not what being live means.
                     if recovered_at.is_some() {
                         live_at.get_or_insert(now);
                     }
                 }
             } else if line.starts_with(b"{\"id\":2,") {
-                numbered(line).for_each(|(number, _)| order.take(number));
+                marks.find_all(line).for_each(|mark| following.take(mark));
                 *recovered_at = Some(now);
                 let recovered = memmem::find(line, b"\"recovered\":true").is_some();
-                *failed |= !recovered || order.last < expected;
+                *failed |= !recovered || following.next() < expected;
             } else {
                 *failed |= memmem::find(line, b"\"error\":{").is_some();
             }
         });
-        *failed |= !open || arrival == Arrival::Closed;
+        *failed |= arrival == Arrival::Closed;
         match arrival {
             Arrival::Bytes(length) => length as u64,
             Arrival::Nothing | Arrival::Closed => 0,

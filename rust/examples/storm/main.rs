@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use _core::load::mark::Marks;
 use bystander::{Bystander, Heard};
 use clients::{Clients, Outcome};
 use publications::{now_ns, own_cpu_ns};
@@ -93,11 +94,17 @@ struct Run {
 
 fn run(options: &Options) -> Run {
     let Options { endpoint, .. } = options;
-    let mut storming = Publisher::connect(endpoint, &options.channel, options.payload_bytes);
+    let marks = Arc::new(Marks::new(std::process::id()));
+    let mut storming = Publisher::connect(endpoint, &options.channel, &marks, options.payload_bytes);
     let epoch = storming.fill(options.publications);
-    let listening = Bystander::begin(endpoint, &options.bystander_channel);
-    let quiet = Publisher::connect(endpoint, &options.bystander_channel, options.payload_bytes);
-    let mut clients = Clients::connect(endpoint, options.clients, options.publications);
+    let listening = Bystander::begin(endpoint, &options.bystander_channel, &marks);
+    let quiet = Publisher::connect(
+        endpoint,
+        &options.bystander_channel,
+        &marks,
+        options.payload_bytes,
+    );
+    let mut clients = Clients::connect(endpoint, &marks, options.clients, options.publications);
     let (no_more, storm_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let began_ns = now_ns();
     let quiet = quiet.run(BYSTANDER_HERTZ, Arc::clone(&no_more));
@@ -122,7 +129,7 @@ fn run(options: &Options) -> Run {
     thread::sleep(options.quiet);
     no_more.store(true, Ordering::Relaxed);
     let bystander = quiet.join().unwrap();
-    let heard = listening.end(bystander.last, options.patience);
+    let heard = listening.end(bystander.count, options.patience);
     Run {
         outcome,
         heard,
@@ -183,8 +190,8 @@ fn report(run: Run) -> String {
         outcome.failed,
         outcome.disorder,
         heard.samples.len(),
-        heard.order.missed,
-        heard.order.misplaced,
+        heard.following.missed(run.bystander.count),
+        heard.following.misplaced,
     )
     .unwrap();
     line

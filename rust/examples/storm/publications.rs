@@ -1,10 +1,8 @@
 //! The publications of the measurement: numbered without a hole, stamped, and found again in what a server sends.
 
-use memchr::memmem;
+use _core::load::mark::{Mark, Marks};
+use _core::load::order::{Order, Place};
 use rustix::time::{ClockId, clock_gettime};
-
-const NUMBER: &[u8] = b"{\"n\":";
-const STAMP: &[u8] = b",\"t\":";
 
 /// `CLOCK_MONOTONIC` in nanoseconds; one clock for all processes of the machine.
 pub fn now_ns() -> u64 {
@@ -22,52 +20,41 @@ fn nanoseconds(clock: ClockId) -> u64 {
 }
 
 /// The data of publication `number`, filled up to `bytes`.
-pub fn data(number: u64, stamp_ns: u64, bytes: usize) -> String {
-    let mut data = format!("{{\"n\":{number},\"t\":{stamp_ns},\"x\":\"");
-    let filler = bytes.saturating_sub(data.len() + 2);
-    data.extend(std::iter::repeat_n('x', filler));
-    data.push_str("\"}");
-    data
+pub fn data(marks: &Marks, number: u64, stamp_ns: u64, bytes: usize) -> String {
+    let mark = Mark {
+        channel: 0,
+        number,
+        due_ns: stamp_ns,
+        sent_ns: stamp_ns,
+    };
+    let mut data = b"{\"text\":\"".to_vec();
+    marks.put(&mark, &mut data);
+    data.resize(data.len().max(bytes.saturating_sub(2)), b'x');
+    data.extend_from_slice(b"\"}");
+    String::from_utf8(data).unwrap()
 }
 
-/// The number and the stamp of each publication in a line, in order.
-pub fn numbered(line: &[u8]) -> impl Iterator<Item = (u64, u64)> {
-    memmem::find_iter(line, NUMBER).map(|place| {
-        let (number, rest) = digits(&line[place + NUMBER.len()..]);
-        let rest = rest
-            .strip_prefix(STAMP)
-            .expect("data as it was published, byte for byte");
-        (number, digits(rest).0)
-    })
-}
-
-fn digits(text: &[u8]) -> (u64, &[u8]) {
-    let length = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
-    let number = text[..length]
-        .iter()
-        .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    (number, &text[length..])
-}
-
-/// What follows the last number that was seen, and what did not.
+/// What a client has of a channel, and what came out of its place.
 #[derive(Default)]
-pub struct Order {
-    pub last: u64,
-    pub missed: u64,
+pub struct Following {
+    order: Order,
     /// Publications that came again, or after a later one.
     pub misplaced: u64,
 }
 
-impl Order {
-    pub fn take(&mut self, number: u64) {
-        if number > self.last {
-            self.missed += number - self.last - 1;
-            self.last = number;
-        } else {
-            self.misplaced += 1;
-        }
+impl Following {
+    pub fn take(&mut self, mark: Mark) {
+        let place = self.order.take(mark.number);
+        self.misplaced += u64::from(matches!(place, Place::Late | Place::Again));
+    }
+
+    /// The number behind the highest that came.
+    pub fn next(&self) -> u64 {
+        self.order.next()
+    }
+
+    /// How many of the first `published` have not come.
+    pub fn missed(&self, published: u64) -> u64 {
+        self.order.missing(published)
     }
 }

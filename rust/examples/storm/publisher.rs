@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use _core::load::mark::Marks;
+
 use crate::publications::{data, now_ns};
 use crate::websocket::{Arrival, Endpoint, WebSocket};
 
@@ -13,6 +15,7 @@ const BATCH: u64 = 20;
 
 pub struct Publisher {
     client: WebSocket,
+    marks: Arc<Marks>,
     channel: String,
     bytes: usize,
     published: u64,
@@ -21,17 +24,19 @@ pub struct Publisher {
 
 /// What came of publishing at a rate.
 pub struct Published {
-    pub last: u64,
+    /// How many there are on the channel now.
+    pub count: u64,
     /// How much too late the latest publication was sent, by a load that did not get its processor in time.
     pub most_late_ns: u64,
 }
 
 impl Publisher {
-    pub fn connect(endpoint: &Endpoint, channel: &str, bytes: usize) -> Self {
+    pub fn connect(endpoint: &Endpoint, channel: &str, marks: &Arc<Marks>, bytes: usize) -> Self {
         let mut client = WebSocket::connect(endpoint);
         client.ask("{\"id\":1,\"connect\":{}}", 1);
         Self {
             client,
+            marks: Arc::clone(marks),
             channel: channel.to_owned(),
             bytes,
             published: 0,
@@ -62,9 +67,9 @@ impl Publisher {
 
     /// The command that publishes the next publication, stamped with the present.
     fn command(&mut self) -> String {
-        self.published += 1;
         self.commands += 1;
-        let data = data(self.published, now_ns(), self.bytes);
+        let data = data(&self.marks, self.published, now_ns(), self.bytes);
+        self.published += 1;
         let (id, channel) = (self.commands, &self.channel);
         format!("{{\"id\":{id},\"publish\":{{\"channel\":\"{channel}\",\"data\":{data}}}}}")
     }
@@ -83,15 +88,17 @@ impl Publisher {
                 most_late_ns = most_late_ns.max(now_ns().saturating_sub(due_ns));
                 let command = self.command();
                 self.client.send(&command);
-                while let Arrival::Bytes(_) = self.client.receive(&mut buffer) {}
-                let open = self.client.lines(|line| {
-                    let refused = memchr::memmem::find(line, b"\"error\":{").is_some();
-                    assert!(!refused, "refused: {}", String::from_utf8_lossy(line));
-                });
-                assert!(open, "the server closed a publisher");
+                let mut arrival = Arrival::Bytes(0);
+                while let Arrival::Bytes(_) = arrival {
+                    arrival = self.client.receive(&mut buffer, |line| {
+                        let refused = memchr::memmem::find(line, b"\"error\":{").is_some();
+                        assert!(!refused, "refused: {}", String::from_utf8_lossy(line));
+                    });
+                }
+                assert!(arrival != Arrival::Closed, "the server closed a publisher");
             }
             Published {
-                last: self.published,
+                count: self.published,
                 most_late_ns,
             }
         })
