@@ -8,6 +8,7 @@ __all__ = [
     "Fanout",
     "FanoutStatistics",
     "JsonLines",
+    "Load",
     "Packet",
     "PushResult",
     "Rejection",
@@ -473,3 +474,29 @@ class Fanout:
 
     def close(self) -> None:
         """Stop the writer thread after one last pass; every connection is released. Idempotent."""
+
+@final
+class Load:
+    """A run of the bench's load: subscribers, publishers and posts in threads of their own, without the GIL.
+
+    What is asked for and what was found are JSON, whose shapes are `framecast.cli.bench.plan` and `.findings` here
+    and `load/plan.rs` and `load/findings.rs` there. A run that is dropped is stopped.
+    """
+
+    def __new__(cls, plan: bytes, bodies: Sequence[bytes] = ...) -> Load:
+        """Begin a run; connections post `bodies` in turn.
+
+        ValueError for a plan that cannot be carried out, OSError where the system has no thread for it.
+        """
+
+    def progress(self) -> bytes:
+        """How far it is."""
+
+    def wait(self, seconds: float) -> bytes | None:
+        """Wait for its findings, for so long at most; None while there are none. Releases the GIL.
+
+        OSError where the system had no descriptor or thread for it, or when the load itself broke.
+        """
+
+    def stop(self) -> None:
+        """End it soon. What was measured so far is found all the same."""

@@ -6,6 +6,8 @@
 //! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
 //!   thread).
 //!
+//! [`load`] is the other side: clients that measure this server or another.
+//!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
 pub mod delta;

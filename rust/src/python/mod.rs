@@ -5,6 +5,7 @@
 mod build_info;
 mod fanout;
 mod json_rows;
+mod load;
 mod parser;
 mod window;
 
@@ -21,5 +22,6 @@ pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     json_rows::register(module)?;
     window::register(module)?;
     fanout::register(module)?;
+    load::register(module)?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 mod framing;
 mod json_push;
-mod protobuf;
+pub(crate) mod protobuf;
 mod protobuf_push;
 mod push;
 pub mod websocket;

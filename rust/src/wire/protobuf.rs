@@ -1,7 +1,7 @@
 //! The two kinds of Protobuf field that we write, and the lengths they take (protobuf.dev, "Encoding").
 
 /// Write `number` as a varint: seven bits a byte, the low ones first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -10,38 +10,38 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// How many bytes [`put_varint`] writes.
-pub(super) fn varint_bytes(number: u64) -> usize {
+pub(crate) fn varint_bytes(number: u64) -> usize {
     // Seven bits a byte, and one byte for zero.
     (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 /// Write the beginning of a field that holds `length` bytes: a string, bytes or a message. Fields are numbered
 /// below 16.
-pub(super) fn put_length(out: &mut Vec<u8>, field: u8, length: usize) {
+pub(crate) fn put_length(out: &mut Vec<u8>, field: u8, length: usize) {
     out.push(field << 3 | 2);
     put_varint(out, length as u64);
 }
 
 /// How many bytes a field that holds `length` bytes takes in all.
-pub(super) fn field_bytes(length: usize) -> usize {
+pub(crate) fn field_bytes(length: usize) -> usize {
     1 + varint_bytes(length as u64) + length
 }
 
 /// Write a field that holds these bytes.
-pub(super) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     put_length(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Write a field that holds these bytes, or nothing, which means the same, when there are none.
-pub(super) fn put_bytes_if_any(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes_if_any(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     if !bytes.is_empty() {
         put_bytes(out, field, bytes);
     }
 }
 
 /// Write a field that holds a number, or nothing, which means the same, when it is 0.
-pub(super) fn put_number_if_any(out: &mut Vec<u8>, field: u8, number: u64) {
+pub(crate) fn put_number_if_any(out: &mut Vec<u8>, field: u8, number: u64) {
     if number != 0 {
         out.push(field << 3);
         put_varint(out, number);
