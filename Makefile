@@ -9,7 +9,7 @@ SCHEMAS := framecast/protocol/schema/client framecast/plugins/schema/pluginv2 fr
 PROTOC := .tools/proto/bin/python -m grpc_tools.protoc -Ipython $(SCHEMAS:%=%.proto)
 GO := tests/end_to_end/go
 PLUGIN := tests/end_to_end/go_plugin
-PEER := bench/recovery/centrifuge
+PEER := bench/peer
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 .PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench fuzz clean
@@ -72,7 +72,7 @@ check: tools check-proto check-go
 
 check-go: $(VENV)/go-ready
 	for module in $(GO) $(PLUGIN) $(PEER); do \
-	  (cd $$module && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./...) || exit 1; done
+	  (cd $$module && test -z "$$($$(go env GOROOT)/bin/gofmt -l .)" && go vet ./... && go test ./...) || exit 1; done
 
 check-proto: .tools/proto/ready
 	@mkdir -p target/proto

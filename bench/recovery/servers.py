@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
-CENTRIFUGE = ROOT / "bench" / "recovery" / "centrifuge"
-CENTRIFUGE_BINARY = ROOT / ".tools" / "bin" / "centrifuge"
+PEER = ROOT / "bench" / "peer"
+PEER_BINARY = ROOT / ".tools" / "bin" / "peer"
 SERVER_CORE = "0"
 MIB = 1 << 20
 STOP_SECONDS = 15
@@ -93,7 +93,8 @@ class Framecast(MeasuredServer):
 
 class Centrifuge(MeasuredServer):
     def command(self, past: Past, data: str) -> list[str]:
-        return [str(CENTRIFUGE_BINARY), str(past.publications), str(past.queue_bytes)]
+        limits = {"-history": past.publications, "-queue-bytes": past.queue_bytes}
+        return [str(PEER_BINARY), *(part for flag, value in limits.items() for part in (flag, str(value)))]
 
 
 SERVERS: tuple[MeasuredServer, ...] = (
@@ -106,9 +107,9 @@ def build() -> None:
     """The load and the peer; a stale one must not be measured. Needs Go, and the Go module proxy the first time."""
     go = shutil.which("go", path=f"{os.environ['PATH']}:{Path(sys.executable).parent}")
     if go is None:
-        raise SystemExit("the peer is a Go program: install the Go that centrifuge/go.mod names")
+        raise SystemExit("the peer is a Go program: install the Go that bench/peer/go.mod names")
     subprocess.run(["cargo", "build", "--quiet", "--release", "--example", "storm"], cwd=ROOT, check=True)
-    subprocess.run([go, "build", "-o", str(CENTRIFUGE_BINARY), "."], cwd=CENTRIFUGE, check=True)
+    subprocess.run([go, "build", "-o", str(PEER_BINARY), "."], cwd=PEER, check=True)
 
 
 def peak_bytes(process: subprocess.Popen[str]) -> int:
