@@ -1,4 +1,4 @@
-"""The command line: ``framecast serve|config|push|watch|streams|parse``, one module each, imported when it is called.
+"""The command line: ``framecast serve|config|push|watch|streams|parse|bench``, each imported when it is called.
 
 Exit status: 0 done, 1 failed, 2 the command line or the configuration cannot be used, 130 Ctrl-C, 141 the reader of
 our output went away (what a shell reports for SIGINT and SIGPIPE).
@@ -58,6 +58,7 @@ COMMANDS = {
 }
 for _name, _help in COMMANDS.items():
     app.command(f"framecast.cli.{_name}:{_name}", name=_name, help=_help)
+app.command("framecast.cli.bench:app", name="bench", help="Measure a server: latency, fan-out, ingest, connecting.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

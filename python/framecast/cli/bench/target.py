@@ -1,0 +1,97 @@
+"""The server that is measured: what its URL says, and whether anybody is there."""
+
+import base64
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import trio
+
+from framecast.cli.bench.plan import Headers, Server
+from framecast.cli.failure import CommandError, name_cause
+
+LIVE_PATH = "/api/live/ws"
+PUSH_PATH = "/api/live/push/"
+CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a server takes WebSockets and pushes."""
+
+    host: str
+    """Name or IP, for the connection."""
+    port: int
+    netloc: str
+    """For the Host header."""
+    path: str
+    """Of the WebSocket."""
+    root: str
+    """Before ``/api/live/``, where a server stands below a path of its own."""
+    authorization: str | None
+
+    def push_path(self, stream: str) -> str:
+        """Where line protocol of a stream goes."""
+        return f"{self.root}{PUSH_PATH}{stream}"
+
+    @property
+    def headers(self) -> Headers:
+        """Of every request."""
+        return [("Authorization", self.authorization)] if self.authorization else []
+
+
+def find_target(url: str, token: str | None) -> Target:
+    """Read the URL: ``http://HOST:PORT``, or the WebSocket's own. CommandError when it cannot be used."""
+    parts = urlsplit(url)
+    if parts.scheme in {"https", "wss"}:
+        raise CommandError(
+            f"{url}: bench speaks no TLS, whose work would be measured with the server's: "
+            "give it the server's own address, behind its proxy",
+            status=2,
+        )
+    try:
+        usable = parts.scheme in {"http", "ws"} and parts.hostname and not parts.fragment
+        port = parts.port or 80
+    except ValueError:
+        usable = False
+    if not usable or not (parts.path + parts.query).isprintable() or " " in url:
+        raise CommandError(f"{url} is not of the form http://HOST:PORT, with the WebSocket's path or without", status=2)
+    path = parts.path.rstrip("/")
+    root = path.removesuffix(LIVE_PATH) if path.endswith(LIVE_PATH) else ""
+    return Target(
+        host=parts.hostname or "",
+        port=port,
+        netloc=parts.netloc.rpartition("@")[2],
+        path=(path or LIVE_PATH) + (f"?{parts.query}" if parts.query else ""),
+        root=root,
+        authorization=_authorization(parts, token),
+    )
+
+
+def _authorization(parts: SplitResult, token: str | None) -> str | None:
+    """A token, or the user and password of the URL, as Grafana takes them."""
+    if token:
+        return f"Bearer {token}"
+    if parts.username is None:
+        return None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def reach(target: Target, pid: int | None) -> Server:
+    """See that somebody is there, and at which address. CommandError when not."""
+    address = trio.run(_find_address, target)
+    return Server(address, target.netloc, target.headers, pid)
+
+
+async def _find_address(target: Target) -> str:
+    """The first of the host's addresses that takes a connection."""
+    try:
+        with trio.fail_after(CONNECT_SECONDS):
+            stream = await trio.open_tcp_stream(target.host, target.port)
+    except trio.TooSlowError:
+        raise CommandError(f"cannot connect to {target.netloc}: no answer in {CONNECT_SECONDS:g} s") from None
+    except OSError as error:
+        raise CommandError(f"cannot connect to {target.netloc}: {name_cause(error)}") from None
+    address, port = stream.socket.getpeername()[:2]
+    await trio.aclose_forcefully(stream)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
