@@ -16,7 +16,7 @@ from framecast.cli.bench.target import Target, find_target
 from framecast.cli.failure import CommandError
 
 DEFAULT_URL = "http://127.0.0.1:8300"
-FIRST_SECONDS = 10.0
+FIRST_SECONDS = 5.0
 """For the first publication to reach everybody: a server that takes longer is not the one to measure yet."""
 DRAIN_SECONDS = 5.0
 MEASUREMENT = "load"

@@ -54,7 +54,9 @@ def _faults(plan: Plan, findings: Findings) -> Iterator[str]:
         yield _describe(findings.problem, findings) + (f"; {hint}" if hint else "")
     told = findings.problem.endings if findings.problem is not None else []
     if audience.failures and audience.failures != told:
-        yield f"subscribers that could not connect and subscribe: {tell_endings(audience.failures)}"
+        hint = find_hint(Problem("not_all_ready", audience.failures, None), plan)
+        words = f"subscribers that could not connect and subscribe: {tell_endings(audience.failures)}"
+        yield words + (f"; {hint}" if hint else "")
     if audience.losses and audience.losses != told:
         yield f"subscribers that were lost: {tell_endings(audience.losses)}"
     publications = findings.publications
