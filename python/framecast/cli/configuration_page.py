@@ -74,7 +74,7 @@ The first two take the flags of `serve`.
 
 In the environment and with `--set` a list is written with commas (`--set server.listen=127.0.0.1:8300,[::1]:8300`) and
 a switch as `true` or `false`. Sizes are in bytes, times in seconds. `FRAMECAST_TOKEN` is no setting of the server: it
-belongs to `framecast push`, `watch` and `streams`.
+belongs to `framecast push`, `watch`, `streams` and `bench`.
 
 A **secret** is shown by no command, log line or error. Any of them may stand in a file of its own: the same key, or
 variable, with `_file` behind it is the path of that file, as with `tokens.hmac_secret_file` below.
