@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -190,9 +192,15 @@ def test_an_interrupted_run_shows_what_it_has(server: RunningServer, stream: str
     assert b"NOT VALID: stopped before its end" in out
 
 
-def running_bench(*arguments: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def running_bench(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A bench that runs beside the block, and does not outlive it."""
     command = [*FRAMECAST, "bench", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment()) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for_pushes(server: RunningServer, count: int, stream: str = "bench") -> None:
