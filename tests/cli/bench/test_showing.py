@@ -18,7 +18,7 @@ from framecast.cli.bench.findings import Findings, Problem, Progress
 from framecast.cli.bench.page import write_page
 from framecast.cli.bench.plan import Connect, Fanout, Ingest, Plan, Work
 from framecast.cli.bench.plots import Line, Plot, draw, duration_axis, linear_axis, percentile_axis
-from framecast.cli.bench.progress import describe
+from framecast.cli.bench.progress import ProgressBar, describe
 from framecast.cli.bench.report import Report, describe_command, without_password, without_secrets
 from framecast.cli.bench.spelling import tell_bytes, tell_count, tell_duration, tell_share
 from framecast.cli.bench.table import connect_table, fanout_table, ingest_table, latency_table
@@ -168,6 +168,22 @@ def test_no_secret_gets_into_a_report() -> None:
 )
 def test_figures_are_told_in_three_digits(told: str, expected: str) -> None:
     assert told == expected
+
+
+def test_progress_is_shown_on_terminals_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress("measuring", 0.5, 1, 2, 3)
+    with ProgressBar(subscribers=1, unit="bodies") as bar:
+        bar.show(progress)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    with ProgressBar(subscribers=1, unit="bodies") as bar:
+        bar.show(progress)
+        out, errors = capsys.readouterr()
+        assert (out, errors) == ("", f"\r{describe(progress, 1, 'bodies')[:39]}\x1b[K")
+    assert capsys.readouterr().err == "\r\x1b[K"
 
 
 def test_progress_is_one_line() -> None:

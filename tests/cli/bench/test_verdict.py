@@ -27,7 +27,7 @@ def test_a_run_that_is_well_has_nothing_to_say() -> None:
     ("changes", "words"),
     [
         ({"subscribers": audience(missing=3)}, "3 deliveries never arrived"),
-        ({"subscribers": audience(duplicated=1)}, "1 deliveries arrived twice"),
+        ({"subscribers": audience(duplicated=1)}, "1 delivery arrived twice"),
         ({"subscribers": audience(reordered=2)}, "2 deliveries arrived after a later one"),
         (
             {"subscribers": audience(losses=[ending("closed", 3008, "slow", 4)])},

@@ -76,7 +76,7 @@ def _faults(plan: Plan, findings: Findings) -> Iterator[str]:
             (audience.reordered, "arrived after a later one"),
         ):
             if figure:
-                yield f"{figure:,} deliveries {words}"
+                yield f"{figure:,} {'delivery' if figure == 1 else 'deliveries'} {words}"
 
 
 def _remarks(findings: Findings, machine: Machine) -> Iterator[str]:
