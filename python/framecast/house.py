@@ -16,6 +16,7 @@ from framecast.accounts.connected import Connected
 from framecast.accounts.entrance import Entrance
 from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
+from framecast.api.accounts.table import build_routes as account_routes
 from framecast.api.app import App, GateMiddleware, build_app
 from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
@@ -27,6 +28,7 @@ from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
 from framecast.api.routing import ApiRoute
 from framecast.api.search import SearchRoutes
+from framecast.api.security_headers import SecurityHeaders
 from framecast.api.streaming import Streaming
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
@@ -125,7 +127,8 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
     hub = _build_hub(settings, fanout, broker)
     kept = _build_kept(settings, database)
     streams = StreamTable(hub, settings, kept.columns)
-    dashboards = _build_dashboards(settings, hub, database, outside)
+    bodies = JsonBodies(settings.api)
+    dashboards = _build_dashboards(settings, hub, database, outside, bodies)
     scopes = build_scopes(hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules)
     events = WriterEvents(fanout)
     stopping = trio.Event()
@@ -146,10 +149,11 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
         *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting).routes(),
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
         *dashboards.routes,
+        *account_routes(entrance, bodies, settings),
     ]
     api = build_app(streams, registry, routes, LatePush(push).serve, LateWrite(writes).serve)
     app = AppRoom(
-        SeeThroughProxies(GateMiddleware(api, entrance.gate, check), proxies),
+        SecurityHeaders(SeeThroughProxies(GateMiddleware(api, entrance.gate, check), proxies)),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )
@@ -191,7 +195,9 @@ def _build_kept(settings: Settings, database: Database) -> Kept:
     return Kept(columns, LastMessages(settings.store, messages), writers)
 
 
-def _build_dashboards(settings: Settings, hub: Hub, database: Database, outside: Outside) -> Dashboards:
+def _build_dashboards(
+    settings: Settings, hub: Hub, database: Database, outside: Outside, bodies: JsonBodies
+) -> Dashboards:
     events = DashboardEvents(hub, max_event_bytes=settings.live.room_bytes)
     archive = Archive(database, events.announce, settings.dashboards)
     library = Library(archive, settings.dashboards, time.time)
@@ -200,7 +206,6 @@ def _build_dashboards(settings: Settings, hub: Hub, database: Database, outside:
         seen = outside.connected.identities
         watch = DashboardWatch(grafana.dashboards, events, hub, settings.grafana, connected=seen)
         return Dashboards(archive, watch, watch, [])
-    bodies = JsonBodies(settings.api)
     folders = Folders(archive, settings.dashboards, time.time)
     routes = [
         *DashboardRoutes(library, bodies, settings).routes(),

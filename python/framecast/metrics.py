@@ -33,3 +33,4 @@ refused_credentials = Counter(
     "framecast_refused_credentials_total", "Tokens, passwords and cookies that let nobody in.", ["kind"]
 )
 checked_passwords = Counter("framecast_checked_passwords_total", "Passwords that were hashed and found to be right.")
+logins = Counter("framecast_logins_total", "Logins that were asked for at /login.", ["outcome"])

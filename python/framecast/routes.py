@@ -11,6 +11,7 @@ from wsproto.utilities import LocalProtocolError
 
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
+from framecast.api.accounts.login import PATHS as LOGIN_PATHS
 from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.newcomer import Newcomer
@@ -116,7 +117,7 @@ def build_check(settings: Settings) -> Callable[[RequestHead], None]:
     def check(head: RequestHead) -> None:
         if settings.server.dev:
             check_host(head)
-        pages.check(head, whatever_method=head.path in STREAMING_PATHS)
+        pages.check(head, whatever_method=head.path in STREAMING_PATHS or head.path in LOGIN_PATHS)
 
     return check
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from framecast.accounts.gate import Gate
 from framecast.accounts.permissions import Action
 from framecast.api import influx
+from framecast.api.accounts.login import PATHS as LOGIN_PATHS
 from framecast.api.description import show_description
 from framecast.api.late import head_of
 from framecast.api.live import Channels, late_upgrade, list_channels
@@ -28,7 +29,7 @@ from framecast.errors import Refusal
 from framecast.ingest.influx import DIALECTS
 from framecast.streams.table import StreamTable
 
-OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"})
+OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"}) | LOGIN_PATHS
 
 WELCOME = """Framecast: metrics in, live data frames out.
 
@@ -43,6 +44,8 @@ WELCOME = """Framecast: metrics in, live data frames out.
   GET  /api/live/list            the channels there are
   GET  /api/live/streams         the streams there are; /api/live/streams/{stream} is what becomes of its pushes
   POST /api/dashboards/db        dashboards; GET /api/search, /api/dashboards/uid/{uid}, /api/folders: as Grafana's
+  POST /login                    a session for a browser; GET /logout ends it
+  GET  /api/user                 who you are; tokens, users and orgs: /api/tokens, /api/org/users, /api/orgs
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
   GET  /openapi.json             all of these, for programs
 """
