@@ -23,7 +23,7 @@ FLOORS = [
     {"dashboards", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
-    {"configuration", "logs"},
+    {"complaints", "configuration", "logs"},
     {"settings"},
     {"protocol", "_core", "metrics"},
     {"errors", "__init__"},

@@ -15,10 +15,10 @@ from framecast import metrics
 from framecast.accounts.gate import Gate
 from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
+from framecast.complaints import Complaints
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader
-from framecast.ingest.complaint import Complaints
 from framecast.ingest.held import ByteBudget
 from framecast.ingest.outcome import Outcome
 from framecast.settings import FRAME_FORMATS, FrameFormat, Push

@@ -1,6 +1,6 @@
 """Complaints: one per key and window, and a bounded memory."""
 
-from framecast.ingest.complaint import Complaints
+from framecast.complaints import Complaints
 
 
 def test_one_line_per_key_and_window_with_the_sum_of_what_was_not_logged() -> None:
