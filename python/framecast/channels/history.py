@@ -49,12 +49,20 @@ class Kept:
 class ChannelHistory:
     """The past of one channel from some offset on, without a hole."""
 
-    __slots__ = ("_kept", "bytes", "channel", "options", "position", "rows", "schema", "schema_offset")
+    __slots__ = ("_kept", "bytes", "channel", "options", "position", "rows", "schema", "schema_lasts", "schema_offset")
 
     def __init__(
-        self, channel: str, position: Position, schema: bytes | None = None, *, options: ChannelOptions
+        self,
+        channel: str,
+        position: Position,
+        schema: bytes | None = None,
+        *,
+        options: ChannelOptions,
+        schema_lasts: bool = True,
     ) -> None:
         self.channel = channel
+        self.schema_lasts = schema_lasts
+        """Whether somebody keeps the schema on purpose; else it goes with the last publication."""
         self.options = options
         self.position = position
         """Behind the newest publication, kept or not."""
@@ -119,13 +127,21 @@ class ChannelHistory:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing was ever published, nor a schema set."""
-        return self.position.offset == 0 and self.schema is None
+        """Whether nothing was ever published, nor a schema kept."""
+        return self.position.offset == 0 and not self._keeps_schema
 
     @property
     def spent(self) -> bool:
         """Whether nothing of it is left but its position."""
-        return not self._kept and self.schema is None
+        return not self._kept and not self._keeps_schema
+
+    @property
+    def _keeps_schema(self) -> bool:
+        return self.schema is not None and self.schema_lasts
+
+    def introduce(self, schema: bytes) -> None:
+        """The channel has this schema, and subscribers are told so from here on without a publication."""
+        self.schema, self.schema_offset = schema, self.position.offset
 
     @property
     def publication_count(self) -> int:

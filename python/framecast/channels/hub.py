@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Ended = Callable[[Address, UnsubscribeCode], None]
 """Takes the news that the server has ended one of a connection's subscriptions; never waits, never raises."""
 
+Followed = Callable[[Address, bool], None]
+"""Takes the news that a channel has its first subscriber, or lost its last one; never waits, never raises."""
+
 QUIET_CHANNELS_TRIED = 100
 """Of a publication that needs one of them gone; the next one tries others."""
 
@@ -60,6 +63,7 @@ class Hub:
         self._subscriptions = Subscriptions()
         self._presence = Presence()
         self._ended: dict[int, Ended] = {}
+        self._followers: list[Followed] = []
         self._begun_by_clients: OrderedDict[str, None] = OrderedDict()
         """By their last message, the quietest first."""
         self.options = options or OptionsTable({}, retention)
@@ -180,6 +184,7 @@ class Hub:
         """
         key = address.key
         self._check_room(key)
+        is_first = not self._subscriptions.count(key)
         options = options or self.options.find(address)
         announced = info if options.join_leave != "off" else None
         self._subscriptions.add(connection, key, Subscription(address, announced))
@@ -195,6 +200,8 @@ class Hub:
             events=delivery.events,
             detailed=delivery.detailed,
         )
+        if is_first:
+            self._tell_followers(address, watched=True)
 
     def announce_join(self, connection: int, address: Address) -> None:
         """Tell who wants to know, the subscriber itself included, that it has joined.
@@ -209,6 +216,13 @@ class Hub:
     def unsubscribe(self, connection: int, address: Address) -> None:
         """Stop delivering; a client for whom a channel was opened and that does not subscribe after all says so too."""
         self._drop(connection, address)
+
+    def follow(self, followed: Followed) -> None:
+        """Tell `followed` of every channel that begins or ceases to have subscribers, from now on.
+
+        It is told within the call that made it so, when that has taken place.
+        """
+        self._followers.append(followed)
 
     def watch(self, connection: int, ended: Ended) -> None:
         """Tell `ended` of every subscription of the connection that the server ends, until the connection leaves."""
@@ -277,6 +291,12 @@ class Hub:
         if dropped is not None and dropped.joined and dropped.announced is not None:
             self._fanout.announce(key, False, dropped.announced.parts)  # noqa: FBT003 - as above
         self._forget_if_untouched(key)
+        if dropped is not None and not self._subscriptions.count(key):
+            self._tell_followers(address, watched=False)
+
+    def _tell_followers(self, address: Address, *, watched: bool) -> None:
+        for followed in self._followers:
+            followed(address, watched)
 
     def _forget_if_untouched(self, key: str) -> None:
         """Clients may name any channel: one that never had a publication ends with its last subscriber.

@@ -16,6 +16,10 @@ from framecast.channels.holders import Holders
 from framecast.channels.options import OptionsTable
 from framecast.settings import History
 
+KEPT_SCHEMAS = frozenset({"stream"})
+"""Scopes whose channels have an owner that ends them (streams/table.py). Clients may name any other channel, and one of
+which nothing but a schema is left would be held for ever."""
+
 
 class _Stream:
     """The channels of one stream that hold publications."""
@@ -53,8 +57,14 @@ class Histories:
         """The channel's past; an empty one that stands at `position` when there is none yet."""
         found = self._by_channel.get(channel)
         if found is None:
-            options = self._options.find(parse_key(channel))
-            found = ChannelHistory(channel, position, self._restored.pop(channel, None), options=options)
+            address = parse_key(channel)
+            found = ChannelHistory(
+                channel,
+                position,
+                self._restored.pop(channel, None),
+                options=self._options.find(address),
+                schema_lasts=address.scope in KEPT_SCHEMAS,
+            )
             self._by_channel[channel] = found
         return found
 
