@@ -34,3 +34,7 @@ refused_credentials = Counter(
 )
 checked_passwords = Counter("framecast_checked_passwords_total", "Passwords that were hashed and found to be right.")
 logins = Counter("framecast_logins_total", "Logins that were asked for at /login.", ["outcome"])
+source_runs = Gauge("framecast_source_runs", "Streams of plugins that run just now.")
+source_failures = Counter(
+    "framecast_source_failures_total", "Streams of plugins that failed, or did not end when told to.", ["how"]
+)

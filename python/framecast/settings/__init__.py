@@ -24,6 +24,7 @@ from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
 from framecast.settings.plugins import Plugins
 from framecast.settings.proxy import Proxy
+from framecast.settings.sources import Sources
 from framecast.settings.tokens import Tokens
 from framecast.settings.units import (
     CONCEALED,
@@ -62,6 +63,7 @@ __all__ = [
     "Secret",
     "Server",
     "Settings",
+    "Sources",
     "Store",
     "Streams",
     "Tokens",
@@ -157,6 +159,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
     channels: Mapping[str, ChannelOverrides] = {}
     """What is set of `ChannelOptions`, by ``scope`` or ``scope/namespace``."""
+    sources: Sources = Sources()
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
     store: Store = Store()

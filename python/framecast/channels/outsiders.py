@@ -1,0 +1,157 @@
+"""Runs code that is not ours, and lets nobody wait for it longer than a deadline.
+
+**What Trio allows.** A task cannot be abandoned: its nursery is open until it ends. A task that catches `Cancelled` and
+goes on gets it again at its next checkpoint, in a circle that takes a whole core; one that is shielded, or waits for a
+thread, does not hear of it. So each piece of foreign code runs in a task of one nursery that stands outside of all of a
+server. Whoever wants it to end cancels it and waits with a deadline. Past that it is *given up*: shielded from the
+cancellation, which stops the circle, and left to itself. When everything else of a server has ended and such tasks are
+still there after another deadline, the process ends without them.
+
+Code that never comes to a checkpoint (a loop that computes, `time.sleep`) stops the whole server, and nothing on this
+side of a process can help. Nor can anything keep it from taking memory, or from calling `os._exit`.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+import trio
+
+log = structlog.get_logger(__name__)
+
+
+class Run:
+    """One piece of foreign code that was started. Its failure is kept, and raised nowhere."""
+
+    def __init__(self, what: str, on_end: Callable[[], None]) -> None:
+        self.what = what
+        """For the log."""
+        self._on_end = on_end
+        self.ended = trio.Event()
+        self.failure: BaseException | None = None
+        """What it raised; None as long as it runs, and where it returned or was cancelled."""
+        self.cancelled = False
+        """Whether it was told to end. Whatever it does then is to have no effect."""
+        self._cancelling = trio.CancelScope()
+        self._sparing = trio.CancelScope()
+
+    def cancel(self) -> None:
+        """Tell it to end; idempotent."""
+        self.cancelled = True
+        self._cancelling.cancel()
+
+    async def wait_ended(self, seconds: float) -> bool:
+        """Wait for its end; whether that came within `seconds`."""
+        with trio.move_on_after(seconds):
+            await self.ended.wait()
+        return self.ended.is_set()
+
+    def give_up(self) -> None:
+        """It does not end: cancel it no more, or it turns in circles."""
+        self._sparing.shield = True
+
+    def insist(self) -> None:
+        """Cancel it again after all."""
+        self.cancel()
+        self._sparing.shield = False
+
+    async def carry_out(self, work: Callable[["Run"], Awaitable[object]]) -> None:
+        """Belongs to `Outsiders`."""
+        try:
+            with self._cancelling, self._sparing:
+                await work(self)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of foreign code
+            self.failure = error
+        except BaseExceptionGroup as group:
+            ours, self.failure = group.split((trio.Cancelled, KeyboardInterrupt))
+            if ours is not None:
+                raise ours from None
+        finally:
+            self.ended.set()
+            self._on_end()
+
+
+class Outsiders:
+    """All foreign code of a server, each piece in a task of its own."""
+
+    def __init__(self) -> None:
+        self._nursery: trio.Nursery | None = None
+        self._runs: set[Run] = set()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        """Pieces of code that have not ended."""
+        return len(self._runs)
+
+    def start(
+        self, work: Callable[[Run], Awaitable[object]], what: str, on_end: Callable[[], None] = lambda: None
+    ) -> Run:
+        """Start it; `on_end` is called when it has ended, and must neither wait nor raise.
+
+        RuntimeError outside of `open`; once that is to end, what is started is cancelled at once.
+        """
+        if self._nursery is None:
+            raise RuntimeError("nobody runs the code of plugins yet")
+        run = Run(what, on_end)
+        if self._stopping:
+            run.cancel()
+        self._runs.add(run)
+        self._nursery.start_soon(self._carry_out, run, work, name=what)
+        return run
+
+    def stop(self) -> None:
+        """Tell all of it to end, and whatever is started from now on; returns before it has."""
+        self._stopping = True
+        for run in tuple(self._runs):
+            run.insist()
+
+    @asynccontextmanager
+    async def open(self, stop_seconds: float, abandon: Callable[[], object] | None = None) -> AsyncIterator[None]:
+        """Run foreign code for the length of the block; at its end all of it is told to end.
+
+        What has not ended `stop_seconds` later is told in the log, and `abandon` is called, which must not return:
+        without it the process ends there and then. So this must be the last that a server leaves.
+        """
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            done = False
+            try:
+                yield
+                done = True
+            finally:
+                self.stop()
+                await self._wait_all(stop_seconds)
+                if self._runs:
+                    log.error(
+                        "plugins do not end when they are cancelled, so the process ends without them",
+                        what=sorted(run.what for run in self._runs)[:20],
+                        count=len(self._runs),
+                        seconds=stop_seconds,
+                    )
+                    if abandon is None:
+                        _end_process(0 if done else 1)
+                    else:
+                        abandon()
+
+    async def _carry_out(self, run: Run, work: Callable[[Run], Awaitable[object]]) -> None:
+        try:
+            await run.carry_out(work)
+        finally:
+            self._runs.discard(run)
+
+    async def _wait_all(self, seconds: float) -> None:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
+            for run in tuple(self._runs):
+                await run.ended.wait()
+
+
+def _end_process(status: int) -> None:
+    """End it as it stands: leaving Trio would wait for the tasks, and the interpreter for their threads."""
+    if (error := sys.exception()) is not None:
+        log.error("the server failed", exc_info=error)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
