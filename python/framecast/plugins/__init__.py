@@ -1,1 +1,23 @@
-"""Where streams come from that are neither pushed nor published: plugins."""
+"""Streams written in Python: what an author of a plugin imports (docs/plugins.md).
+
+Where streams come from that are neither pushed nor published. Real Grafana plugins are the business of `host`.
+"""
+
+from framecast.plugins.columns import Column, FrameError
+from framecast.plugins.frames import Frame
+from framecast.plugins.plugin import Context, DataSource, NotFoundError, PermissionDeniedError, Plugin, User
+from framecast.plugins.sender import Sender, StreamOverError
+
+__all__ = [
+    "Column",
+    "Context",
+    "DataSource",
+    "Frame",
+    "FrameError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "Plugin",
+    "Sender",
+    "StreamOverError",
+    "User",
+]

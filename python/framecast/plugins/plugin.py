@@ -1,0 +1,94 @@
+"""What a plugin is: three questions that the server asks it, and what it is told with each of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from framecast.accounts.identity import Role
+from framecast.plugins.frames import Frame
+from framecast.plugins.sender import Sender
+
+Sharing = Literal["channel", "user", "data"]
+
+
+class NotFoundError(Exception):
+    """The plugin has no such stream: who subscribes is told so for good (404)."""
+
+
+class PermissionDeniedError(Exception):
+    """This one may not: who subscribes or publishes is told so for good (403)."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    login: str
+    """"" for nobody in particular, as where the server needs no token."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """The data source that a stream is of, with its secrets in the clear: they are in no `repr`, and in no log."""
+
+    uid: str
+    name: str = ""
+    type: str = ""
+    url: str = ""
+    user: str = ""
+    database: str = ""
+    json_data: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    updated_ms: int = 0
+    """When its settings changed last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """On whose behalf a plugin is asked, and about what."""
+
+    org_id: int
+    plugin_id: str
+    channel: str
+    """``plugin/{id}/{path}`` or ``ds/{uid}/{path}``."""
+
+    user: User | None = None
+    """None in a `run` that is everybody's."""
+
+    data_source: DataSource | None = None
+    """None for a channel of the plugin itself."""
+
+
+class Plugin:
+    """A plugin that streams. A subclass says what it answers; the server makes one object of it, without arguments.
+
+    All of it runs on the server's one thread, beside everything else: what computes for long, or blocks, belongs into
+    ``trio.to_thread.run_sync``.
+    """
+
+    sharing: ClassVar[Sharing] = "channel"
+    """Whose one stream of a channel is, and so what `run` is told.
+
+    ``channel``: everybody's. It is told neither a user nor data, so that who comes first decides nothing for others.
+    ``user``: one user's own, whom it is told; the path must end with ``/`` and the login (`path_of_login`).
+    ``data``: that of one subscribe data, which it is told; who brings other data while somebody watches is refused
+    (409). What tells such streams apart belongs into the path, as in Grafana's own data sources.
+    """
+
+    async def subscribe(self, context: Context, path: str, data: bytes) -> Frame | bytes | None:
+        """Say whether this one may subscribe; what is returned is what it begins with, a frame or any JSON.
+
+        Asked for every subscriber. `data` is the JSON that the subscriber sent along, or empty. NotFoundError and
+        PermissionDeniedError say no.
+        """
+        raise NotFoundError
+
+    async def publish(self, context: Context, path: str, data: bytes) -> Frame | bytes | None:
+        """Say what becomes of a client's message: what is returned is published, None publishes nothing."""
+        raise PermissionDeniedError
+
+    async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
+        """Stream until cancelled. To return is to have nothing more to send; to fail is to be started again."""
+        raise NotFoundError
