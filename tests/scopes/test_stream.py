@@ -268,7 +268,7 @@ async def test_the_windows_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyP
         for number, address in enumerate(first):
             await world.push("s", b"m%d n=1i" % number)
             assert rows_of((await world.begin(address)).data) == [1]
-        frames = world.scope._frames
+        frames = world.scope._beginnings._frames
         assert 0 < frames._frames.bytes <= 2_000
         assert rows_of((await world.begin(first[0])).data) == [1]
 

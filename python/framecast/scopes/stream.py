@@ -6,7 +6,7 @@ the schema only where that grew: the panel keeps the rows it has, and must not b
 recovery is that of a cache, it gets the newest publication alone, and where there is none, the window again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -16,11 +16,12 @@ from framecast.channels.address import Address
 from framecast.channels.beginning import Begin, Beginning
 from framecast.channels.broker import Position
 from framecast.channels.client_info import ClientInfo
-from framecast.channels.history import ChannelHistory, Kept
+from framecast.channels.history import ChannelHistory
 from framecast.channels.hub import Hub
 from framecast.errors import Refusal
+from framecast.scopes.framed import FrameBeginnings
 from framecast.scopes.turns import Turns
-from framecast.scopes.window import Extent, WindowFrames, parse_extent
+from framecast.scopes.window import Extent, parse_extent
 from framecast.settings import ChannelOptions
 
 
@@ -29,7 +30,7 @@ class StreamScope:
 
     def __init__(self, hub: Hub, *, max_frame_bytes: int, clock: Callable[[], float] = trio.current_time) -> None:
         self._hub = hub
-        self._frames = WindowFrames(max_frame_bytes, clock)
+        self._beginnings = FrameBeginnings(max_frame_bytes, clock)
         self._turns = Turns()
 
     async def subscribe(
@@ -57,26 +58,4 @@ class StreamScope:
         self, history: ChannelHistory, extent: Extent, options: ChannelOptions, returning: Position | None
     ) -> Beginning:
         self._hub.check_current(history)
-        if options.recovery == "off":
-            return Beginning(history.position, self._frames.make(history, extent), recoverable=False)
-        if returning is None or not history.knows(returning) or _lacks_schema(history, returning):
-            return Beginning(history.position, self._frames.make(history, extent))
-        missed = _newest(history, returning) if options.recovery == "cache" else None
-        if missed is None:
-            missed = history.missed_since(returning)
-        if missed is not None:
-            return Beginning(history.position, recovered=True, missed=missed)
-        grew = history.schema_offset > returning.offset
-        return Beginning(history.position, self._frames.make(history, extent, with_schema=grew))
-
-
-def _newest(history: ChannelHistory, returning: Position) -> Sequence[Kept] | None:
-    """The newest publication, unless that needs a schema which the subscriber has not and it does not bring."""
-    grew = history.schema_offset > returning.offset
-    brings_it = history.schema_offset == history.position.offset
-    return history.newest_since(returning) if brings_it or not grew else None
-
-
-def _lacks_schema(history: ChannelHistory, returning: Position) -> bool:
-    """Who names no epoch was never here, and no publication brings it a schema that was there before the first."""
-    return not returning.epoch and history.schema is not None and history.schema_offset == 0
+        return self._beginnings.begin(history, extent, options, returning)
