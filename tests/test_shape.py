@@ -38,6 +38,7 @@ ONLY = {
     "fastapi": {"api"},
     "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
+    "cryptography": {"store/sealing.py"},
     "jsonpatch": {"dashboards"},
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},

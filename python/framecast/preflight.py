@@ -15,6 +15,7 @@ from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Mistakes
 from framecast.scopes.table import check_publishers
 from framecast.settings import Settings
+from framecast.store.secret_keys import SETTING, parse_keys
 
 
 def check_settings(settings: Settings) -> None:
@@ -29,6 +30,7 @@ def check_settings(settings: Settings) -> None:
         _check_waiting,
         _check_channels,
         _check_tokens,
+        _check_secret_key,
     )
     for check in checks:
         with mistakes.collected():
@@ -78,6 +80,12 @@ def _check_channels(settings: Settings) -> None:
 def _check_tokens(settings: Settings) -> None:
     """Reads the keys, as the start does; nothing is fetched."""
     find_verifier(settings.tokens)
+
+
+def _check_secret_key(settings: Settings) -> None:
+    """Whether they are the right ones is told by the database."""
+    if settings.store.secret_key:
+        parse_keys(settings.store.secret_key, SETTING)
 
 
 def _check_queues(settings: Settings) -> None:

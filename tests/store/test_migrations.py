@@ -13,6 +13,8 @@ TABLES = [
     "columns",
     "dashboard_versions",
     "dashboards",
+    "datasource_secrets",
+    "datasources",
     "deleted_dashboards",
     "folders",
     "memberships",

@@ -30,6 +30,7 @@ from framecast.settings.units import (
     CONCEALED,
     KIB,
     MIB,
+    Guarded,
     Positive,
     Seconds,
     Secret,
@@ -116,8 +117,13 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """Between tries to accept while the system has no descriptor or memory left."""
 
 
-class Store(Struct, frozen=True, forbid_unknown_fields=True):
+class Store(Guarded, frozen=True, forbid_unknown_fields=True):
     """What outlives the server: the database in `server.data`."""
+
+    secret_key: Secret = ""
+    """What the secrets of data sources are sealed with in the database: 64 hexadecimal digits (`openssl rand -hex 32`).
+    Empty: the file `secret.key` in `server.data`, which the first start makes. Further keys behind it, with a space
+    between, open what they have sealed before (datasources.md)."""
 
     save_seconds: Seconds = 1.0
     """What is new waits for this long before it is written, so that much is one write; what a kill may cost."""

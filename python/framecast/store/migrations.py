@@ -170,6 +170,47 @@ MIGRATIONS: Sequence[Step] = (
         END
         """,
     ),
+    (
+        # Data sources, without a reference to orgs, for the same reasons. A secret is a row, sealed (sealing.py).
+        """
+        CREATE TABLE datasources (
+            datasource_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            org_id INTEGER NOT NULL CHECK (typeof(org_id) = 'integer'),
+            uid TEXT NOT NULL CHECK (typeof(uid) = 'text'),
+            name TEXT NOT NULL CHECK (typeof(name) = 'text'),
+            type TEXT NOT NULL CHECK (typeof(type) = 'text'),
+            url TEXT NOT NULL CHECK (typeof(url) = 'text'),
+            access TEXT NOT NULL CHECK (access IN ('proxy', 'direct')),
+            database_name TEXT NOT NULL CHECK (typeof(database_name) = 'text'),
+            user_name TEXT NOT NULL CHECK (typeof(user_name) = 'text'),
+            basic_auth INTEGER NOT NULL CHECK (basic_auth IN (0, 1)),
+            basic_auth_user TEXT NOT NULL CHECK (typeof(basic_auth_user) = 'text'),
+            with_credentials INTEGER NOT NULL CHECK (with_credentials IN (0, 1)),
+            is_default INTEGER NOT NULL CHECK (is_default IN (0, 1)),
+            json_data BLOB NOT NULL CHECK (typeof(json_data) = 'blob'),
+            read_only INTEGER NOT NULL CHECK (read_only IN (0, 1)),
+            prunable INTEGER NOT NULL CHECK (prunable IN (0, 1)),
+            version INTEGER NOT NULL CHECK (version > 0),
+            created REAL NOT NULL CHECK (typeof(created) = 'real'),
+            updated REAL NOT NULL CHECK (typeof(updated) = 'real'),
+            UNIQUE (org_id, uid),
+            UNIQUE (org_id, name)
+        )
+        """,
+        "CREATE UNIQUE INDEX default_datasources ON datasources (org_id) WHERE is_default = 1",
+        """
+        CREATE TABLE datasource_secrets (
+            datasource_id INTEGER NOT NULL REFERENCES datasources ON DELETE CASCADE,
+            key TEXT NOT NULL CHECK (typeof(key) = 'text'),
+            sealed BLOB NOT NULL CHECK (typeof(sealed) = 'blob'),
+            PRIMARY KEY (datasource_id, key)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TRIGGER datasources_go_with_their_org AFTER DELETE ON orgs
+        BEGIN DELETE FROM datasources WHERE org_id = OLD.org_id; END
+        """,
+    ),
 )
 
 
