@@ -6,7 +6,6 @@ from collections.abc import Callable
 from framecast.dashboards.archive import Archive, Outcome
 from framecast.dashboards.document import check_title
 from framecast.dashboards.library import discard
-from framecast.dashboards.names import check_uid, make_uid
 from framecast.dashboards.saving import GENERAL, Author
 from framecast.errors import Refusal
 from framecast.settings import Dashboards
@@ -22,6 +21,7 @@ from framecast.store.folders import (
     read_folders,
     retitle_folder,
 )
+from framecast.store.uids import check_uid, make_uid
 
 
 class Folders:

@@ -8,7 +8,6 @@ from functools import partial
 from framecast.dashboards.archive import News, Outcome
 from framecast.dashboards.document import Claim, Document, complete
 from framecast.dashboards.events import Saved
-from framecast.dashboards.names import check_uid, make_uid
 from framecast.errors import Refusal
 from framecast.settings import Dashboards
 from framecast.store.dashboards import (
@@ -23,6 +22,7 @@ from framecast.store.dashboards import (
     update_dashboard,
 )
 from framecast.store.folders import Folder, find_folder, find_folder_numbered
+from framecast.store.uids import check_uid, make_uid
 
 MESSAGE_CHARACTERS = 500
 """As Grafana's."""
