@@ -1,18 +1,17 @@
 """Makes changes one after another, whoever asks for them and whether they still wait for it.
 
-A change that was written has to be made in memory as well, or a token that was revoked would go on letting in until the
-next start. So it belongs to no request, which may be cancelled between the two, but to a task of its own.
+A change that was written has to be made in memory as well, or told, or a token that was revoked would go on letting in
+until the next start. So it belongs to no request, which may be cancelled between the two, but to a task of its own.
 """
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 import trio
 
 from framecast.errors import Refusal
-from framecast.settings import Accounts
 from framecast.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -21,12 +20,27 @@ T = TypeVar("T")
 Change = Callable[[], Awaitable[T]]
 
 
-class Clerk:
-    """The one who changes accounts. `run` must outlive whoever asks for a change."""
+class ChangeLimits(Protocol):
+    """The section of the settings that says for how many changes there is room, and how long one may take."""
 
-    def __init__(self, database: Database, limits: Accounts) -> None:
+    @property
+    def waiting_changes(self) -> int:
+        """Changes that wait for their turn."""
+
+    @property
+    def change_seconds(self) -> float:
+        """For one to be written."""
+
+
+class Clerk:
+    """The one who changes something. `run` must outlive whoever asks for a change."""
+
+    def __init__(self, database: Database, limits: ChangeLimits, section: str) -> None:
+        """`section` is where the limits are set, and what it is that is changed."""
         self._database = database
         self._limits = limits
+        self._section = section
+        self._not_saved, self._saved_again = f"{section} not saved", f"{section} saved again"
         self._failed = False
         self._ordered, self._waiting = trio.open_memory_channel[Change[None]](limits.waiting_changes)
 
@@ -46,7 +60,9 @@ class Clerk:
             self._ordered.send_nowait(errand.carry_out)
         except trio.WouldBlock:
             raise Refusal(
-                503, "too many changes of accounts are waiting at once (accounts.waiting_changes)", temporary=True
+                503,
+                f"too many changes of {self._section} are waiting at once ({self._section}.waiting_changes)",
+                temporary=True,
             ) from None
         with trio.move_on_after(self._limits.change_seconds):
             return await errand.wait()
@@ -65,11 +81,11 @@ class Clerk:
             raise Refusal(409, f"the change contradicts what there is: {error}") from None
         except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
             if not self._failed:
-                log.warning("accounts not saved", error=str(error))
+                log.warning(self._not_saved, error=str(error))
             self._failed = True
             raise Refusal(503, f"the change could not be saved: {error}", temporary=True) from None
         if self._failed:
-            log.info("accounts saved again")
+            log.info(self._saved_again)
         self._failed = False
         return result
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from framecast.accounts.directory.directory import Directory
-from framecast.accounts.register.clerk import Change, Clerk
 from framecast.accounts.revocation import Announce, Revocation
 from framecast.settings import Accounts
+from framecast.store.clerk import Change, Clerk
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import trio
 
 from framecast.accounts.directory.directory import Directory, read_directory
-from framecast.accounts.register.clerk import Clerk
 from framecast.accounts.register.desk import Desk
 from framecast.accounts.register.orgs import Orgs
 from framecast.accounts.register.service_tokens import ServiceTokens
@@ -16,6 +15,7 @@ from framecast.accounts.register.users import Users
 from framecast.accounts.revocation import Announce
 from framecast.errors import Refusal
 from framecast.settings import Accounts
+from framecast.store.clerk import Clerk
 from framecast.store.database import Database
 
 
@@ -63,5 +63,5 @@ class Register:
 async def open_register(database: Database, limits: Accounts, clock: Callable[[], float]) -> Register:
     """The register over what the database holds. ConfigurationError when that cannot be read."""
     directory = await database.read(lambda connection: read_directory(connection, limits, clock))
-    desk = Desk(directory, Clerk(database, limits), limits)
+    desk = Desk(directory, Clerk(database, limits, "accounts"), limits)
     return Register(desk, Orgs(desk), Users(desk), ServiceTokens(desk), Sessions(desk))
