@@ -20,7 +20,7 @@ FLOORS = [
     {"api"},
     {"client"},
     {"scopes", "ingest"},
-    {"dashboards", "plugins", "streams"},
+    {"dashboards", "datasources", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
     {"complaints", "configuration", "logs"},

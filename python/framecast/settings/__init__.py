@@ -19,6 +19,7 @@ from framecast.settings.channels import (
     History,
 )
 from framecast.settings.dashboards import Dashboards
+from framecast.settings.datasources import DataSources
 from framecast.settings.grafana import Grafana
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
@@ -51,6 +52,7 @@ __all__ = [
     "ChannelOptions",
     "ChannelOverrides",
     "Dashboards",
+    "DataSources",
     "FrameFormat",
     "Grafana",
     "History",
@@ -168,6 +170,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     sources: Sources = Sources()
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
+    datasources: DataSources = DataSources()
     store: Store = Store()
     accounts: Accounts = Accounts()
     tokens: Tokens = Tokens()
