@@ -21,6 +21,7 @@ from framecast.api.app import App, GateMiddleware, build_app
 from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
 from framecast.api.dashboards import DashboardRoutes
+from framecast.api.datasources import DataSourceRoutes
 from framecast.api.folders import FolderRoutes
 from framecast.api.forwarded import SeeThroughProxies
 from framecast.api.influx import LateWrite
@@ -43,6 +44,7 @@ from framecast.dashboards.folders import Folders
 from framecast.dashboards.library import Library
 from framecast.dashboards.search import Search
 from framecast.dashboards.watch import DashboardWatch
+from framecast.datasources.registry import Registry
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import Rooms
 from framecast.door.outbound import WriterEvents
@@ -59,6 +61,7 @@ from framecast.settings import Settings
 from framecast.store.broadcasts import PendingMessages
 from framecast.store.columns import PendingColumns
 from framecast.store.database import Database
+from framecast.store.sealing import KeyRing
 from framecast.store.writer import StoreWriter
 from framecast.streams.table import StreamTable
 
@@ -107,6 +110,7 @@ class House:
     dashboards: Dashboards
     api: App
     """What is behind `app`."""
+    datasources: Registry
     app: AppRoom
     push_sockets: PushSockets
     rooms: Rooms
@@ -121,7 +125,9 @@ def find_outside(settings: Settings) -> Outside:
     return Outside(connected, attempts, find_verifier(settings.tokens), grafana)
 
 
-def build_house(settings: Settings, fanout: Fanout, database: Database, outside: Outside, entrance: Entrance) -> House:
+def build_house(
+    settings: Settings, fanout: Fanout, database: Database, outside: Outside, entrance: Entrance, *, ring: KeyRing
+) -> House:
     """Build every room over what is open already. ConfigurationError for settings that cannot be used."""
     broker = MemoryBroker()
     hub = _build_hub(settings, fanout, broker)
@@ -129,6 +135,7 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
     streams = StreamTable(hub, settings, kept.columns)
     bodies = JsonBodies(settings.api)
     dashboards = _build_dashboards(settings, hub, database, outside, bodies)
+    datasources = Registry(database, ring, settings.datasources, time.time)
     scopes = build_scopes(hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules)
     events = WriterEvents(fanout)
     stopping = trio.Event()
@@ -150,6 +157,7 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
         *dashboards.routes,
         *account_routes(entrance, bodies, settings),
+        *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
     ]
     api = build_app(streams, registry, routes, LatePush(push).serve, LateWrite(writes).serve)
     app = AppRoom(
@@ -168,6 +176,7 @@ def build_house(settings: Settings, fanout: Fanout, database: Database, outside:
         kept=kept,
         dashboards=dashboards,
         api=api,
+        datasources=datasources,
         app=app,
         push_sockets=push_sockets,
         rooms=rooms,

@@ -26,6 +26,7 @@ from framecast.scopes.last_messages import restore_messages
 from framecast.settings import Settings
 from framecast.store.database import open_database
 from framecast.store.directory import hold_data_directory
+from framecast.store.secret_keys import prepare_keys
 from framecast.streams.restoring import restore_streams
 
 log = structlog.get_logger(__name__)
@@ -43,19 +44,20 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     """Run the server until SIGINT, SIGTERM or cancellation; `started` with the HOST:PORT texts it listens on.
 
     ConfigurationError for settings that cannot be used: a foreign address with --dev, a data directory in use, a
-    database that is damaged, a port that cannot be bound.
+    database that is damaged, a key that its secrets need and is not there, a port that cannot be bound.
     """
     check_settings(settings)
     async with AsyncExitStack() as stack:
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
+        ring = await prepare_keys(database, data, settings.store)
         fanout = stack.enter_context(_fanout(settings.live.total_queue_bytes))
         outside = find_outside(settings)
         visitors = None if outside.grafana is None else outside.grafana.visitors
         entrance = await open_entrance(
             settings, database, outside.connected, outside.attempts, verifier=outside.verifier, grafana=visitors
         )
-        house = build_house(settings, fanout, database, outside, entrance)
+        house = build_house(settings, fanout, database, outside, entrance, ring=ring)
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)
         listeners = await open_listeners(settings.server.listen)
@@ -119,6 +121,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
             await nursery.start(house.dashboards.archive.run)
+            await nursery.start(house.datasources.run)
             await nursery.start(house.entrance.register.run)
             if house.outside.verifier is not None:
                 await nursery.start(house.outside.verifier.run)

@@ -28,6 +28,8 @@ NAIVE = {
     Action.LIST: "VEA-",
     Action.READ_DASHBOARDS: "VEA-",
     Action.WRITE_DASHBOARDS: "-EA-",
+    Action.READ_DATASOURCES: "VEA-",
+    Action.WRITE_DATASOURCES: "--A-",
     Action.MANAGE_ORG: "--A-",
     Action.MANAGE_SERVER: "---S",
     Action.OBSERVE_SERVER: "---S",

@@ -106,6 +106,47 @@ async def test_it_creates_changes_searches_and_deletes_while_others_follow(
                 ]
 
 
+async def test_it_makes_changes_and_deletes_data_sources(start_server: ServerStarter) -> None:
+    server = start_server()
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with grafana_client(server) as grafana:
+            new = {
+                "name": "Plant one",
+                "type": "prometheus",
+                "access": "proxy",
+                "url": "https://example.com/",
+                "jsonData": {"httpMethod": "POST"},
+                "secureJsonData": {"basicAuthPassword": "sesame"},
+            }
+            made = await grafana.call("datasource.create_datasource", new)
+            uid, number = made["datasource"]["uid"], made["id"]
+            shown = await grafana.call("datasource.get_datasource_by_uid", uid)
+            assert shown == made["datasource"]
+            assert shown["secureJsonFields"] == {"basicAuthPassword": True}
+            assert "sesame" not in str((made, shown))
+            assert await grafana.call("datasource.find_datasource", "Plant one") == shown
+            assert await grafana.call("datasource.get_datasource_by_id", number) == shown
+            assert await grafana.call("datasource.get_datasource_id_by_name", "Plant one") == {"id": number}
+            again = await grafana.call("datasource.update_datasource_by_uid", uid, shown | {"name": "Plant two"})
+            assert (again["datasource"]["version"], again["datasource"]["secureJsonFields"]) == (
+                2,
+                {"basicAuthPassword": True},
+            )
+            assert (await grafana.refused("datasource.update_datasource_by_uid", uid, shown)).code == 409
+            await grafana.call("datasource.update_datasource", number, again["datasource"] | {"isDefault": True})
+            [listed] = await grafana.call("datasource.list_datasources")
+            assert (listed["name"], listed["isDefault"]) == ("Plant two", True)
+            refused = await grafana.refused("datasource.create_datasource", new | {"uid": uid})
+            assert (refused.code, "same uid" in refused.message) == (409, True)
+            await grafana.call("datasource.delete_datasource_by_uid", uid)
+            assert (await grafana.refused("datasource.get_datasource_by_uid", uid)).code == 404
+            for delete in ("delete_datasource_by_name", "delete_datasource_by_id"):
+                made = await grafana.call("datasource.create_datasource", new)
+                which = made["name"] if delete.endswith("name") else made["id"]
+                await grafana.call(f"datasource.{delete}", which)
+            assert await grafana.call("datasource.list_datasources") == []
+
+
 async def test_what_it_sends_wrong_it_is_told(start_server: ServerStarter) -> None:
     server = start_server()
     with trio.fail_after(PATIENCE_SECONDS):

@@ -25,6 +25,8 @@ class Action(StrEnum):
     LIST = "see which channels and streams there are, and what becomes of a stream's pushes"
     READ_DASHBOARDS = "read dashboards and folders"
     WRITE_DASHBOARDS = "create, change and delete dashboards and folders"
+    READ_DATASOURCES = "receive what data sources stream"
+    WRITE_DATASOURCES = "see, create, change and delete data sources"
     MANAGE_ORG = "manage the tokens and users of the org"
     MANAGE_SERVER = "manage orgs and the server's users"
     OBSERVE_SERVER = "read the server's figures and the description of its API"
@@ -49,6 +51,8 @@ RULES: Mapping[Action, Rule] = {
     Action.LIST: Rule(Role.VIEWER, "push or read"),
     Action.READ_DASHBOARDS: Rule(Role.VIEWER),
     Action.WRITE_DASHBOARDS: Rule(Role.EDITOR),
+    Action.READ_DATASOURCES: Rule(Role.VIEWER),
+    Action.WRITE_DATASOURCES: Rule(Role.ADMIN),
     Action.MANAGE_ORG: Rule(Role.ADMIN),
     Action.MANAGE_SERVER: Rule(None),
     Action.OBSERVE_SERVER: Rule(None),

@@ -46,6 +46,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /api/dashboards/db        dashboards; GET /api/search, /api/dashboards/uid/{uid}, /api/folders: as Grafana's
   POST /login                    a session for a browser; GET /logout ends it
   GET  /api/user                 who you are; tokens, users and orgs: /api/tokens, /api/org/users, /api/orgs
+  GET  /api/datasources          data sources, as Grafana's; POST, and PUT and DELETE on /api/datasources/uid/{uid}
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
   GET  /openapi.json             all of these, for programs
 """
