@@ -74,8 +74,8 @@ async def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
     """A server with a token for everybody, a dashboard, and a stream of two channels; and another org with the same."""
     built: list[House] = []
 
-    def build(*rooms: Any) -> House:
-        built.append(build_house(*rooms))
+    def build(*rooms: Any, **more: Any) -> House:
+        built.append(build_house(*rooms, **more))
         return built[-1]
 
     monkeypatch.setattr(server, "build_house", build)

@@ -38,13 +38,12 @@ ONLY = {
     "fastapi": {"api"},
     "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
-    "cryptography": {"store/sealing.py"},
+    "cryptography": {"store/sealing.py", "plugins/host/certificates.py"},
     "jsonpatch": {"dashboards"},
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},
     "google.protobuf": {"protocol", "plugins/schema", "plugins/host/methods.py"},
     "h2": {"plugins/host/grpc"},
-    "cryptography": {"plugins/host/certificates.py"},
 }
 NEVER = {
     "protocol": {"trio", "time", "socket", "structlog"},

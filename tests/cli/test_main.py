@@ -13,7 +13,9 @@ from framecast.errors import ConfigurationError
 from patience import PATIENCE_SECONDS
 
 
-@pytest.mark.parametrize("command", ["", "serve", "config", "push", "watch", "streams", "parse", "bench"])
+@pytest.mark.parametrize(
+    "command", ["", "serve", "config", "datasources", "push", "watch", "streams", "parse", "bench"]
+)
 def test_help_works(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
@@ -28,7 +30,7 @@ def test_version_names_release_and_core(capsys: pytest.CaptureFixture[str]) -> N
     assert lines[1].startswith("core: ")
 
 
-@pytest.mark.parametrize("command", ["push", "watch", "streams", "parse", "bench"])
+@pytest.mark.parametrize("command", ["datasources", "push", "watch", "streams", "parse", "bench"])
 def test_a_command_that_does_not_serve_loads_nothing_of_the_server(command: str) -> None:
     program = f"import sys, framecast.cli, framecast.cli.{command}; print(*sys.modules, sep='\\n')"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

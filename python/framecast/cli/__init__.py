@@ -1,4 +1,4 @@
-"""The command line: ``framecast serve|config|push|watch|streams|parse|bench``, each imported when it is called.
+"""The command line: ``framecast serve|config|datasources|push|watch|streams|parse|bench``, imported when called.
 
 Exit status: 0 done, 1 failed, 2 the command line or the configuration cannot be used, 130 Ctrl-C, 141 the reader of
 our output went away (what a shell reports for SIGINT and SIGPIPE).
@@ -51,6 +51,7 @@ app = cyclopts.App(
 COMMANDS = {
     "serve": "Run the server until SIGINT or SIGTERM.",
     "config": "Check a configuration, show it, or make one of a grafana.ini.",
+    "datasources": "Change the key of data sources' secrets, while no server runs.",
     "push": "Send line protocol to a stream and say what was refused.",
     "watch": "Show what arrives on channels.",
     "streams": "List the streams, or show what becomes of one's pushes.",

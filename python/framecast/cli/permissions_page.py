@@ -16,6 +16,7 @@ from framecast.api.routing import ApiRoute
 from framecast.house import build_house, find_outside
 from framecast.settings import MIB, Server, Settings
 from framecast.store.database import open_database
+from framecast.store.secret_keys import prepare_keys
 
 HEAD = """\
 # Who may do what
@@ -111,7 +112,8 @@ async def _list_routes() -> list[ApiRoute]:
             entrance = await open_entrance(
                 settings, database, outside.connected, outside.attempts, verifier=None, grafana=None
             )
-            return list_routes(build_house(settings, fanout, database, outside, entrance).api)
+            ring = await prepare_keys(database, Path(folder), settings.store)
+            return list_routes(build_house(settings, fanout, database, outside, entrance, ring=ring).api)
 
 
 if __name__ == "__main__":
