@@ -1,10 +1,12 @@
 """Writes docs/permissions.md from the table that is asked and the routes that are served: ``make docs``."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import structlog
 import trio
 
 from framecast._core import Fanout
@@ -42,6 +44,7 @@ ASK_THEMSELVES = {
     "/api/live/sse": Action.SUBSCRIBE,
     "/api/live/http_stream": Action.SUBSCRIBE,
     "/api/live/uni_sse": Action.SUBSCRIBE,
+    "/api/tokens/{token_id}": Action.MANAGE_ORG,
 }
 """Routes whose answer hangs on what they are asked about, and the action that they then ask for."""
 
@@ -117,4 +120,5 @@ async def _list_routes() -> list[ApiRoute]:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is the page
     print(render(), end="")
