@@ -305,7 +305,7 @@ class Event:
     def connection(self) -> int: ...
     @property
     def kind(self) -> str:
-        """What happened. With all but the last, nothing is queued any more and the socket is shut down just after.
+        """What happened. After all but the last, nothing is queued any more and the socket was shut down.
 
         ``overflow``: its queue passed the limit, or was of the longest when all together passed theirs. ``stalled``:
         its socket took nothing for `write_seconds`. ``broken``: the peer is gone. ``released``: the writer will never
@@ -461,6 +461,12 @@ class Fanout:
 
     def remove(self, connection: int) -> None:
         """Leave all channels, drop what is queued, then ``released``. Also ends a `finish` that takes too long."""
+
+    def find_cut(self, connection: int) -> Literal["overflow", "stalled", "broken"] | None:
+        """Why it was cut; None when it was not, or is gone.
+
+        Known before anything follows from it, a refused `send` or the end of the socket; the event comes later.
+        """
 
     def queued_bytes(self, connection: int) -> int:
         """Bytes waiting in this connection's queue; 0 when it is gone."""

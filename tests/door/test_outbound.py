@@ -168,18 +168,21 @@ async def test_reader_that_takes_nothing_is_cut_and_its_stream_says_why(writer: 
     await theirs.aclose()
 
 
-async def test_who_reads_the_end_knows_the_reason_before_the_event_is_dispatched(nursery: trio.Nursery) -> None:
+async def test_who_finds_it_cut_knows_the_reason_before_the_writer_has_said_so(nursery: trio.Nursery) -> None:
     with contextlib.closing(Fanout(max_total_bytes=1 << 30)) as fanout:
-        writer = WriterEvents(fanout)
-        ours, theirs = await connect()
-        stream = adopt(writer, ours, max_queue_bytes=10)
-        assert not fanout.send(stream.connection, b"eleven byte")
+        writer = WriterEvents(fanout)  # which nobody runs yet
+        pairs = [await connect() for _ in range(2)]
+        speaking, hearing = (adopt(writer, ours, max_queue_bytes=10) for ours, _ in pairs)
+        with pytest.raises(trio.BrokenResourceError, match="too slowly"):
+            speaking.send_message(b"eleven byte")
+        assert not fanout.send(hearing.connection, b"eleven byte")
         with trio.fail_after(PATIENCE_SECONDS):
-            assert await stream.receive_some() == b""
-        assert stream.overflowed
+            assert await hearing.receive_some() == b""
+        assert (speaking.overflowed, hearing.overflowed) == (True, True)
         await nursery.start(writer.run)
-        await stream.aclose()
-        await theirs.aclose()
+        for stream, (_, theirs) in zip((speaking, hearing), pairs, strict=True):
+            await stream.aclose()
+            await theirs.aclose()
 
 
 async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:

@@ -57,12 +57,8 @@ class WriterEvents:
         task_status.started()
         while True:
             await trio.lowlevel.wait_readable(self.fanout.event_fd)
-            self.take()
-
-    def take(self) -> None:
-        """Dispatch what the writer has said so far."""
-        for event in self.fanout.take_events():
-            self._dispatch(event)
+            for event in self.fanout.take_events():
+                self._dispatch(event)
 
     def _dispatch(self, event: Event) -> None:
         if event.kind == "released":
@@ -175,19 +171,19 @@ class WriterStream(trio.abc.HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Read as from any stream; a connection that was cut gives what had arrived and then the end.
 
-        Who is given the end can see why: the writer says so before it shuts a socket down.
+        Who is given the end can see why, whether or not the writer has come to say so.
         """
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
         try:
             received = await self._reads.receive_some(max_bytes)
         except trio.BrokenResourceError:
-            self._events.take()
+            self._learn()
             raise
         if received:
             self.last_received = trio.current_time()
         else:
-            self._events.take()
+            self._learn()
         return received
 
     async def send_eof(self) -> None:
@@ -247,8 +243,13 @@ class WriterStream(trio.abc.HalfCloseableStream):
         if self._closed or self._finished:
             raise trio.ClosedResourceError("this stream was closed for sending")
 
+    def _learn(self) -> None:
+        """Know why the core has cut the connection, if it has: the writer's event may still be on its way."""
+        if kind := self._fanout.find_cut(self.connection):
+            self._notice(kind)
+
     def _why(self) -> str:
-        self._events.take()  # the reason may be known to the writer, and not yet to us
+        self._learn()
         if self._said_goodbye and not self._is_cut:
             return "a WebSocket Close was sent"
         if self.stalled:

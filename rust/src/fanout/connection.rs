@@ -305,6 +305,11 @@ impl Connection {
         unsaid.into_iter().chain([Kind::Released]).collect()
     }
 
+    /// Why it was cut, if it was.
+    pub(super) fn cut(&self) -> Option<Kind> {
+        self.state().cut
+    }
+
     /// Whether its socket is full, and how many bytes wait for it.
     pub(super) fn backlog(&self) -> (bool, usize) {
         let state = self.state();

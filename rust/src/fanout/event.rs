@@ -8,17 +8,16 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::lock;
 
-/// What happened to a connection. A reason for its end is said before the socket is shut down: who finds that end
-/// can know why.
+/// What happened to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Its queue would have passed the limit, or was among the longest when all together passed theirs; the
-    /// queue was dropped and the socket is shut down.
+    /// queue was dropped and the socket shut down.
     Overflow,
     /// Its socket took not one byte for too long while something was queued; the queue was dropped and the
-    /// socket is shut down.
+    /// socket shut down.
     Stalled,
-    /// The peer is gone; the queue was dropped and the socket is shut down.
+    /// The peer is gone; the queue was dropped and the socket shut down.
     Broken,
     /// The writer will never touch the descriptor again. The last event of a connection, and the only certain
     /// one.

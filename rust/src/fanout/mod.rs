@@ -200,6 +200,13 @@ impl Fanout {
         self.advance(connection, Phase::Removed);
     }
 
+    /// Why `connection` was cut; None when it was not, or is gone. Known before anything follows from it: an event says
+    /// so later, when the writer has come by.
+    #[must_use]
+    pub fn find_cut(&self, connection: u64) -> Option<Kind> {
+        self.find(connection)?.cut()
+    }
+
     /// Bytes waiting in the queue of `connection`; 0 when it is gone.
     #[must_use]
     pub fn queued_bytes(&self, connection: u64) -> usize {

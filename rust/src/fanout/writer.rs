@@ -122,23 +122,21 @@ fn bury_all(shared: &Shared, cut: Option<Kind>) {
     }
 }
 
-/// Say what happened, and do to the descriptor what it stands for.
+/// Do to the descriptor what `kind` stands for, then say it.
 fn carry_out(shared: &Shared, connection: &Connection, kind: Kind) {
-    match kind {
-        Kind::Released => {
-            lock(&shared.registry).forget(connection.id);
-            shared.watch.delete(descriptor(connection));
+    if kind == Kind::Released {
+        lock(&shared.registry).forget(connection.id);
+        shared.watch.delete(descriptor(connection));
+    } else {
+        // Fails only when the peer is gone already.
+        let _ = shutdown(descriptor(connection), Shutdown::Both);
+        match kind {
+            Kind::Overflow => _ = shared.counters.overflows.fetch_add(1, Relaxed),
+            Kind::Stalled => _ = shared.counters.stalls.fetch_add(1, Relaxed),
+            Kind::Broken | Kind::Released => {}
         }
-        Kind::Overflow => _ = shared.counters.overflows.fetch_add(1, Relaxed),
-        Kind::Stalled => _ = shared.counters.stalls.fetch_add(1, Relaxed),
-        Kind::Broken => {}
     }
     shared.events.push(connection.id, kind);
-    if kind != Kind::Released {
-        // Only now, so that whoever finds the socket at its end finds the reason. It fails only when the peer is
-        // gone already.
-        let _ = shutdown(descriptor(connection), Shutdown::Both);
-    }
 }
 
 struct Writer {

@@ -35,16 +35,20 @@ impl Event {
 
     #[getter]
     fn kind(&self) -> &'static str {
-        match self.0.kind {
-            fanout::Kind::Overflow => "overflow",
-            fanout::Kind::Stalled => "stalled",
-            fanout::Kind::Broken => "broken",
-            fanout::Kind::Released => "released",
-        }
+        kind_name(self.0.kind)
     }
 
     fn __repr__(&self) -> String {
         format!("<Event {} {}>", self.0.connection, self.kind())
+    }
+}
+
+fn kind_name(kind: fanout::Kind) -> &'static str {
+    match kind {
+        fanout::Kind::Overflow => "overflow",
+        fanout::Kind::Stalled => "stalled",
+        fanout::Kind::Broken => "broken",
+        fanout::Kind::Released => "released",
     }
 }
 
@@ -265,6 +269,10 @@ impl Fanout {
 
     fn remove(&self, py: Python<'_>, connection: u64) {
         py.detach(|| self.0.remove(connection));
+    }
+
+    fn find_cut(&self, py: Python<'_>, connection: u64) -> Option<&'static str> {
+        py.detach(|| self.0.find_cut(connection)).map(kind_name)
     }
 
     fn queued_bytes(&self, py: Python<'_>, connection: u64) -> usize {
