@@ -234,6 +234,47 @@ async def test_a_cancelled_consumer_loses_no_message(autojump_clock: trio.testin
         assert messages == [b"%d" % number for number in range(1_000)]
 
 
+async def test_a_consumer_of_many_messages_lets_the_others_in(autojump_clock: trio.testing.MockClock) -> None:
+    async def count(call: ServedCall) -> None:
+        await call.answer(*[b"x"] * 6_400)
+
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.sleep(0)  # noqa: ASYNC115 - counts the turns of the loop
+
+    async with connected({"/x/Count": count}) as (channel, _), channel.listen("/x/Count", b"", begin_seconds=9) as call:
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(others)
+            assert [await call.receive() for _ in range(6_400)] == [b"x"] * 6_400
+            nursery.cancel_scope.cancel()
+    assert turns >= 90
+
+
+async def test_a_call_that_is_left_makes_room_for_the_next(autojump_clock: trio.testing.MockClock) -> None:
+    async def forever(call: ServedCall) -> None:
+        await call.head()
+        await call.reset.wait()
+
+    async with connected({"/x/Forever": forever}, settings={3: 1}) as (channel, peer):
+        await peer.servers[0].settings_acknowledged.wait()
+        begun: list[int] = []
+
+        async def run(number: int) -> None:
+            async with channel.listen("/x/Forever", b"", begin_seconds=100):
+                begun.append(number)
+                await trio.sleep(10)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(run, number)
+        assert sorted(begun) == list(range(5))
+
+
 async def test_a_slow_consumer_holds_its_stream_back_and_no_other(autojump_clock: trio.testing.MockClock) -> None:
     sent = 0
 

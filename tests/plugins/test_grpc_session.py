@@ -128,6 +128,18 @@ def test_a_held_back_call_leaves_all_room_to_the_others() -> None:
     assert pair.session.take_message(other) == bytes(900_000)
 
 
+def test_the_connection_never_runs_out_of_window() -> None:
+    pair = Pair()
+    exchange = pair.open()
+    pair.begin_answer(exchange)
+    whole = pair.plugin.outbound_flow_control_window
+    pair.session._unreturned_bytes = 2**30  # as after a gigabyte of packets
+    pair.session._h2._inbound_flow_control_window_manager.window_consumed(2**30)
+    pair.plugin.outbound_flow_control_window -= 2**30
+    pair.send_as_allowed(exchange, framed(b"x"))
+    assert pair.plugin.outbound_flow_control_window == whole
+
+
 def test_what_all_calls_hold_is_bounded_and_the_one_that_holds_most_ends() -> None:
     pair = Pair(CallLimits(window_bytes=65_536, message_bytes=1_000_000, max_held_bytes=300_000, max_calls=10))
     large, small = pair.open(), pair.open()

@@ -207,9 +207,10 @@ async def test_one_bad_sign_of_life_is_forgiven(tmp_path: Path, entries: list[An
 async def test_what_a_plugin_prints_after_its_handshake_is_logged_wherever_it_prints_it(
     tmp_path: Path, entries: list[Any]
 ) -> None:
-    script = write_script(stdio=("[INFO] by", " gRPC\n"), says="[WARN] by stderr\n")
+    begin = "1|2|unix|{path}|grpc|\n[INFO] by stdout"
+    script = write_script(begin=begin, stdio=("[INFO] by", " gRPC\n"), says="[WARN] by stderr\n")
     async with living(tmp_path, script):
-        wanted = {("stdout", "[INFO] by gRPC"), ("stderr", "[WARN] by stderr")}
+        wanted = {("stdout", "[INFO] by gRPC"), ("stdout", "[INFO] by stdout"), ("stderr", "[WARN] by stderr")}
         await wait_until(lambda: wanted <= {(entry.get("source"), entry.get("text")) for entry in entries})
     [started] = [entry for entry in entries if entry["event"] == "plugin started"]
     assert (started["plugin"], started["version"]) == (TEST_ID, "1.2.3")
