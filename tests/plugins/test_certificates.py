@@ -30,7 +30,10 @@ def plugin_side(own: ClientCertificate, trusts: ClientCertificate) -> ssl.SSLCon
 
 
 async def meet(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[str | None, bytes]:
-    """Shake hands over a stream in memory; the protocol that was agreed on, and an echo."""
+    """Shake hands over a stream in memory; the protocol that was agreed on, and an echo, which is empty for a stranger.
+
+    With TLS 1.3 who is refused by the other side learns it only when it reads.
+    """
     near, far = trio.testing.memory_stream_pair()
     ours = trio.SSLStream(near, client, server_hostname=SERVER_NAME, https_compatible=True)
     theirs = trio.SSLStream(far, server, server_side=True, https_compatible=True)
@@ -47,6 +50,8 @@ async def meet(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[str | No
             try:
                 await ours.send_all(b"hello")
                 return ours.selected_alpn_protocol(), bytes(await ours.receive_some(100))
+            except trio.BrokenResourceError:
+                return None, b""
             finally:
                 nursery.cancel_scope.cancel()
     raise AssertionError
@@ -69,6 +74,5 @@ async def test_a_stranger_is_refused(
     confuse: Callable[[ClientCertificate, ClientCertificate, ClientCertificate], tuple[ssl.SSLContext, ssl.SSLContext]],
 ) -> None:
     client, server = confuse(make_certificate(), make_certificate(), make_certificate())
-    with pytest.raises((trio.BrokenResourceError, ExceptionGroup)) as caught:
-        await meet(client, server)
-    assert caught.group_contains(trio.BrokenResourceError) or caught.type is trio.BrokenResourceError
+    _, echo = await meet(client, server)
+    assert echo == b""
