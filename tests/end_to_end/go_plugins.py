@@ -80,6 +80,7 @@ async def house_with(root: Path, program: Path, *, start: str = "", **settings: 
         async with trio.open_nursery() as nursery:
             await nursery.start(host.run)
             bystander = Bystander(host.plugins[BYSTANDER], [])
+            await wait_until(lambda: bystander.plugin.running)
             nursery.start_soon(_follow, bystander)
             await wait_until(lambda: len(bystander.numbers) > 5)
             yield House(host.plugins[FAULTY], bystander, folder)
