@@ -71,6 +71,14 @@ def build_app(
 
     `routes` are those of rooms that have something to keep.
     """
+    app = bare_app([*_own_routes(push, write), *routes, WebSocketRoute("/{path:path}", late_upgrade)])
+    app.state.streams = streams
+    app.state.registry = registry
+    return app
+
+
+def bare_app(routes: Sequence[BaseRoute]) -> FastAPI:
+    """An app of these routes and no others, that says no as all of the API does."""
     app = FastAPI(
         openapi_url=None,  # its pages want scripts from elsewhere, and its document asks nobody who reads it
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
@@ -81,10 +89,8 @@ def build_app(
             Exception: answer_bug,
         },
     )
-    app.router.routes += [*_own_routes(push, write), *routes, WebSocketRoute("/{path:path}", late_upgrade)]
+    app.router.routes += routes
     app.router.redirect_slashes = False  # Telegraf follows a redirect with an empty GET and takes its 2xx for delivery
-    app.state.streams = streams
-    app.state.registry = registry
     return app
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``framecast serve|config|datasources|push|watch|streams|parse|bench``, imported when called.
+"""The command line: ``framecast serve``, ``push`` and the others below, each imported when it is called.
 
 Exit status: 0 done, 1 failed, 2 the command line or the configuration cannot be used, 130 Ctrl-C, 141 the reader of
 our output went away (what a shell reports for SIGINT and SIGPIPE).
@@ -59,7 +59,14 @@ COMMANDS = {
 }
 for _name, _help in COMMANDS.items():
     app.command(f"framecast.cli.{_name}:{_name}", name=_name, help=_help)
-app.command("framecast.cli.bench:app", name="bench", help="Measure a server: latency, fan-out, ingest, connecting.")
+GROUPS = {
+    "token": "Make, list and revoke the tokens that programs get in by.",
+    "user": "Make, list and remove users, and change their passwords.",
+    "org": "Make, list and remove orgs.",
+    "bench": "Measure a server: latency, fan-out, ingest, connecting.",
+}
+for _name, _help in GROUPS.items():
+    app.command(f"framecast.cli.{_name}:app", name=_name, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
