@@ -32,6 +32,10 @@ def names_in(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
+def modes_in(folder: Path) -> set[int]:
+    return {file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
 async def expect_refusal(folder: Path) -> str:
     """What a start over `folder` is refused with."""
     with pytest.raises(ConfigurationError) as refused:
@@ -67,6 +71,17 @@ async def test_it_runs_in_wal_mode_and_waits_for_a_lock_as_long_as_it_is_told(tm
             ]
         )
         assert found == ["wal", 1, 50]
+
+
+async def test_its_files_are_for_their_owner_alone_and_the_mode_that_somebody_gave_them_stays(tmp_path: Path) -> None:
+    async with open_database(tmp_path, LIMITS) as database:
+        await database.write(change_with(b"one").apply)
+        assert modes_in(tmp_path) == {0o600}
+        assert len(names_in(tmp_path)) == 3
+    (tmp_path / DATABASE_NAME).chmod(0o640)
+    async with open_database(tmp_path, LIMITS) as database:
+        await database.write(change_with(b"two").apply)
+        assert modes_in(tmp_path) == {0o640}
 
 
 async def test_a_database_of_a_later_release_is_refused(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 Nothing of SQLite runs on the Trio thread. Whoever wants something read or written hands over a function.
 """
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -85,6 +86,10 @@ async def open_database(directory: Path, limits: Store) -> AsyncIterator[Databas
 
 
 def _open(file: Path, lock_seconds: float) -> sqlite3.Connection:
+    # For its owner alone: it holds hashes of passwords. SQLite gives the files beside it the same mode, and where this
+    # fails it says why.
+    with suppress(OSError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
         connection = sqlite3.connect(file, timeout=lock_seconds, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
