@@ -39,6 +39,7 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["tokens.rsa_public_key=/nowhere"], "tokens.rsa_public_key = '/nowhere' cannot be read: No such file"),
         (["tokens.jwks_url=ftp://x"], "tokens.jwks_url = 'ftp://x' is no URL of the form https://host/path"),
         (["store.secret_key=00"], "store.secret_key cannot be used: its key 1 is not 64 hexadecimal digits"),
+        (["provisioning.path=/nowhere"], "provisioning.path = '/nowhere' is no directory"),
         (["push.body_bytes=268435457"], "push.waiting_bytes = 268435456 is too small"),
         (
             ["api.waiting_bytes=70000", "api.body_bytes=70001"],

@@ -39,6 +39,7 @@ ONLY = {
     "pydantic": {"api"},
     "joserfc": {"accounts/tokens"},
     "cryptography": {"store/sealing.py", "plugins/host/certificates.py"},
+    "yaml": {"datasources/provisioning/yaml_text.py"},
     "jsonpatch": {"dashboards"},
     "coredis": {"brokers"},
     "pwdlib": {"accounts/passwords.py"},

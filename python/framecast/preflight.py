@@ -5,10 +5,13 @@ name. Nothing here changes anything, so that it can be asked without a server. W
 use, a data directory in use, a damaged database) is not looked at.
 """
 
+import os
+
 from framecast.accounts.auth_proxy import AuthProxy
 from framecast.accounts.grafana.questions import check_url
 from framecast.accounts.tokens.verifier import find_verifier
 from framecast.channels.options import OptionsTable
+from framecast.datasources.provisioning.plan import read_plan
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
 from framecast.door.proxies import TrustedProxies
@@ -31,6 +34,7 @@ def check_settings(settings: Settings) -> None:
         _check_channels,
         _check_tokens,
         _check_secret_key,
+        _check_provisioning,
     )
     for check in checks:
         with mistakes.collected():
@@ -86,6 +90,12 @@ def _check_secret_key(settings: Settings) -> None:
     """Whether they are the right ones is told by the database."""
     if settings.store.secret_key:
         parse_keys(settings.store.secret_key, SETTING)
+
+
+def _check_provisioning(settings: Settings) -> None:
+    """What the files say together with what there is, a start finds out."""
+    if settings.provisioning.path:
+        read_plan(settings.provisioning, settings.datasources, os.environ)
 
 
 def _check_queues(settings: Settings) -> None:

@@ -6,6 +6,7 @@ Stopping goes the other way round.
 
 import gc
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
@@ -17,6 +18,7 @@ import trio
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.entrance import open_entrance
+from framecast.datasources.provisioning.provision import provision
 from framecast.door.connection import serve_connection
 from framecast.door.listen import listening_places, open_listeners
 from framecast.door.listen import serve as accept
@@ -57,6 +59,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         entrance = await open_entrance(
             settings, database, outside.connected, outside.attempts, verifier=outside.verifier, grafana=visitors
         )
+        await provision(database, ring, settings, time.time)
         house = build_house(settings, fanout, database, outside, entrance, ring=ring)
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)

@@ -24,6 +24,7 @@ from framecast.settings.grafana import Grafana
 from framecast.settings.ingest import FRAME_FORMATS, FrameFormat, Push, Streams
 from framecast.settings.live import Live
 from framecast.settings.plugins import Plugins
+from framecast.settings.provisioning import Provisioning
 from framecast.settings.proxy import Proxy
 from framecast.settings.sources import Sources
 from framecast.settings.tokens import Tokens
@@ -60,6 +61,7 @@ __all__ = [
     "Log",
     "Plugins",
     "Positive",
+    "Provisioning",
     "Proxy",
     "Push",
     "Seconds",
@@ -171,6 +173,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
     datasources: DataSources = DataSources()
+    provisioning: Provisioning = Provisioning()
     store: Store = Store()
     accounts: Accounts = Accounts()
     tokens: Tokens = Tokens()
