@@ -18,7 +18,7 @@ from framecast.api.routing import ApiRoute
 from framecast.house import build_house, find_outside
 from framecast.settings import MIB, Server, Settings
 from framecast.store.database import open_database
-from framecast.store.secret_keys import prepare_keys
+from framecast.store.sealing import KEY_BYTES, KeyRing
 
 HEAD = """\
 # Who may do what
@@ -115,7 +115,7 @@ async def _list_routes() -> list[ApiRoute]:
             entrance = await open_entrance(
                 settings, database, outside.connected, outside.attempts, verifier=None, grafana=None
             )
-            ring = await prepare_keys(database, Path(folder), settings.store)
+            ring = KeyRing([bytes(KEY_BYTES)])  # for secrets that are never there
             return list_routes(build_house(settings, fanout, database, outside, entrance, ring=ring).api)
 
 
