@@ -19,7 +19,8 @@ from framecast.accounts.register.service_tokens import NewToken
 from framecast.api.app import OPEN_PATHS, list_routes
 from framecast.api.routing import ApiRoute
 from framecast.cli.permissions_page import ASK_THEMSELVES
-from framecast.house import House, build_house
+from framecast.house import Ground, House, build_house
+from framecast.settings import Settings
 from patience import PATIENCE_SECONDS
 from served import running, settings_for
 
@@ -76,8 +77,8 @@ async def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
     """A server with a token for everybody, a dashboard, and a stream of two channels; and another org with the same."""
     built: list[House] = []
 
-    def build(*rooms: Any, **more: Any) -> House:
-        built.append(build_house(*rooms, **more))
+    def build(settings: Settings, ground: Ground) -> House:
+        built.append(build_house(settings, ground))
         return built[-1]
 
     monkeypatch.setattr(server, "build_house", build)

@@ -33,7 +33,9 @@ from framecast.api.security_headers import SecurityHeaders
 from framecast.api.streaming import Streaming
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.hub import Hub
+from framecast.channels.lifetime import Lifetimes
 from framecast.channels.options import OptionsTable
+from framecast.channels.outsiders import Outsiders
 from framecast.client.http_stream import HttpStreams
 from framecast.client.inbox import waiting_budget
 from framecast.client.rooms import Rooms as SubscriberRooms
@@ -53,9 +55,13 @@ from framecast.ingest.http import HttpPush
 from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
+from framecast.plugins.asking import Asking
+from framecast.plugins.table import PluginTable, find_plugins
+from framecast.plugins.testdata import PLUGIN_ID, WALKS, walk_frame
 from framecast.routes import SubscriberSockets, build_check, build_rooms
 from framecast.scopes.dashboard import DashboardRules
 from framecast.scopes.last_messages import LastMessages
+from framecast.scopes.plugin import PluginScope
 from framecast.scopes.table import ScopeTable, build_scopes
 from framecast.settings import Settings
 from framecast.store.broadcasts import PendingMessages
@@ -63,7 +69,7 @@ from framecast.store.columns import PendingColumns
 from framecast.store.database import Database
 from framecast.store.sealing import KeyRing
 from framecast.store.writer import StoreWriter
-from framecast.streams.table import StreamTable
+from framecast.streams.table import ListedChannel, StreamTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,18 @@ class Outside:
     attempts: Attempts
     verifier: TokenVerifier | None
     grafana: GrafanaBeside | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is open before there are rooms, and stays open until they are gone."""
+
+    fanout: Fanout
+    database: Database
+    ring: KeyRing
+    outside: Outside
+    entrance: Entrance
+    outsiders: Outsiders
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,15 @@ class Dashboards:
 
 
 @dataclass(frozen=True, slots=True)
+class Plugins:
+    """Streams that run while somebody is subscribed."""
+
+    table: PluginTable
+    lifetimes: Lifetimes
+    scope: PluginScope
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Every room of one server, built and wired; nothing runs yet."""
 
@@ -108,6 +135,7 @@ class House:
     streams: StreamTable
     kept: Kept
     dashboards: Dashboards
+    plugins: Plugins
     api: App
     """What is behind `app`."""
     datasources: Registry
@@ -125,18 +153,19 @@ def find_outside(settings: Settings) -> Outside:
     return Outside(connected, attempts, find_verifier(settings.tokens), grafana)
 
 
-def build_house(
-    settings: Settings, fanout: Fanout, database: Database, outside: Outside, entrance: Entrance, *, ring: KeyRing
-) -> House:
+def build_house(settings: Settings, ground: Ground) -> House:
     """Build every room over what is open already. ConfigurationError for settings that cannot be used."""
+    fanout, database, outside, entrance = ground.fanout, ground.database, ground.outside, ground.entrance
     broker = MemoryBroker()
-    hub = _build_hub(settings, fanout, broker)
-    kept = _build_kept(settings, database)
+    hub, kept = _build_hub(settings, fanout, broker), _build_kept(settings, database)
     streams = StreamTable(hub, settings, kept.columns)
     bodies = JsonBodies(settings.api)
     dashboards = _build_dashboards(settings, hub, database, outside, bodies)
-    datasources = Registry(database, ring, settings.datasources, time.time)
-    scopes = build_scopes(hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules)
+    datasources = Registry(database, ground.ring, settings.datasources, time.time)
+    plugins = _build_plugins(settings, hub, ground.outsiders)
+    scopes = build_scopes(
+        hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules, plugins=plugins.scope
+    )
     events = WriterEvents(fanout)
     stopping = trio.Event()
     subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, entrance, stopping)
@@ -150,8 +179,6 @@ def build_house(
     outside.connected.add(push_sockets)
     check = build_check(settings)
     proxies = TrustedProxies(settings.proxy.addresses)
-    registry = CollectorRegistry()
-    registry.register(CoreCollector(fanout, hub, streams))
     routes = [
         *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting).routes(),
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
@@ -159,7 +186,8 @@ def build_house(
         *account_routes(entrance, bodies, settings),
         *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
     ]
-    api = build_app(streams, registry, routes, LatePush(push).serve, LateWrite(writes).serve)
+    late = (LatePush(push).serve, LateWrite(writes).serve)
+    api = build_app(streams, _build_registry(fanout, hub, streams), routes, *late, listed=_list_testdata(settings))
     app = AppRoom(
         SecurityHeaders(SeeThroughProxies(GateMiddleware(api, entrance.gate, check), proxies)),
         settings.server,
@@ -175,6 +203,7 @@ def build_house(
         streams=streams,
         kept=kept,
         dashboards=dashboards,
+        plugins=plugins,
         api=api,
         datasources=datasources,
         app=app,
@@ -182,6 +211,12 @@ def build_house(
         rooms=rooms,
         stopping=stopping,
     )
+
+
+def _build_registry(fanout: Fanout, hub: Hub, streams: StreamTable) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(CoreCollector(fanout, hub, streams))
+    return registry
 
 
 def _build_hub(settings: Settings, fanout: Fanout, broker: MemoryBroker) -> Hub:
@@ -222,6 +257,20 @@ def _build_dashboards(
         *SearchRoutes(Search(archive)).routes(),
     ]
     return Dashboards(archive, library, None, routes)
+
+
+def _build_plugins(settings: Settings, hub: Hub, outsiders: Outsiders) -> Plugins:
+    table = find_plugins(settings.sources)
+    lifetimes = Lifetimes(hub, outsiders, settings.sources)
+    asking = Asking(outsiders, settings.sources)
+    return Plugins(table, lifetimes, PluginScope(hub, lifetimes, asking, table.find, settings))
+
+
+def _list_testdata(settings: Settings) -> list[ListedChannel]:
+    """The rows that Grafana's list always ends with, all with one schema."""
+    schema = walk_frame([]).schema
+    rows = [ListedChannel(f"plugin/{PLUGIN_ID}/{path}", walk.minute_rate, schema) for path, walk in WALKS.items()]
+    return rows if settings.sources.testdata else []
 
 
 def _build_subscriber_rooms(

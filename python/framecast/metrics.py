@@ -38,3 +38,8 @@ source_runs = Gauge("framecast_source_runs", "Streams of plugins that run just n
 source_failures = Counter(
     "framecast_source_failures_total", "Streams of plugins that failed, or did not end when told to.", ["how"]
 )
+source_packets = Counter("framecast_source_packets_total", "Packets that plugins' streams have sent.")
+source_bytes = Counter("framecast_source_bytes_total", "Bytes of those packets, without what was known already.")
+source_held_seconds = Counter(
+    "framecast_source_held_seconds_total", "Time that plugins' streams were held back, all together."
+)

@@ -16,6 +16,7 @@ from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
 from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Mistakes
+from framecast.plugins.table import parse_named
 from framecast.scopes.table import check_publishers
 from framecast.settings import Settings
 from framecast.store.secret_keys import SETTING, parse_keys
@@ -32,6 +33,7 @@ def check_settings(settings: Settings) -> None:
         _check_queues,
         _check_waiting,
         _check_channels,
+        _check_plugins,
         _check_tokens,
         _check_secret_key,
         _check_provisioning,
@@ -79,6 +81,12 @@ def _check_proxies(settings: Settings) -> None:
 
 def _check_channels(settings: Settings) -> None:
     check_publishers(OptionsTable(settings.channels, settings.history), settings)
+
+
+def _check_plugins(settings: Settings) -> None:
+    """Only how they are named: to load them is the start's business."""
+    for text in settings.sources.plugins:
+        parse_named(text)
 
 
 def _check_tokens(settings: Settings) -> None:

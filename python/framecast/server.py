@@ -18,11 +18,12 @@ import trio
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.entrance import open_entrance
+from framecast.channels.outsiders import Outsiders
 from framecast.datasources.provisioning.provision import provision
 from framecast.door.connection import serve_connection
 from framecast.door.listen import listening_places, open_listeners
 from framecast.door.listen import serve as accept
-from framecast.house import House, build_house, find_outside
+from framecast.house import Ground, House, build_house, find_outside
 from framecast.preflight import check_settings
 from framecast.scopes.last_messages import restore_messages
 from framecast.settings import Settings
@@ -50,6 +51,9 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     """
     check_settings(settings)
     async with AsyncExitStack() as stack:
+        outsiders = Outsiders()
+        # The first to come and the last to go: what is not our code may not end, and nothing of ours waits for it.
+        await stack.enter_async_context(outsiders.open(settings.sources.stop_seconds))
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
         ring = await prepare_keys(database, data, settings.store)
@@ -60,7 +64,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
             settings, database, outside.connected, outside.attempts, verifier=outside.verifier, grafana=visitors
         )
         await provision(database, ring, settings, time.time)
-        house = build_house(settings, fanout, database, outside, entrance, ring=ring)
+        house = build_house(settings, Ground(fanout, database, ring, outside, entrance, outsiders))
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)
         listeners = await open_listeners(settings.server.listen)
@@ -123,6 +127,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
+            await nursery.start(house.plugins.lifetimes.run)
             await nursery.start(house.dashboards.archive.run)
             await nursery.start(house.datasources.run)
             await nursery.start(house.entrance.register.run)

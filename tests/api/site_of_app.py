@@ -25,6 +25,7 @@ from framecast.ingest.push import Intake
 from framecast.routes import build_check
 from framecast.scopes.dashboard import DashboardRules
 from framecast.settings import ChannelOverrides, Server, Settings, Streams
+from framecast.streams.table import ListedChannel
 from live_world import World, live_world
 
 OTHER_ORG = Identity(org_id=2, login="", role=Role.VIEWER)
@@ -59,6 +60,7 @@ async def site(
     routes: Sequence[BaseRoute] = (),
     channels: Mapping[str, ChannelOverrides] | None = None,
     dashboards: DashboardRules | None = None,
+    listed: Sequence[ListedChannel] = (),
 ) -> AsyncIterator[Site]:
     async with live_world(streams=streams, clock=clock, channels=channels, dashboards=dashboards) as world:
         registry = CollectorRegistry()
@@ -67,7 +69,7 @@ async def site(
         late, write = LatePush(HttpPush(intake)), LateWrite(InfluxWrites(intake))
         publishing = Publishing(world.scopes, SETTINGS.live, waiting_budget(SETTINGS.live))
         all_routes = [*routes, *publishing.routes()]
-        inner = build_app(world.streams, registry, all_routes, push or late.serve, write.serve)
+        inner = build_app(world.streams, registry, all_routes, push or late.serve, write.serve, listed=listed)
         app = GateMiddleware(inner, gate, build_check(SETTINGS))
         site = Site(world, app)
         async with site.client:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from framecast import __version__
 from framecast.errors import Refusal
+from framecast.streams.table import ListedChannel
 from gates import closed_gate
 
 
@@ -129,6 +130,19 @@ async def test_the_list_is_sorted_and_carries_schema_and_rate() -> None:
         ]
         assert channels[1]["data"]["schema"]["name"] == "k"
         assert [column["name"] for column in channels[1]["data"]["schema"]["fields"]] == ["labels", "time", "n"]
+
+
+async def test_the_list_ends_with_what_is_always_there() -> None:
+    always = [ListedChannel("plugin/testdata/x", 30, b'{"name":"testdata"}')]
+    async with site(listed=always) as here:
+        await here.world.push("z", b"m n=1i")
+        channels = (await here.client.get("/api/live/list")).json()["channels"]
+        assert [row["channel"] for row in channels] == ["stream/z/m", "plugin/testdata/x"]
+        assert channels[1] == {
+            "channel": "plugin/testdata/x",
+            "minute_rate": 30,
+            "data": {"schema": {"name": "testdata"}},
+        }
 
 
 async def test_the_list_is_of_the_callers_org() -> None:

@@ -27,7 +27,7 @@ from framecast.api.streams import Stream, Streams, list_streams, show_stream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.influx import DIALECTS
-from framecast.streams.table import StreamTable
+from framecast.streams.table import ListedChannel, StreamTable
 
 OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"}) | LOGIN_PATHS
 
@@ -65,14 +65,21 @@ async def welcome(request: Request) -> Response:
 
 
 def build_app(
-    streams: StreamTable, registry: CollectorRegistry, routes: Sequence[BaseRoute], push: PushRoute, write: PushRoute
+    streams: StreamTable,
+    registry: CollectorRegistry,
+    routes: Sequence[BaseRoute],
+    push: PushRoute,
+    write: PushRoute,
+    *,
+    listed: Sequence[ListedChannel] = (),
 ) -> App:
     """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection.
 
-    `routes` are those of rooms that have something to keep.
+    `routes` are those of rooms that have something to keep; `listed` are channels that are always there.
     """
     app = bare_app([*_own_routes(push, write), *routes, WebSocketRoute("/{path:path}", late_upgrade)])
     app.state.streams = streams
+    app.state.listed = listed
     app.state.registry = registry
     return app
 

@@ -1,5 +1,6 @@
 """``/api/live``: the list of channels, and the answer to an upgrade that came too late."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from starlette.websockets import WebSocket
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import may_see_channel
 from framecast.api.problems import problem
-from framecast.streams.table import StreamTable
+from framecast.streams.table import ListedChannel, StreamTable
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +37,12 @@ class Channels(BaseModel):
 
 
 async def list_channels(request: Request) -> Response:
-    """The managed channels with their rate and schema, sorted.
+    """The managed channels with their rate and schema, sorted, and behind them those that are always there.
 
     Of those that the caller may subscribe to (grafana-live §1.6).
     """
     streams: StreamTable = request.app.state.streams
+    listed: Sequence[ListedChannel] = request.app.state.listed
     identity: Identity = request.state.identity
     rows = [
         {
@@ -48,7 +50,7 @@ async def list_channels(request: Request) -> Response:
             "minute_rate": row.minute_rate,
             "data": {"schema": msgspec.Raw(row.schema)},
         }
-        for row in await streams.list_channels(identity.org_id)
+        for row in (*await streams.list_channels(identity.org_id), *listed)
         if may_see_channel(identity, row.channel)
     ]
     return Response(msgspec.json.encode({"channels": rows}), media_type="application/json")

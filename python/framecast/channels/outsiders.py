@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 import trio
@@ -102,6 +103,12 @@ class Outsiders:
         self._nursery.start_soon(self._carry_out, run, work, name=what)
         return run
 
+    def dismiss(self, run: Run, seconds: float) -> None:
+        """Nobody waits for it any more: cancel it, and give it up if it has not ended `seconds` later."""
+        run.cancel()
+        if self._nursery is not None and not self._stopping:
+            self._nursery.start_soon(_give_up_later, run, seconds)
+
     def stop(self) -> None:
         """Tell all of it to end, and whatever is started from now on; returns before it has."""
         self._stopping = True
@@ -115,15 +122,17 @@ class Outsiders:
         What has not ended `stop_seconds` later is told in the log, and `abandon` is called, which must not return:
         without it the process ends there and then. So this must be the last that a server leaves.
         """
+        failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            done = False
             try:
                 yield
-                done = True
+            except Exception as error:  # noqa: BLE001 - raised behind the nursery, which would make a group of it
+                failure = error
             finally:
                 self.stop()
                 await self._wait_all(stop_seconds)
+                nursery.cancel_scope.cancel()  # those that wait to give something up
                 if self._runs:
                     log.error(
                         "plugins do not end when they are cancelled, so the process ends without them",
@@ -131,10 +140,9 @@ class Outsiders:
                         count=len(self._runs),
                         seconds=stop_seconds,
                     )
-                    if abandon is None:
-                        _end_process(0 if done else 1)
-                    else:
-                        abandon()
+                    (abandon or partial(_end_process, failure))()
+        if failure is not None:
+            raise failure
 
     async def _carry_out(self, run: Run, work: Callable[[Run], Awaitable[object]]) -> None:
         try:
@@ -148,10 +156,16 @@ class Outsiders:
                 await run.ended.wait()
 
 
-def _end_process(status: int) -> None:
+async def _give_up_later(run: Run, seconds: float) -> None:
+    if not await run.wait_ended(seconds):
+        log.error("a plugin does not end when it is cancelled", what=run.what, seconds=seconds)
+        run.give_up()
+
+
+def _end_process(failure: Exception | None) -> None:
     """End it as it stands: leaving Trio would wait for the tasks, and the interpreter for their threads."""
-    if (error := sys.exception()) is not None:
-        log.error("the server failed", exc_info=error)
+    if failure is not None:
+        log.error("the server failed", exc_info=failure)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(status)
+    os._exit(0 if failure is None else 1)

@@ -56,6 +56,7 @@ COMMANDS = {
     "watch": "Show what arrives on channels.",
     "streams": "List the streams, or show what becomes of one's pushes.",
     "parse": "Check line protocol without sending it.",
+    "plugins": "List the plugins that a server would have.",
 }
 for _name, _help in COMMANDS.items():
     app.command(f"framecast.cli.{_name}:{_name}", name=_name, help=_help)

@@ -15,7 +15,8 @@ from framecast.accounts.identity import Role
 from framecast.accounts.permissions import RULES, TO_PUBLISH, Action, Rule
 from framecast.api.app import OPEN_PATHS, list_routes
 from framecast.api.routing import ApiRoute
-from framecast.house import build_house, find_outside
+from framecast.channels.outsiders import Outsiders
+from framecast.house import Ground, build_house, find_outside
 from framecast.settings import MIB, Server, Settings
 from framecast.store.database import open_database
 from framecast.store.sealing import KEY_BYTES, KeyRing
@@ -116,7 +117,8 @@ async def _list_routes() -> list[ApiRoute]:
                 settings, database, outside.connected, outside.attempts, verifier=None, grafana=None
             )
             ring = KeyRing([bytes(KEY_BYTES)])  # for secrets that are never there
-            return list_routes(build_house(settings, fanout, database, outside, entrance, ring=ring).api)
+            ground = Ground(fanout, database, ring, outside, entrance, Outsiders())
+            return list_routes(build_house(settings, ground).api)
 
 
 if __name__ == "__main__":

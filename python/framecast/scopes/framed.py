@@ -12,8 +12,8 @@ from framecast.settings import ChannelOptions
 class FrameBeginnings:
     """The beginnings of all channels of one scope. No checkpoint anywhere in it."""
 
-    def __init__(self, max_frame_bytes: int, clock: Callable[[], float]) -> None:
-        self._frames = WindowFrames(max_frame_bytes, clock)
+    def __init__(self, max_frame_bytes: int, clock: Callable[[], float], *, columns_only_grow: bool = True) -> None:
+        self._frames = WindowFrames(max_frame_bytes, clock, columns_only_grow=columns_only_grow)
 
     def begin(
         self, history: ChannelHistory, extent: Extent, options: ChannelOptions, returning: Position | None

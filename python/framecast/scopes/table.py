@@ -35,12 +35,17 @@ class ScopeTable:
 
 
 def build_scopes(
-    hub: Hub, settings: Settings, *, last_messages: LastMessages, dashboards: DashboardRules | None = None
+    hub: Hub,
+    settings: Settings,
+    *,
+    last_messages: LastMessages,
+    dashboards: DashboardRules | None = None,
+    plugins: Scope | None = None,
 ) -> ScopeTable:
     """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
 
-    `last_messages` are those of broadcasts. Without `dashboards` there are no channels of any. ConfigurationError as of
-    `check_publishers`.
+    `last_messages` are those of broadcasts. Without `dashboards`, and without `plugins`, there are no channels of any.
+    ConfigurationError as of `check_publishers`.
     """
     check_publishers(hub.options, settings)
     max_message_bytes = settings.live.room_bytes
@@ -53,6 +58,8 @@ def build_scopes(
     }
     if dashboards is not None:
         scopes["grafana/dashboard"] = DashboardScope(hub, dashboards)
+    if plugins is not None:
+        scopes["plugin"] = plugins
     return ScopeTable(scopes)
 
 

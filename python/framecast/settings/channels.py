@@ -78,11 +78,11 @@ CHANNEL_DEFAULTS: Mapping[str, ChannelOverrides] = {
     "stream": {},
     "grafana/broadcast": {"presence": True, "join_leave": "pushed", "publish": "everybody"},
     "grafana/dashboard": {"presence": True, "join_leave": "pushed", "publish": "everybody"},
-    "plugin": {"presence": True},
-    "ds": {"presence": True},
+    "plugin": {"presence": True, "publish": "everybody"},
+    "ds": {"presence": True, "publish": "everybody"},
 }
 """Where channels of a scope, or of a scope and namespace, differ from `ChannelOptions` when nothing is set: as in
-Grafana Live (live.go, features/), but for `recovery`."""
+Grafana Live (live.go, features/), but for `recovery`. Of a plugin's channels the plugin itself says who may publish."""
 
 BUILT_IN_SCOPES = frozenset({"stream", "grafana", "plugin", "ds", "watch", "push"})
 """Words that mean something in Grafana Live; naming them in the settings makes no channels."""

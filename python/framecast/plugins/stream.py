@@ -1,0 +1,94 @@
+"""One stream of a plugin, as a channel's lifetime runs it, and what decides whose it is."""
+
+import re
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from framecast.accounts.identity import Identity
+from framecast.channels.address import Address
+from framecast.channels.hub import Hub
+from framecast.channels.outsiders import Run
+from framecast.errors import Refusal
+from framecast.plugins.asking import refusal_of
+from framecast.plugins.outlet import Outlet
+from framecast.plugins.plugin import Context, DataSource, Plugin, User
+from framecast.plugins.sender import Sender
+from framecast.settings import Sources
+
+_UNNAMEABLE = re.compile(r"[^A-Za-z0-9_.\-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A plugin, with what it is to stream from."""
+
+    plugin_id: str
+    plugin: Plugin
+    data_source: DataSource | None = None
+
+    def context(self, address: Address, identity: Identity) -> Context:
+        """What the plugin is told when `identity` asks."""
+        user = User(identity.login, identity.role)
+        return Context(address.org_id, self.plugin_id, str(address), user, self.data_source)
+
+
+FindInstance = Callable[[Address], Instance]
+"""Which plugin fills a channel, and from what. Refusal 404, final, for none."""
+
+
+class PluginStream:
+    """Runs a plugin's stream. Two of a channel are the same where the plugin is told the same."""
+
+    def __init__(
+        self, hub: Hub, limits: Sources, find: FindInstance, address: Address, *, user: User | None, data: bytes
+    ) -> None:
+        """`user` and `data` are what the plugin shares its streams by, and nothing else that a subscriber brought."""
+        self._hub = hub
+        self._limits = limits
+        self._find = find
+        self._address = address
+        self._user = user
+        self._data = data
+
+    @property
+    def identity(self) -> Hashable:
+        """The user and the data that the stream is of, where it is of any."""
+        return self._user, self._data
+
+    async def run(self, run: Run) -> None:
+        """Stream, from what is there now. Refusal where the plugin says that there is nothing, or is gone."""
+        address = self._address
+        instance = self._find(address)
+        context = Context(address.org_id, instance.plugin_id, str(address), self._user, instance.data_source)
+        outlet = Outlet(self._hub, address, run, self._limits)
+        sender = Sender(outlet.deliver, max_bytes=self._limits.packet_bytes)
+        try:
+            await instance.plugin.run(context, address.path, self._data, sender)
+        except Exception as error:
+            refusal = refusal_of(error, instance.plugin_id, str(address))
+            if refusal is None or refusal is error:
+                raise
+            raise refusal from None
+
+
+def stream_owner(plugin: Plugin, asked: Context, data: bytes) -> tuple[User | None, bytes]:
+    """What of a subscriber its stream is told: whatever the plugin shares its streams by, and nothing else."""
+    return asked.user if plugin.sharing == "user" else None, data if plugin.sharing == "data" else b""
+
+
+def path_of_login(login: str) -> str:
+    """A login as part of a path: letters, digits and ``_ - .`` stay, every other byte is ``=XX``."""
+    return _UNNAMEABLE.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), login)
+
+
+def check_owner(plugin: Plugin, address: Address, identity: Identity) -> None:
+    """Refusal 403 for somebody else's stream, where a plugin's streams are each one user's own."""
+    if plugin.sharing != "user":
+        return
+    if not identity.login:
+        raise Refusal(403, f"Forbidden: {address} is one user's own, and you have no name")
+    if not address.path.endswith(f"/{path_of_login(identity.login)}"):
+        raise Refusal(
+            403,
+            f"Forbidden: {address} is not yours: the path of your own ends with /{path_of_login(identity.login)}",
+        )

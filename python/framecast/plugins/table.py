@@ -1,0 +1,110 @@
+"""Which Python plugins there are: the built-in one, those that installed packages bring, those that the settings name.
+
+A plugin that the settings name and that cannot be had keeps the server from starting. An installed one that is broken
+is told in the log and left out: whoever installed it may not know that it brings one.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import structlog
+
+from framecast.channels.address import Address, is_namespace
+from framecast.errors import ConfigurationError, Refusal
+from framecast.plugins.plugin import Plugin
+from framecast.plugins.stream import Instance
+from framecast.plugins.testdata import PLUGIN_ID, Testdata
+from framecast.settings import Sources
+
+log = structlog.get_logger(__name__)
+
+GROUP = "framecast.plugins"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A plugin, and where it comes from."""
+
+    plugin_id: str
+    plugin: Plugin
+    origin: str
+
+
+class PluginTable:
+    """The plugins by their ids. Those that are found elsewhere may be added until the server runs."""
+
+    def __init__(self, known: Iterable[Known]) -> None:
+        """Of several with one id the last counts."""
+        self._known = {one.plugin_id: one for one in known}
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """All of them, by id."""
+        return self._known
+
+    def add(self, known: Known) -> None:
+        """There is one more, unless there is one of that id."""
+        self._known.setdefault(known.plugin_id, known)
+
+    def find(self, address: Address) -> Instance:
+        """The plugin that a channel ``plugin/{id}/…`` is of. Refusal 404, final, for none."""
+        known = self._known.get(address.namespace)
+        if known is None:
+            raise Refusal(404, f"Not Found: {address} is of no plugin that this server has (`framecast plugins list`)")
+        return Instance(known.plugin_id, known.plugin)
+
+
+def find_plugins(settings: Sources) -> PluginTable:
+    """All that `settings` let be there. ConfigurationError for one they name that cannot be had."""
+    known = [Known(PLUGIN_ID, Testdata(), "built in")] if settings.testdata else []
+    if settings.installed:
+        known += _installed()
+    return PluginTable([*known, *map(_named, settings.plugins)])
+
+
+def _installed() -> Iterable[Known]:
+    for entry in sorted(entry_points(group=GROUP)):
+        try:
+            plugin = _make(entry.name, entry.load())
+        except Exception:  # the boundary of code that is not ours
+            log.exception("an installed plugin cannot be used", plugin=entry.name, origin=_origin(entry))
+        else:
+            yield Known(entry.name, plugin, _origin(entry))
+
+
+def _origin(entry: EntryPoint) -> str:
+    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "an installed package"
+    return f"{package}: {entry.value}"
+
+
+def _named(text: str) -> Known:
+    plugin_id, module, name = parse_named(text)
+    try:
+        made = getattr(importlib.import_module(module), name)
+        return Known(plugin_id, _make(plugin_id, made), f"sources.plugins: {module}:{name}")
+    except Exception as error:
+        raise ConfigurationError(
+            f"sources.plugins: {text!r} cannot be used: {type(error).__name__}: {error}"
+        ) from error
+
+
+def parse_named(text: str) -> tuple[str, str, str]:
+    """Id, module and class of ``ID=MODULE:CLASS``. ConfigurationError for anything else."""
+    plugin_id, _, place = text.partition("=")
+    module, _, name = place.partition(":")
+    if not (is_namespace(plugin_id) and module and name.isidentifier()):
+        raise ConfigurationError(
+            f"sources.plugins: {text!r} is not of the form ID=MODULE:CLASS, the id of letters, digits and _ - . only"
+        )
+    return plugin_id, module, name
+
+
+def _make(plugin_id: str, made: Any) -> Plugin:
+    if not is_namespace(plugin_id):
+        raise TypeError(f"{plugin_id!r} cannot be a plugin's id: letters, digits and _ - . only")
+    if not (isinstance(made, type) and issubclass(made, Plugin)):
+        raise TypeError(f"{made!r} is no subclass of framecast.plugins.Plugin")
+    return made()

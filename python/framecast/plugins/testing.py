@@ -1,0 +1,148 @@
+"""For authors of plugins: a host in memory, that asks and runs a plugin as a server does, on any clock of Trio's.
+
+``async with hosted(Weather()) as host: stream = await host.subscribe("bern")``, then ``await stream.receive()``. With
+Trio's ``MockClock`` an hour of a stream takes no time. Limits, restarts and grace time are a server's own.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from itertools import count
+from typing import Any
+
+import trio
+
+from framecast._core import Fanout
+from framecast.accounts.identity import Identity, Role
+from framecast.brokers.memory import MemoryBroker
+from framecast.channels.address import Address, parse_address, parse_key
+from framecast.channels.broker import Draft, Publication
+from framecast.channels.hub import Hub
+from framecast.channels.lifetime import Lifetimes
+from framecast.channels.outsiders import Outsiders
+from framecast.plugins.asking import Asking
+from framecast.plugins.frames import Frame
+from framecast.plugins.packets import parse_packet
+from framecast.plugins.plugin import DataSource, Plugin
+from framecast.plugins.stream import Instance, PluginStream, check_owner, stream_owner
+from framecast.settings import MIB, History, Sources
+
+PLUGIN_ID = "under-test"
+"""The plugin's id, whatever it has elsewhere."""
+
+
+class Subscription:
+    """What one subscriber sees of a stream."""
+
+    def __init__(self, initial: Any) -> None:
+        self.initial = initial
+        """What it began with, read as JSON; None for nothing."""
+        self._outbox, self._inbox = trio.open_memory_channel[bytes](float("inf"))
+
+    async def receive(self) -> Any:
+        """The next packet, read as JSON. Give it a deadline: a stream may never send."""
+        return json.loads(await self._inbox.receive())
+
+    def receive_nowait(self) -> Any:
+        """The next packet that has come already. trio.WouldBlock when there is none."""
+        return json.loads(self._inbox.receive_nowait())
+
+    def take(self, packet: bytes) -> None:
+        """Belongs to the host."""
+        self._outbox.send_nowait(packet)
+
+
+class Host:
+    """One plugin, and who is subscribed to its streams."""
+
+    def __init__(self, instance: Instance, outsiders: Outsiders, fanout: Fanout, limits: Sources) -> None:
+        self._instance = instance
+        self._limits = limits
+        self.broker = MemoryBroker()
+        self._hub = Hub(fanout, self.broker, max_channels=1_000, retention=History())
+        self.lifetimes = Lifetimes(self._hub, outsiders, limits)
+        self._asking = Asking(outsiders, limits)
+        self._subscribed: dict[Address, dict[int, Subscription]] = {}
+        self._numbers = count(1)
+
+    async def subscribe(
+        self, path: str, data: Any = None, *, login: str = "ann", role: Role = Role.VIEWER, org_id: int = 1
+    ) -> Subscription:
+        """Subscribe to a stream as this user, with this subscribe data.
+
+        Refusal with code 404, 403 and so on where the plugin says no, as a client would get it.
+        """
+        address, identity, text = _address(path, org_id), Identity(org_id, login, role), _spell(data)
+        plugin, asked = self._instance.plugin, self._instance.context(address, identity)
+        check_owner(plugin, address, identity)
+        question = partial(_answer, partial(plugin.subscribe, asked, address.path, text))
+        initial = await self._asking.ask(PLUGIN_ID, str(address), question)
+        user, kept = stream_owner(plugin, asked, text)
+        stream = PluginStream(self._hub, self._limits, lambda _: self._instance, address, user=user, data=kept)
+        self.lifetimes.claim(address, stream)
+        subscription, number = Subscription(None if initial is None else json.loads(initial)), next(self._numbers)
+        self._subscribed.setdefault(address, {})[number] = subscription
+        self._hub.subscribe(number, address, str(address))
+        return subscription
+
+    async def publish(self, path: str, data: Any, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
+        """Send a message as this user; what the plugin has published of it, None for nothing. Refusal as above."""
+        address, identity = _address(path, 1), Identity(1, login, role)
+        asked = self._instance.context(address, identity)
+        check_owner(self._instance.plugin, address, identity)
+        question = partial(_answer, partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
+        answer = await self._asking.ask(PLUGIN_ID, str(address), question)
+        if answer is None:
+            return None
+        await self._hub.publish([Draft(address.key, answer, rows=1)])
+        return json.loads(answer)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """It listens no more; the stream ends after the grace time, if it was the last."""
+        for address, subscribed in self._subscribed.items():
+            for number in [number for number, one in subscribed.items() if one is subscription]:
+                del subscribed[number]
+                self._hub.unsubscribe(number, address)
+
+    def deliver(self, publication: Publication) -> None:
+        """Belongs to `hosted`."""
+        self._hub.deliver(publication)
+        for subscription in self._subscribed.get(parse_key(publication.channel), {}).values():
+            subscription.take(publication.data)
+
+
+@asynccontextmanager
+async def hosted(
+    plugin: Plugin, *, limits: Sources | None = None, data_source: DataSource | None = None
+) -> AsyncIterator[Host]:
+    """Host a plugin for the length of the block. AssertionError where a stream of it does not end when cancelled."""
+    limits = limits or Sources()
+    outsiders, fanout = Outsiders(), Fanout(max_total_bytes=MIB)
+    abandoned = trio.Event()
+    with closing(fanout):
+        async with outsiders.open(limits.stop_seconds, abandoned.set), trio.open_nursery() as nursery:
+            host = Host(Instance(PLUGIN_ID, plugin, data_source), outsiders, fanout, limits)
+            await nursery.start(host.broker.run, host.deliver)
+            await nursery.start(host.lifetimes.run)
+            yield host
+            nursery.cancel_scope.cancel()
+    if abandoned.is_set():
+        raise AssertionError(
+            "a stream does not end when it is cancelled: does it catch trio.Cancelled, or shield itself for long?"
+        )
+
+
+def _address(path: str, org_id: int) -> Address:
+    return parse_address(f"plugin/{PLUGIN_ID}/{path}", org_id)
+
+
+def _spell(data: Any) -> bytes:
+    return b"" if data is None else json.dumps(data).encode()
+
+
+async def _answer(asked: Callable[[], Awaitable[Frame | bytes | None]]) -> bytes | None:
+    answer = await asked()
+    if isinstance(answer, Frame):
+        return answer.whole
+    return parse_packet(answer).whole if answer else None
