@@ -78,7 +78,7 @@ class FakePlugin:
         os._exit(0)
 
     async def run(self) -> None:
-        self._note(f"started {os.getpid()} {Path.cwd()}")
+        self._note(f"started {os.getpid()} {Path.cwd()} {os.environ['PLUGIN_UNIX_SOCKET_DIR']}")
         sys.stderr.write(self._says)
         sys.stderr.flush()
         socket = trio.socket.socket(trio.socket.AF_UNIX)

@@ -24,7 +24,7 @@ from framecast.plugins.schema.health_pb2 import HealthCheckRequest
 from framecast.settings import Plugins
 from plugins.fake_plugin import write_script
 from plugins.installed import TEST_ID, install
-from plugins.processes import PATIENCE_SECONDS, processes_in, wait_until
+from plugins.processes import PATIENCE_SECONDS, exists, processes_in, wait_until
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 SHELL = "#!/bin/sh\n"
@@ -50,8 +50,12 @@ def count(entries: list[Any], event: str) -> int:
     return sum(entry["event"] == event for entry in entries)
 
 
-def temporary_folders() -> set[str]:
-    return {entry.name for entry in Path("/tmp").glob("framecast-*")}
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def names_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
 
 
 async def live(root: Path, script: str, **settings: Any) -> Ending:
@@ -154,13 +158,11 @@ async def test_a_flood_of_stderr_keeps_no_plugin_from_serving(tmp_path: Path) ->
 
 
 async def test_a_plugin_is_started_in_its_folder_with_a_private_one_that_is_removed(tmp_path: Path) -> None:
-    before = temporary_folders()
     async with living(tmp_path, write_script(diary=str(tmp_path / "diary"))):
-        [own] = [Path("/tmp") / name for name in temporary_folders() - before]
-        assert own.stat().st_mode & 0o777 == 0o700
-        assert [file.name for file in own.iterdir()] == ["plugin1"]
-    assert diary_of(tmp_path)[0].endswith(f" {tmp_path / TEST_ID}")
-    assert temporary_folders() <= before
+        _, _, working, own = diary_of(tmp_path)[0].split()
+        assert working == str(tmp_path / TEST_ID)
+        assert (mode_of(Path(own)), names_in(Path(own))) == (0o700, ["plugin1"])
+    assert not exists(Path(own))
 
 
 async def test_an_orderly_stop_asks_for_the_exit(tmp_path: Path) -> None:

@@ -123,7 +123,10 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 	case "freeze":
 		err := sendText(sender, "freezing")
 		time.Sleep(200 * time.Millisecond) // for the packet to leave
-		return errors.Join(err, syscall.Kill(os.Getpid(), syscall.SIGSTOP))
+		if err := errors.Join(err, syscall.Kill(os.Getpid(), syscall.SIGSTOP)); err != nil {
+			return err
+		}
+		<-ctx.Done() // the signal takes its time
 	case "goroutine-panic":
 		go panic("nobody recovers from this")
 		<-ctx.Done()
