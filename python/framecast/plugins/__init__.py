@@ -1,4 +1,4 @@
-"""Streams written in Python: what an author of a plugin imports (docs/plugins.md).
+"""Streams written in Python: what an author of a plugin imports (docs/python-plugins.md).
 
 Where streams come from that are neither pushed nor published. Real Grafana plugins are the business of `host`.
 """

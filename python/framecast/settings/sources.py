@@ -8,7 +8,7 @@ from framecast.settings.units import KIB, MIB, Positive, Seconds
 
 
 class Sources(Struct, frozen=True, forbid_unknown_fields=True):
-    """Streams that run only while somebody is subscribed to their channel: those of plugins (plugins.md)."""
+    """Streams that run only while somebody is subscribed to their channel: those of plugins (python-plugins.md)."""
 
     plugins: tuple[str, ...] = ()
     """Python plugins, each as `ID=MODULE:CLASS`; one of the same id wins over an installed one."""

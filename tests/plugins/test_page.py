@@ -1,0 +1,41 @@
+"""What docs/python-plugins.md shows works as it stands."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from framecast.cli import main
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "python-plugins.md"
+PLUGIN, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_example_is_short() -> None:
+    assert len(PLUGIN.strip().splitlines()) < 20
+
+
+def test_the_example_passes_the_test_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "load.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, object] = {}
+    try:
+        exec(compile(TEST, "python-plugins.md", "exec"), names)
+        test = names["test_the_load_comes_every_second"]
+        assert callable(test)
+        test()
+    finally:
+        sys.modules.pop("load", None)
+
+
+def test_the_list_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "load.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert main(["plugins", "list", "--set", "sources.plugins=load=load:Load"]) == 0
+    finally:
+        sys.modules.pop("load", None)
+    out = capsys.readouterr().out
+    assert re.search(r"^load +one stream per channel +sources.plugins: load:Load$", out, re.MULTILINE)
+    assert re.search(r"^testdata .*built in$", out, re.MULTILINE)

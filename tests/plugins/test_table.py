@@ -1,0 +1,92 @@
+"""Where Python plugins come from: the settings, installed packages, ourselves; and what of them cannot be used."""
+
+import json
+from pathlib import Path
+
+import pytest
+import structlog
+
+from framecast.channels.address import Address
+from framecast.cli import main
+from framecast.errors import ConfigurationError, Refusal
+from framecast.plugins.table import find_plugins
+from framecast.preflight import check_settings
+from framecast.settings import Settings, Sources
+
+GOOD = "from framecast.plugins import Plugin\nclass Mine(Plugin):\n    sharing = 'data'\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def install(here: Path, package: str, entry: str, code: str) -> None:
+    """A package as pip leaves it."""
+    (here / f"{package}.py").write_text(code)
+    info = here / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[framecast.plugins]\n{entry}\n")
+
+
+def test_installed_packages_bring_theirs(here: Path) -> None:
+    install(here, "brought_a", "mine = brought_a:Mine", GOOD)
+    known = find_plugins(Sources()).known
+    assert set(known) == {"mine", "testdata"}
+    assert known["mine"].origin == "brought_a 1.0: brought_a:Mine"
+    assert set(find_plugins(Sources(installed=False, testdata=False)).known) == set()
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ("mine = brought_b:Mine", "raise RuntimeError('no licence')"),
+        ("mine = brought_b:Other", GOOD),
+        ("mine = brought_b:Mine", "class Mine: pass"),
+        ("mi ne = brought_b:Mine", GOOD),
+        ("mine = brought_b:Mine", GOOD + "    def __init__(self, needed): pass"),
+    ],
+)
+def test_a_broken_one_is_told_and_left_out(here: Path, entry: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(__import__("sys").modules, "brought_b", raising=False)
+    install(here, "brought_b", entry, code)
+    with structlog.testing.capture_logs() as logs:
+        assert set(find_plugins(Sources()).known) == {"testdata"}
+    assert [(one["event"], one["origin"].split(":")[0]) for one in logs] == [
+        ("an installed plugin cannot be used", "brought_b 1.0")
+    ]
+
+
+def test_what_the_settings_name_wins(here: Path) -> None:
+    (here / "named_a.py").write_text(GOOD)
+    table = find_plugins(Sources(plugins=("testdata=named_a:Mine", "b=named_a:Mine")))
+    assert {name: known.plugin.sharing for name, known in table.known.items()} == {"testdata": "data", "b": "data"}
+    assert table.find(Address(1, "plugin", "b", "x")).plugin_id == "b"
+    with pytest.raises(Refusal) as caught:
+        table.find(Address(1, "plugin", "c", "x"))
+    assert (caught.value.code, caught.value.temporary) == (404, False)
+
+
+@pytest.mark.parametrize("text", ["x", "x=y", "x=y:", "=y:Z", "x=:Z", "x y=a:Z", "x=a:Z.z", "x/y=a:Z"])
+def test_what_is_no_name_is_a_mistake_before_anything_starts(text: str) -> None:
+    for check in (
+        lambda: check_settings(Settings(sources=Sources(plugins=(text,)))),
+        lambda: find_plugins(Sources(plugins=(text,))),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            check()
+        assert repr(text) in str(caught.value)
+        assert "ID=MODULE:CLASS" in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["nowhere_at_all:X", "os:NoSuch", "os:sep"])
+def test_what_the_settings_name_must_be_there(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "list", "--set", f"sources.plugins=x={place}"]) == 2
+    assert f"'x={place}' cannot be used" in capsys.readouterr().err
+
+
+def test_the_list_is_there_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"id": "testdata", "shared_by": "channel", "origin": "built in"}]
