@@ -130,6 +130,18 @@ async def test_no_page_of_another_site_logs_anybody_in_or_out_or_changes_anythin
     assert (await here.browser("ann")).cookies
 
 
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_a_line_break_behind_a_path_leads_nobody_around_the_rules_for_pages(
+    here: AccountSite, headers: dict[str, str]
+) -> None:
+    client = await here.browser("ann")
+    for path in ("/logout%0A", "/logout%0D%0A", "/api/health%0A", "/metrics%0A"):
+        answer = await client.get(path, headers=headers)
+        check_problem(answer, 404)
+        assert "set-cookie" not in answer.headers
+    assert (await client.get("/api/user")).status_code == 200
+
+
 @pytest.mark.parametrize("headers", OWN)
 async def test_our_own_pages_and_programs_do_it_all(here: AccountSite, headers: dict[str, str]) -> None:
     client = await here.client()

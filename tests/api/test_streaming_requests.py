@@ -220,6 +220,13 @@ async def test_what_a_browser_asks_before_needs_no_token(tmp_path: Path, path: s
         assert (await ask(place, "OPTIONS", "/api/live/list", origin=origin)).status == 401
 
 
+async def test_a_line_break_behind_a_streams_path_is_another_path(tmp_path: Path) -> None:
+    async with running(settings_for(tmp_path)) as place:
+        for path in (f"/api/live/sse%0A?cf_connect={quote(CONNECT)}", "/api/live/uni_sse%0A?channel=stream/a/b"):
+            answer = await ask(place, "GET", path, b"", origin="https://evil.example")
+            assert (answer.status, "access-control-allow-origin" in answer.headers) == (404, False)
+
+
 @pytest.mark.parametrize("path", ["/api/live/sse", "/api/live/%73se"])
 @pytest.mark.parametrize(
     "headers",

@@ -3,6 +3,7 @@
 What is said of a route here is both what happens and what is told of it at /openapi.json (description.py).
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -104,6 +105,7 @@ class ApiRoute(APIRoute):
             include_in_schema=described,
             openapi_extra={"requestBody": {"content": takes.describe()}} if isinstance(takes, Media) else None,
         )
+        self.path_regex = _exactly(self.path_regex)
 
     def get_route_handler(self) -> Handler:  # type: ignore[override]  # a coroutine function is more than FastAPI needs
         """What serves a request."""
@@ -134,6 +136,15 @@ async def _find_identity(request: Request) -> Identity:
 
 Caller = Annotated[Identity, Depends(_find_identity)]
 """Who calls, as the gate knows it."""
+
+
+def _exactly(path: re.Pattern[str]) -> re.Pattern[str]:
+    """The same pattern, for the whole path and nothing more.
+
+    Starlette's ends with `$`, which takes a line break behind it (`/logout%0A`) too. The gate and the rules for pages
+    go by the path as it is, so what they do not know must lead nowhere.
+    """
+    return re.compile(path.pattern.removesuffix("$") + r"\Z")
 
 
 def _read_docstring(endpoint: Callable[..., Any]) -> tuple[str, str]:
