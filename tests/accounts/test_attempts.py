@@ -1,6 +1,7 @@
 """Wrong credentials: counted, told now and then, and limited by address and login."""
 
 import math
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_passwords_are_not_even_looked_at_past_the_limit_of_their_login_or_addre
     assert expect_too_many(attempts, "bob", "192.0.2.1") == pytest.approx(10)
     clock.now += 15.1
     attempts.check_password_may_be_tried("ann", "192.0.2.3")
+
+
+def test_endless_logins_are_not_kept(attempts: Attempts) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            attempts.wrong_password(f"{number}" + "x" * 65_536, "192.0.2.1")
+        assert len(attempts._logins) == 100
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    attempts.wrong_password("\ud800", "192.0.2.1")
 
 
 def test_each_kind_gets_one_log_line_in_a_while_and_no_secret(

@@ -4,6 +4,7 @@ A limit for wrong ones is no limit for good ones: a thousand agents behind one a
 token that was revoked. Only passwords are refused unread past it, because looking at one is what costs.
 """
 
+import hashlib
 import math
 from collections.abc import Callable
 from enum import StrEnum
@@ -89,7 +90,7 @@ class Attempts:
 
     def wrong_password(self, login: str, address: str) -> Refusal:
         """The same for a password, which counts against its login too."""
-        self._logins.take(login.casefold(), self._clock())
+        self._logins.take(name_of(login), self._clock())
         return self.wrong(Kind.PASSWORD, address, "login or password is wrong")
 
     def note_wrong_connect(self) -> None:
@@ -104,7 +105,7 @@ class Attempts:
         """Refusal 429 while so many were wrong from `address`, or for `login`, that no more are looked at."""
         now = self._clock()
         wait = max(
-            self._addresses.wait_seconds(network_of(address), now), self._logins.wait_seconds(login.casefold(), now)
+            self._addresses.wait_seconds(network_of(address), now), self._logins.wait_seconds(name_of(login), now)
         )
         if wait > 0:
             self._note(Kind.PASSWORD, address, "too many were wrong before")
@@ -137,6 +138,11 @@ def network_of(address: str) -> str:
     if known.ipv4_mapped is not None:
         return str(known.ipv4_mapped)
     return str(IPv6Address(int(known) & IPV6_NETWORK))
+
+
+def name_of(login: str) -> str:
+    """What counts as one login, whatever its letters' case. A stranger chooses it, and its length must cost nothing."""
+    return hashlib.sha256(login.casefold().encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _too_many(wait: float) -> Refusal:
