@@ -1,12 +1,13 @@
 """Logins with passwords: found, counted, remembered for a while, and as costly for a login that nobody has."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+import trio
 from registered import Office, registered
 
 from framecast.accounts.attempts import Attempts
@@ -29,9 +30,14 @@ class CountedPasswords(Passwords):
         self.hashed = 0
         self.meanwhile: Any = None
 
-    async def verify(self, password: str, kept: str) -> tuple[bool, str | None]:
-        self.hashed += 1
-        result = await super().verify(password, kept)
+    async def verify(
+        self, password: str, kept: str, *, before: Callable[[], None] = lambda: None
+    ) -> tuple[bool, str | None]:
+        def counted() -> None:
+            before()
+            self.hashed += 1
+
+        result = await super().verify(password, kept, before=counted)
         if self.meanwhile is not None:
             await self.meanwhile()
         return result
@@ -139,6 +145,22 @@ async def test_guessing_is_ended_before_it_costs_anything_and_the_known_go_on(wo
     assert [await world.refusal(f"user{number}") for number in range(3)] == [401, 401, 429]
     world.now += 60
     assert await world.refusal() == 401
+
+
+@pytest.mark.parametrize("login", ["ann", "bob"])
+async def test_a_crowd_at_once_guesses_no_more_often_than_one_after_another(world: World, login: str) -> None:
+    answers: list[int] = []
+
+    async def guess(number: int) -> None:
+        answers.append(await world.refusal(login, f"guess {number}", f"192.0.2.{number}"))
+
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(guess, number)
+        world.now += LIMITS.attempts_seconds / LIMITS.attempts_per_login
+    assert (answers.count(401), answers.count(429)) == (3 + 1, 40 - 4)
+    assert world.passwords.hashed == 4
 
 
 async def test_a_user_that_changes_while_its_password_is_checked_does_not_get_in_by_the_old_one(world: World) -> None:

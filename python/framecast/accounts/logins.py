@@ -10,6 +10,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 import trio
@@ -84,11 +85,14 @@ class Logins:
         user = users.find_login(login)
         if user is not None and not user.disabled and self._remembered.knows(user, password):
             return user
-        self._attempts.check_password_may_be_tried(login, address)
+        # Asked before the wait, so that a crowd costs no place in it, and again behind it: meanwhile the others of a
+        # crowd may have used up what was left.
+        may_be_tried = partial(self._attempts.check_password_may_be_tried, login, address)
+        may_be_tried()
         if user is None:
-            await self._passwords.verify_nobodys(password)
+            await self._passwords.verify_nobodys(password, before=may_be_tried)
             raise self._attempts.wrong_password(login, address)
-        right, better = await self._passwords.verify(password, user.password_hash)
+        right, better = await self._passwords.verify(password, user.password_hash, before=may_be_tried)
         now = users.find(user.user_id)
         if not right or now is None or now.disabled or now.password_hash != user.password_hash:
             raise self._attempts.wrong_password(login, address)
