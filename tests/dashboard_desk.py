@@ -19,11 +19,11 @@ from framecast.dashboards.saving import Author, Placed, SaveOrder
 from framecast.dashboards.search import Search
 from framecast.settings import Dashboards, Store
 from framecast.store.database import Database, open_database
+from patience import PATIENCE_SECONDS
 
 ANN = Author(1, "ann")
 BOB = Author(1, "bob")
 STRANGER = Author(2, "zoe")
-PATIENCE_SECONDS = 60
 
 
 @dataclass

@@ -84,7 +84,10 @@ async def dial(place: str) -> trio.SocketStream:
 
 async def test_a_post_reaches_the_application_and_the_connection_is_kept() -> None:
     with trio.fail_after(PATIENCE_SECONDS):
-        async with house(Server()) as (place, _), httpx.AsyncClient(base_url=f"http://{place}") as client:
+        async with (
+            house(Server()) as (place, _),
+            httpx.AsyncClient(base_url=f"http://{place}", timeout=PATIENCE_SECONDS) as client,
+        ):
             for _ in range(3):
                 answer = await client.post("/x", content=b"y" * 500_000)
                 assert (answer.status_code, answer.text) == (200, "POST /x 500000")

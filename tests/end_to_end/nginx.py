@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "grafana.md"
-EXIT_SECONDS = 30.0
+from patience import PATIENCE_SECONDS
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "grafana.md"
 FRAME = """\
 daemon off;
 {user}worker_processes 1;
@@ -66,4 +66,4 @@ def running_nginx(folder: Path, page: str) -> Iterator[str]:
         assert process.poll() is None, (folder / "stderr.log").read_text()
     finally:
         process.terminate()
-        process.wait(EXIT_SECONDS)
+        process.wait(PATIENCE_SECONDS)

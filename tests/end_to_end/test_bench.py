@@ -16,9 +16,10 @@ import pytest
 from end_to_end.conftest import ServerStarter
 from end_to_end.sdk_tokens import SECRET, signed
 from end_to_end.server import FRAMECAST, RunningServer, clean_environment, serve_command
+from patience import PATIENCE_SECONDS
 
-SECONDS = 120
-"""For a run that takes five on a machine that is not busy."""
+SECONDS = PATIENCE_SECONDS
+"""For a run that takes five seconds on a machine that is not busy."""
 SMALL = ("--subscribers", "5", "--seconds", "1", "--warm-up", "0.2")
 
 
@@ -102,7 +103,7 @@ def test_bodies_are_accepted_and_heard(server: RunningServer, stream: str, packe
     assert ingest["lines"] == 20 * ingest["requests"] > 0
     assert ingest["refused"] == []
     assert report["findings"]["subscribers"]["deliveries"] > 0
-    page = httpx.get(f"{server.url}/api/live/streams/{stream}").json()
+    page = httpx.get(f"{server.url}/api/live/streams/{stream}", timeout=PATIENCE_SECONDS).json()
     assert page["totals"]["accepted_lines"] >= ingest["lines"]
     assert page["totals"]["rejected_lines"] == 0
 
@@ -207,7 +208,7 @@ def wait_for_pushes(server: RunningServer, count: int, stream: str = "bench") ->
     """Until a stream has had so many pushes: the bench is at work."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        answer = httpx.get(f"{server.url}/api/live/streams/{stream}")
+        answer = httpx.get(f"{server.url}/api/live/streams/{stream}", timeout=PATIENCE_SECONDS)
         if answer.is_success and answer.json()["totals"]["pushes"] >= count:
             return
         time.sleep(0.05)  # another process, nothing to wait on

@@ -37,7 +37,7 @@ class Site:
         self.server = server
 
     async def push(self, token: str, stream: str, body: bytes) -> int:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
             headers = {"Authorization": f"Bearer {token}"}
             answer = await http.post(f"{self.url}/api/live/push/{stream}", content=body, headers=headers)
         return answer.status_code
@@ -129,7 +129,7 @@ async def test_a_visitor_of_grafana_sees_the_streams_and_dashboards_that_it_may(
 
 async def test_what_is_not_live_is_grafanas_and_who_is_not_known_there_is_not_let_in(tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
-        async with site(tmp_path) as beside, httpx.AsyncClient() as http:
+        async with site(tmp_path) as beside, httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
             user = await http.get(f"{beside.url}/api/user", headers={"Cookie": f"{COOKIE}=ann-1"})
             assert user.json()["login"] == "ann"
             live = f"{beside.url}/api/live/list"
@@ -257,7 +257,7 @@ async def test_editing_is_announced_by_who_may_edit_and_no_other(tmp_path: Path,
             await root.ask("publish", channel=BOARD, data=notice)
             heard = await ann.wait_for("publication", channel=BOARD)
             assert heard["data"]["action"] == "editing-started"
-            async with httpx.AsyncClient() as http:  # as Grafana's pages do it
+            async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:  # as Grafana's pages do it
                 said = {"channel": BOARD, "data": notice | {"sessionId": "s2"}}
                 page = {"Cookie": f"{COOKIE}=root-1", "Origin": ROOT_URL, "X-Grafana-Org-Id": "1"}
                 answer = await http.post(f"{beside.url}/api/live/publish", json=said, headers=page)

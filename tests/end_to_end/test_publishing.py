@@ -9,6 +9,7 @@ import trio
 from end_to_end.programs import javascript_subscriber, python_subscriber
 from end_to_end.server import RunningServer
 from end_to_end.wire import connect, request
+from patience import PATIENCE_SECONDS
 
 
 async def post(server: RunningServer, message: Any) -> tuple[int, Any]:
@@ -23,7 +24,7 @@ async def post(server: RunningServer, message: Any) -> tuple[int, Any]:
 @pytest.mark.parametrize("program", [python_subscriber, javascript_subscriber])
 async def test_a_client_hears_both_ways_alike(server: RunningServer, stream: str, program: Any) -> None:
     channel = f"grafana/broadcast/{stream}"
-    with trio.fail_after(90):
+    with trio.fail_after(PATIENCE_SECONDS):
         async with program(server.subscribe_url) as client:
             await client.subscribe(channel)
             said = {"n": 1, "text": "é\u2028", "list": [1.5, None, True]}
