@@ -189,7 +189,9 @@ def build_house(settings: Settings, ground: Ground) -> House:
     late = (LatePush(push).serve, LateWrite(writes).serve)
     api = build_app(streams, _build_registry(fanout, hub, streams), routes, *late, listed=_list_testdata(settings))
     app = AppRoom(
-        SecurityHeaders(SeeThroughProxies(GateMiddleware(api, entrance.gate, check), proxies)),
+        SecurityHeaders(
+            SeeThroughProxies(GateMiddleware(api, entrance.gate, check, entrance.register.directory.stands), proxies)
+        ),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )

@@ -109,7 +109,9 @@ async def account_site(folder: Path, *overrides: str) -> AsyncIterator[AccountSi
         )
         await nursery.start(entrance.register.run)
         routes = build_routes(entrance, JsonBodies(settings.api), settings)
-        here = await stack.enter_async_context(site(entrance.gate, routes=routes))
+        here = await stack.enter_async_context(
+            site(entrance.gate, routes=routes, stands=entrance.register.directory.stands)
+        )
         yield AccountSite(entrance, SecurityHeaders(here.app), entrance.first_token or "", connections, stack)
         await stack.aclose()
         nursery.cancel_scope.cancel()

@@ -17,6 +17,7 @@ from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
 from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
+from framecast.api.routing import Stands, whoever_got_in
 from framecast.client.inbox import waiting_budget
 from framecast.door.head import RequestHead
 from framecast.ingest.http import HttpPush
@@ -61,6 +62,7 @@ async def site(
     channels: Mapping[str, ChannelOverrides] | None = None,
     dashboards: DashboardRules | None = None,
     listed: Sequence[ListedChannel] = (),
+    stands: Stands = whoever_got_in,
 ) -> AsyncIterator[Site]:
     async with live_world(streams=streams, clock=clock, channels=channels, dashboards=dashboards) as world:
         registry = CollectorRegistry()
@@ -70,7 +72,7 @@ async def site(
         publishing = Publishing(world.scopes, SETTINGS.live, waiting_budget(SETTINGS.live))
         all_routes = [*routes, *publishing.routes()]
         inner = build_app(world.streams, registry, all_routes, push or late.serve, write.serve, listed=listed)
-        app = GateMiddleware(inner, gate, build_check(SETTINGS))
+        app = GateMiddleware(inner, gate, build_check(SETTINGS), stands)
         site = Site(world, app)
         async with site.client:
             yield site

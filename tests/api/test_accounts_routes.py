@@ -348,3 +348,44 @@ async def test_no_secret_is_told_by_any_list_or_log(here: AccountSite, capsys: p
     said = "".join([*told, *capsys.readouterr()])
     for secret in (key, cookie, here.root, HORSE, "argon2"):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("path", "begin", "end"),
+    [
+        ("/api/tokens", b'{"name": ', b'"another"}'),
+        ("/api/live/publish", b'{"channel": "grafana/broadcast/a"', b', "data": 1}'),
+    ],
+)
+async def test_a_body_that_arrives_behind_the_end_of_its_token_changes_nothing(
+    here: AccountSite, path: str, begin: bytes, end: bytes
+) -> None:
+    root, client = await here.admin(), await here.client(token=await here.make_token(role="Admin"))
+    last = (await root.get("/api/tokens")).json()[-1]["id"]
+
+    async def revoked_meanwhile() -> AsyncIterator[bytes]:
+        yield begin
+        assert (await root.delete(f"/api/tokens/{last}")).status_code == 200
+        yield end
+
+    answer = await client.post(path, content=revoked_meanwhile(), headers={"Content-Type": "application/json"})
+    assert "while its body was arriving" in check_problem(answer, 401)
+    assert len((await root.get("/api/tokens")).json()) == 1
+
+
+async def test_a_body_that_arrives_behind_another_role_of_its_user_is_not_taken_by_the_former_one(
+    here: AccountSite,
+) -> None:
+    number = await here.make_user("eve", role="Admin")
+    root, client = await here.admin(), await here.browser("eve")
+
+    async def demoted_meanwhile() -> AsyncIterator[bytes]:
+        yield b'{"role": '
+        assert (await root.patch(f"/api/org/users/{number}", json={"role": "Viewer"})).status_code == 200
+        yield b'"Admin"}'
+
+    content_type = {"Content-Type": "application/json"}
+    answer = await client.patch(f"/api/org/users/{number}", content=demoted_meanwhile(), headers=content_type)
+    check_problem(answer, 401)
+    [eve] = [user for user in (await root.get("/api/org/users")).json() if user["login"] == "eve"]
+    assert eve["role"] == "Viewer"

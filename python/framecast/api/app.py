@@ -21,7 +21,7 @@ from framecast.api.live import Channels, late_upgrade, list_channels
 from framecast.api.operations import FrontendSettings, Health, frontend_settings, health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, refusal_problem
 from framecast.api.push import PUSHED
-from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media
+from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media, Stands, whoever_got_in
 from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.api.streams import Stream, Streams, list_streams, show_stream
 from framecast.door.head import RequestHead
@@ -129,13 +129,15 @@ def list_routes(app: App) -> list[ApiRoute]:
 class GateMiddleware:
     """Lets nobody past without an identity, whatever the route; the identity travels in the request's state.
 
-    The door's rules for names and origins are asked again: hypercorn holds a connection over many requests.
+    The door's rules for names and origins are asked again: hypercorn holds a connection over many requests. `stands`
+    travels along: what a body asks for is asked by whoever may still ask when it has arrived (`check_stands`).
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, check: Check) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, check: Check, stands: Stands = whoever_got_in) -> None:
         self._app = app
         self._gate = gate
         self._check = check
+        self._stands = stands
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or answer 401."""
@@ -144,7 +146,8 @@ class GateMiddleware:
             try:
                 self._check(head)
                 if head.path not in OPEN_PATHS and not _asks_the_gate_itself(head):
-                    scope.setdefault("state", {})["identity"] = await self._gate(head)
+                    identity = await self._gate(head)
+                    scope.setdefault("state", {}).update(identity=identity, stands=self._stands)
             except Refusal as refusal:
                 await refusal_problem(refusal)(scope, receive, send)
                 return

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from framecast.accounts.identity import Identity
 from framecast.api.bodies import check_content_type, read_whole
-from framecast.api.routing import PROBLEM, ApiRoute, Caller, Media
+from framecast.api.routing import PROBLEM, ApiRoute, Caller, Media, check_stands
 from framecast.channels.address import parse_channel
 from framecast.channels.client_info import ClientInfo
 from framecast.errors import Refusal
@@ -75,6 +75,7 @@ class Publishing:
         with self._waiting.hold() as held:
             body = await read_whole(request, held, self._limits.message_bytes, "live.message_size_limit")
             check_content_type(request)
+            check_stands(request)
             try:
                 with trio.fail_after(self._limits.command_seconds):
                     await self._publish(caller, _read_message(body))

@@ -19,8 +19,29 @@ from starlette.responses import JSONResponse, Response
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import Action, check
 from framecast.api.bodies import JsonBodies
+from framecast.errors import Refusal
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+Stands = Callable[[Identity], bool]
+"""Whether what let this identity in would do so still, and as the very same."""
+
+
+def whoever_got_in(identity: Identity) -> bool:
+    """Where there is nothing to be revoked."""
+    return True
+
+
+def check_stands(request: Request) -> None:
+    """Refusal 401 for a caller whose credential was revoked, or gives other rights, since the gate.
+
+    To be asked when a body has arrived. It may take a minute, and whoever has one under way all the time could
+    otherwise make a new token behind the end of the old one.
+    """
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is not None and not request.state.stands(identity):
+        raise Refusal(401, "Unauthorized: what let this request in has ended or changed while its body was arriving")
 
 
 class Problem(BaseModel):
@@ -118,6 +139,7 @@ class ApiRoute(APIRoute):
             return await inner(request)
         body = self._json_body
         async with body.bodies.read(request, body.max_bytes, body.setting) as read:
+            check_stands(request)
             return await inner(read)
 
     def _usual_problems(self) -> dict[int, Answer]:
