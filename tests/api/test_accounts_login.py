@@ -13,6 +13,7 @@ from account_site import HORSE, AccountSite, account_site
 from site_of_app import check_problem
 
 from framecast.store.database import DATABASE_NAME
+from framecast.store.users import User
 
 LOGIN: dict[str, Any] = {"user": "ann", "password": HORSE}
 
@@ -75,6 +76,24 @@ async def test_a_wrong_password_is_refused_and_too_many_are_not_even_read(here: 
     answer = await client.post("/login", json=LOGIN)
     assert HORSE not in check_problem(answer, 429)
     assert 1 <= int(answer.headers["retry-after"]) <= 100
+    assert "framecast_session" not in client.cookies
+
+
+async def test_a_login_that_is_overtaken_by_another_password_begins_no_session(
+    here: AccountSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entrance = here.entrance
+    find = entrance.logins.find
+
+    async def find_and_change(login: str, password: str, address: str) -> User:
+        user = await find(login, password, address)
+        await entrance.register.users.set_password(user.user_id, await entrance.passwords.hash("another horse"))
+        return user
+
+    monkeypatch.setattr(entrance.logins, "find", find_and_change)
+    client = await here.client()
+    check_problem(await client.post("/login", json=LOGIN), 401)
+    assert sessions_in(tmp_path) == 0
     assert "framecast_session" not in client.cookies
 
 

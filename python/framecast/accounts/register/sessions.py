@@ -19,13 +19,14 @@ class Sessions:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def begin(self, user_id: int, org_id: int) -> tuple[StoredSession, str]:
+    async def begin(self, user_id: int, org_id: int, *, password_hash: str | None = None) -> tuple[StoredSession, str]:
         """A new session of a user in an org, and its secret, which nobody can tell afterwards.
 
-        Where the user, or the server, has as many as may be, the one that was idle for longest ends. Refusal 401 for a
-        user that is gone, disabled or no member.
+        `password_hash` is what was kept of the password that was shown for it. Where the user, or the server, has as
+        many as may be, the one that was idle for longest ends. Refusal 401 for a user that is gone, disabled or no
+        member, or has another password by the time that this change has its turn.
         """
-        return await self._desk.make(partial(self._begin, user_id, org_id))
+        return await self._desk.make(partial(self._begin, user_id, org_id, password_hash))
 
     async def end(self, session_ids: Iterable[int]) -> None:
         """End sessions, and the connections that they let in. One that is over already is no mistake."""
@@ -41,11 +42,13 @@ class Sessions:
         if unsaved:
             await self._desk.make(partial(self._desk.write, partial(note_seen, seen=unsaved.items())))
 
-    async def _begin(self, user_id: int, org_id: int) -> tuple[StoredSession, str]:
+    async def _begin(self, user_id: int, org_id: int, password_hash: str | None) -> tuple[StoredSession, str]:
         desk = self._desk
         sessions = desk.directory.sessions
         if desk.directory.identify_user(user_id, org_id, "") is None:
             raise Refusal(401, "Unauthorized: this user gets in no more")
+        if password_hash not in {None, desk.directory.users.get(user_id).password_hash}:
+            raise Refusal(401, "Unauthorized: this user's password was changed just now")
         own = sessions.of_user(user_id)
         most = desk.limits.sessions_per_user
         over = [session.session_id for session in own[: max(0, len(own) + 1 - most)]]

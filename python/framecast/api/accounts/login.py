@@ -69,7 +69,7 @@ class LoginRoutes:
         org_id = user.org_id if user.org_id in roles else min(roles, default=0)
         if not org_id:
             raise Refusal(403, "Forbidden: this user is a member of no org")
-        session, secret = await entrance.register.sessions.begin(user.user_id, org_id)
+        session, secret = await entrance.register.sessions.begin(user.user_id, org_id, password_hash=user.password_hash)
         metrics.logins.labels("begun").inc()
         log.info("session begun", session=session.session_id, user=user.user_id)
         answer = JSONResponse({"message": "Logged in"})
