@@ -97,6 +97,23 @@ async def test_a_login_that_is_overtaken_by_another_password_begins_no_session(
     assert "framecast_session" not in client.cookies
 
 
+async def test_a_password_that_an_admin_sets_is_not_overtaken_by_one_of_the_user(
+    here: AccountSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, passwords = here.entrance.register.users, here.entrance.passwords
+    client = await here.browser("ann")
+    reset, slow = await passwords.hash("of the admin"), await passwords.hash("of an attacker")
+
+    async def hash_slowly(password: str) -> str:
+        await users.set_password(1, reset)
+        return slow
+
+    monkeypatch.setattr(passwords, "hash", hash_slowly)
+    wanted = {"oldPassword": HORSE, "newPassword": "of an attacker"}
+    check_problem(await client.put("/api/user/password", json=wanted), 401)
+    assert (await (await here.client(login="ann", password="of the admin")).get("/api/user")).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

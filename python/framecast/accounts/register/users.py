@@ -44,9 +44,14 @@ class Users:
         """Remove the user, and end its sessions and connections. Refusal 404."""
         await self._desk.make(partial(self._remove, user_id))
 
-    async def set_password(self, user_id: int, password_hash: str, *, keep_session: int | None = None) -> None:
-        """Another password; all sessions but that one are over, and connections end with them. Refusal 404."""
-        await self._desk.make(partial(self._set_password, user_id, password_hash, keep_session))
+    async def set_password(
+        self, user_id: int, password_hash: str, *, keep_session: int | None = None, former: str | None = None
+    ) -> None:
+        """Another password; all sessions but that one are over, and connections end with them.
+
+        Refusal 404; 401 when `former`, what was kept of the password until now, was changed meanwhile.
+        """
+        await self._desk.make(partial(self._set_password, user_id, password_hash, keep_session, former))
 
     async def rehash_password(self, user_id: int, former: str, password_hash: str) -> None:
         """The same password kept in another way, unless it was changed meanwhile. Nothing ends."""
@@ -105,9 +110,13 @@ class Users:
         desk.directory.drop_user(user_id)
         desk.announce(Revocation(credentials))
 
-    async def _set_password(self, user_id: int, password_hash: str, keep_session: int | None) -> None:
-        user = replace(self._desk.directory.users.get(user_id), password_hash=password_hash)
-        await self._end_sessions(user, keep_session)
+    async def _set_password(
+        self, user_id: int, password_hash: str, keep_session: int | None, former: str | None
+    ) -> None:
+        user = self._desk.directory.users.get(user_id)
+        if former not in {None, user.password_hash}:
+            raise Refusal(401, "Unauthorized: this user's password was changed just now")
+        await self._end_sessions(replace(user, password_hash=password_hash), keep_session)
 
     async def _rehash_password(self, user_id: int, former: str, password_hash: str) -> None:
         desk = self._desk

@@ -114,11 +114,14 @@ class CallerRoutes:
     async def set_password(self, body: PasswordBody, caller: Caller, request: Request) -> dict[str, str]:
         """Change the caller's own password. All its other sessions end, and their connections."""
         user = self._need_user(caller)
-        await self._entrance.logins.find(user.login, body.old_password, head_of(request.scope).peer)
+        user = await self._entrance.logins.find(user.login, body.old_password, head_of(request.scope).peer)
         kept = await self._entrance.passwords.hash(body.new_password)
         session = self._directory.find_session_of(caller)
         await self._register.users.set_password(
-            user.user_id, kept, keep_session=None if session is None else session.session_id
+            user.user_id,
+            kept,
+            keep_session=None if session is None else session.session_id,
+            former=user.password_hash,
         )
         return done("User password changed")
 
