@@ -10,14 +10,13 @@ import trio
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
-from framecast.accounts.gate import Gate, open_gate
+from framecast.accounts.gate import Gate, Stands, open_gate, whoever_got_in
 from framecast.accounts.identity import Identity, Role
 from framecast.api.app import GateMiddleware, build_app
 from framecast.api.collector import CoreCollector
 from framecast.api.influx import LateWrite
 from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
-from framecast.api.routing import Stands, whoever_got_in
 from framecast.client.inbox import waiting_budget
 from framecast.door.head import RequestHead
 from framecast.ingest.http import HttpPush

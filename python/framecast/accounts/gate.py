@@ -31,6 +31,23 @@ class Source(Protocol):
         """
 
 
+Stands = Callable[[Identity], bool]
+"""Whether what let this identity in would do so still, and as the very same."""
+
+
+def whoever_got_in(identity: Identity) -> bool:
+    """Where there is nothing to be revoked."""
+    del identity
+    return True
+
+
+class EndedMeanwhileError(Refusal):
+    """A request whose credential was revoked, or gives other rights, since the gate: 401."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "Unauthorized: what let this request in has ended or changed while its body was arriving")
+
+
 class StrangerError(Refusal):
     """A request that carries nothing by which anybody could know who sends it: 401."""
 

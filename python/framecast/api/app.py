@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from framecast.accounts.gate import Gate
+from framecast.accounts.gate import Gate, Stands, whoever_got_in
 from framecast.accounts.permissions import Action
 from framecast.api import influx
 from framecast.api.accounts.login import PATHS as LOGIN_PATHS
@@ -21,7 +21,7 @@ from framecast.api.live import Channels, late_upgrade, list_channels
 from framecast.api.operations import FrontendSettings, Health, frontend_settings, health, metrics
 from framecast.api.problems import answer_bug, answer_http_exception, answer_invalid, answer_refusal, refusal_problem
 from framecast.api.push import PUSHED
-from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media, Stands, whoever_got_in
+from framecast.api.routing import NOTHING, PROBLEM, ApiRoute, Media
 from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.api.streams import Stream, Streams, list_streams, show_stream
 from framecast.door.head import RequestHead

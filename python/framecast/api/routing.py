@@ -16,21 +16,12 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from framecast.accounts.gate import EndedMeanwhileError
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import Action, check
 from framecast.api.bodies import JsonBodies
-from framecast.errors import Refusal
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-Stands = Callable[[Identity], bool]
-"""Whether what let this identity in would do so still, and as the very same."""
-
-
-def whoever_got_in(identity: Identity) -> bool:
-    """Where there is nothing to be revoked."""
-    return True
 
 
 def check_stands(request: Request) -> None:
@@ -41,7 +32,7 @@ def check_stands(request: Request) -> None:
     """
     identity: Identity | None = getattr(request.state, "identity", None)
     if identity is not None and not request.state.stands(identity):
-        raise Refusal(401, "Unauthorized: what let this request in has ended or changed while its body was arriving")
+        raise EndedMeanwhileError
 
 
 class Problem(BaseModel):
