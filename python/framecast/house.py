@@ -172,7 +172,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     roster = Roster(settings.live, stopping)
     subscribers = SubscriberSockets(entrance.visitors, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
-    intake = Intake(streams, entrance.gate, settings.push)
+    intake = Intake(streams, entrance.gate, settings.push, entrance.register.directory.stands)
     push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     outside.connected.add(roster)

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from framecast.accounts.gate import open_gate
+from framecast.accounts.gate import Stands, open_gate, whoever_got_in
 from framecast.errors import Refusal
 from framecast.ingest.push import Intake
 from framecast.settings import Push
@@ -91,9 +91,11 @@ class RecordingStreams:
         return [body for _, _, body in self.pushed]
 
 
-def make_intake(limits: Push | None = None, gate: Any = open_gate) -> tuple[Intake, RecordingStreams]:
+def make_intake(
+    limits: Push | None = None, gate: Any = open_gate, stands: Stands = whoever_got_in
+) -> tuple[Intake, RecordingStreams]:
     streams = RecordingStreams()
-    return Intake(streams, gate, limits or Push()), streams
+    return Intake(streams, gate, limits or Push(), stands), streams
 
 
 def count_turns(nursery: trio.Nursery) -> list[int]:

@@ -18,6 +18,7 @@ from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.http import HttpPush
+from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.settings import Push, Server
 from gates import closed_gate
@@ -276,6 +277,27 @@ async def test_what_the_streams_refuse_themselves_and_what_is_no_id_is_not_noted
     house = House()
     assert status_of(await house.converse(request(b"m f=1", path=f"/api/live/push/{path}"))) == status
     assert house.streams.refused == []
+
+
+@pytest.mark.parametrize("path", ["/api/live/push/cpu", "/api/live/push/cpu/load", "/api/v2/write?bucket=cpu"])
+async def test_a_body_that_arrives_behind_the_end_of_its_token_is_not_stored(path: str) -> None:
+    revoked: set[Identity] = set()
+    intake, streams = make_intake(stands=lambda identity: identity not in revoked)
+
+    async def revoked_meanwhile() -> AsyncGenerator[bytes, None]:
+        yield b'{"value": 1}' if path.endswith("load") else b"cpu value="
+        revoked.add(DEVELOPER)
+        yield b"\n" if path.endswith("load") else b"1\n"
+
+    path, _, query = path.partition("?")
+    kind = b"application/json" if path.endswith("load") else b"text/plain"
+    head = head_of(path, (b"content-type", kind), method="POST", query=query)
+    if query:
+        answer = await InfluxWrites(intake).write_from_app(head, revoked_meanwhile())
+    else:
+        answer = await HttpPush(intake).push_from_app(head, revoked_meanwhile())
+    assert answer.status == 401
+    assert streams.pushed == []
 
 
 async def test_without_a_way_in_a_push_is_401() -> None:

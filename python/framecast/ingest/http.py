@@ -96,6 +96,7 @@ class HttpPush:
                 frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
                 precision = find_precision(query.get("precision", ""))
                 body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+            self._intake.check_stands(identity)
             result: Outcome | None
             if reading is not None:
                 result = await self._json.push(identity, stream_id, body, reading, held, frame_format=frame_format)

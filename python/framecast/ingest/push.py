@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 import structlog
 
 from framecast import metrics
-from framecast.accounts.gate import Gate
+from framecast.accounts.gate import EndedMeanwhileError, Gate, Stands, whoever_got_in
 from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
@@ -65,7 +65,7 @@ class StreamSink(Protocol):
 class Intake:
     """Takes pushed bodies in. One for the server; used by every connection's task."""
 
-    def __init__(self, sink: StreamSink, gate: Gate, limits: Push) -> None:
+    def __init__(self, sink: StreamSink, gate: Gate, limits: Push, stands: Stands = whoever_got_in) -> None:
         self.limits = limits
         self.budget = ByteBudget(
             limits.waiting_bytes,
@@ -75,11 +75,17 @@ class Intake:
         self.bodies = BodyReader(limits)
         self._sink = sink
         self._gate = gate
+        self._stands = stands
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
     async def admit(self, head: RequestHead) -> Identity:
         """Say who pushes; Refusal 401."""
         return await self._gate(head)
+
+    def check_stands(self, identity: Identity) -> None:
+        """To be asked when a body has arrived, which may take a minute: Refusal 401 for who may push no more."""
+        if not self._stands(identity):
+            raise EndedMeanwhileError
 
     async def push(
         self,
