@@ -27,6 +27,7 @@ def check_settings(settings: Settings) -> None:
     mistakes = Mistakes()
     checks = (
         _check_nodes,
+        _check_backend_plugins,
         _check_places,
         _check_proxies,
         _check_grafana,
@@ -50,6 +51,15 @@ def _check_nodes(settings: Settings) -> None:
         raise ConfigurationError(
             f"live.ha_engine = {settings.live.ha_engine!r} cannot be used yet: every server would be one by itself, "
             "and a subscriber of one would miss what is pushed to another; leave it empty and run one server"
+        )
+
+
+def _check_backend_plugins(settings: Settings) -> None:
+    """Who set a folder up must not wait for channels that no plugin fills."""
+    if settings.plugins.path:
+        raise ConfigurationError(
+            f"plugins.path = {settings.plugins.path!r} cannot be used yet: backend plugins can be run, but no channel "
+            "leads to them; leave it empty (plugins written in Python are set with sources.plugins)"
         )
 
 
