@@ -96,6 +96,23 @@ async def test_it_lets_in_everywhere(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert await ask(place, "GET", "/api/live/uni_sse?channel=stream/s/m") == 401
 
 
+async def test_who_shows_nothing_is_refused_for_good_and_who_may_log_in_again_is_told_to_come_again(
+    tmp_path: Path,
+) -> None:
+    """SDKs go by `temporary`: a browser whose session ended must not be dead until its page is loaded again."""
+    ended = {"Cookie": "framecast_session=of-a-session-that-ended"}
+    async with running(settings_for(tmp_path, dev=False)) as place:
+        for headers, temporary in (({}, False), (ended, True)):
+            async with connect(place) as connection:
+                error = (await first_reply(connection, place, headers, ""))["error"]
+            assert (error["code"], error.get("temporary", False)) == (101, temporary)
+            async with connect(place) as connection:
+                body = b'{"id":1,"connect":{}}'
+                await connection.send(request("POST", "/api/live/http_stream", body, host=place, headers=headers))
+                said = json.loads((await connection._until(b"}}\n")).partition(b"\r\n\r\n")[2].partition(b"\n")[2])
+            assert (said["error"]["code"], said["error"].get("temporary", False)) == (101, temporary)
+
+
 async def test_with_dev_nobody_needs_one_and_the_first_start_without_shows_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,7 +100,12 @@ class SubscriberSockets:
                         await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
                     else:
                         newcomer = Newcomer(
-                            transport=transport, outbox=outbound, codec=codec, place=place, visitor=visitor
+                            transport=transport,
+                            outbox=outbound,
+                            codec=codec,
+                            place=place,
+                            visitor=visitor,
+                            with_cookies=head.find(b"cookie") is not None,
                         )
                         await serve_subscriber(newcomer, self.rooms)
                 # Its reader may be waiting for a peer that will never close.

@@ -150,7 +150,7 @@ class Streaming:
         visitor = await self._admit(request)
         body = await self._read_first(request)
         first = body if request.method == "POST" else _check_connect(first_frame)
-        opening = Opening(visitor, _address(request), first, Reading("json", "sse"))
+        opening = Opening(visitor, _address(request), first, Reading("json", "sse"), with_cookies=_has_cookies(request))
         return StreamedAnswer(self._subscribers, opening, media_type="text/event-stream", prefix=SSE_PREFIX)
 
     async def uni_sse(
@@ -182,7 +182,8 @@ class Streaming:
         visitor = await self._admit(request)
         first = await self._read_first(request)
         binary = _is_binary(request)
-        opening = Opening(visitor, _address(request), first, Reading("protobuf" if binary else "json", "stream"))
+        reading = Reading("protobuf" if binary else "json", "stream")
+        opening = Opening(visitor, _address(request), first, reading, with_cookies=_has_cookies(request))
         media_type = "application/octet-stream" if binary else "application/x-ndjson"
         return StreamedAnswer(self._subscribers, opening, media_type=media_type)
 
@@ -220,6 +221,10 @@ def _refuse_head(request: Request, allowed: str) -> None:
     """Starlette lets HEAD come wherever GET may. Nobody is served by it, and it must not take a place."""
     if request.method == "HEAD":
         raise HTTPException(405, headers={"Allow": allowed})
+
+
+def _has_cookies(request: Request) -> bool:
+    return "cookie" in request.headers
 
 
 def _address(request: Request) -> str:

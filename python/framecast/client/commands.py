@@ -81,10 +81,19 @@ class Commands:
             raise CloseCode.TOO_MANY_REQUESTS.error() from None
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
+        temporary = refusal.temporary
         if isinstance(action, Connect):
             self._session.refused()
+            temporary = temporary or self._may_log_in(refusal)
         metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
-        self._send(error_reply(action.id, refusal.code, refusal.message, temporary=refusal.temporary))
+        self._send(error_reply(action.id, refusal.code, refusal.message, temporary=temporary))
+
+    def _may_log_in(self, refusal: Refusal) -> bool:
+        """Whether the client should come again though nobody knows it: in a browser whose user logs in meanwhile.
+
+        SDKs take the error as final otherwise, and a page would have to be loaded again after its session has ended.
+        """
+        return refusal.code == ErrorCode.UNAUTHORIZED.code and self._member.newcomer.with_cookies
 
     async def _perform(self, action: Action) -> None:
         match action:

@@ -70,6 +70,9 @@ class Opening:
     listens_to: tuple[str, ...] | None = None
     """The channels of one who only listens; None for one who speaks."""
 
+    with_cookies: bool = False
+    """As of the newcomer that it becomes."""
+
     @property
     def codec(self) -> Codec:
         """What is said in which form."""
@@ -145,6 +148,7 @@ class HttpStreams:
                     codec=transport.codec,
                     place=place,
                     visitor=opening.visitor,
+                    with_cookies=opening.with_cookies,
                     emulated=mailbox.address if opening.listens_to is None else None,
                     listens_to=opening.listens_to,
                 )

@@ -23,6 +23,9 @@ class Newcomer:
     visitor: Identity | None
     """Whom the door let in; None for somebody who must bring a token."""
 
+    with_cookies: bool = False
+    """Whether its request came with cookies. A stranger of whom that is so may be somebody whose session has ended."""
+
     emulated: Emulated | None = None
     """What a client of a one-way transport names itself by when it speaks."""
 
