@@ -59,7 +59,6 @@ async def site(folder: Path, *, sub_path: bool = False, settings: tuple[str, ...
             "grafana.refused_seconds=0.1",
             "grafana.retry_seconds=0.1",
             "live.max_connections=-1",
-            "accounts.service_tokens=false",  # a browser that is logged out is to try again, not to be refused for good
             *settings,
         )
         grafana.prefix = path
