@@ -1,6 +1,7 @@
 """The server as its users run it: a process of its own, stopped by SIGTERM, whose stderr must hold no traceback."""
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -91,6 +92,14 @@ class RunningServer:
         text = line.decode().strip()
         assert text.startswith("listening on http://"), text
         return text.removeprefix("listening on http://").rstrip("/")
+
+    def read_first_token(self) -> str:
+        """What the first start shows behind the line with the address."""
+        for _ in range(10):
+            found = re.search("FRAMECAST_TOKEN=(fct_[A-Za-z0-9]+)", read_line(self.process, PATIENCE_SECONDS).decode())
+            if found is not None:
+                return found[1]
+        raise AssertionError("no token was shown")
 
     def resident_bytes(self) -> int:
         """The process's memory that is in RAM."""

@@ -1,6 +1,5 @@
 """Accounts as their users have them: the first token of a real server, commands that use it, and what they end."""
 
-import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from end_to_end.server import (
     FRAMECAST,
     RunningServer,
     clean_environment,
-    read_line,
     running_server,
     serve_command,
 )
@@ -22,15 +20,6 @@ from patience import PATIENCE_SECONDS
 CHEAP = ("accounts.password_kib=8", "accounts.password_passes=1")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def first_token(server: RunningServer) -> str:
-    """What the first start shows behind the line with the address."""
-    for _ in range(10):
-        found = re.search("FRAMECAST_TOKEN=(fct_[A-Za-z0-9]+)", read_line(server.process, PATIENCE_SECONDS).decode())
-        if found is not None:
-            return found[1]
-    raise AssertionError("no token was shown")
 
 
 def command(*arguments: str, stdin: str = "", token: str = "") -> subprocess.CompletedProcess[str]:
@@ -54,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 @pytest.fixture
 def run(server: RunningServer) -> Run:
     """Run a command as whoever started the server."""
-    root = first_token(server)
+    root = server.read_first_token()
 
     def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return command(*arguments, "--url", server.url, stdin=stdin, token=root)
@@ -123,7 +112,7 @@ def test_what_was_made_is_there_after_a_kill_and_in_no_file_readable(tmp_path: P
     data = tmp_path / "data"
     server = RunningServer(serve_command(data, *CHEAP, dev=False), tmp_path / "log")
     try:
-        root = first_token(server)
+        root = server.read_first_token()
         made = command("token", "create", "agent", "--url", server.url, token=root)
         assert made.returncode == 0, made.stderr
     finally:

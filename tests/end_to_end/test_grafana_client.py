@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -36,9 +37,9 @@ class Grafana:
 
 
 @asynccontextmanager
-async def grafana_client(server: RunningServer) -> AsyncIterator[Grafana]:
+async def grafana_client(server: RunningServer, token: str = "token") -> AsyncIterator[Grafana]:
     assert PYTHON.exists(), f"{PYTHON} is not there: `make test-python` makes its environment"
-    async with run_program((str(PYTHON), str(HERE / "grafana_program.py")), server.url, "token") as program:
+    async with run_program((str(PYTHON), str(HERE / "grafana_program.py")), server.url, token) as program:
         yield Grafana(program)
 
 
@@ -104,6 +105,73 @@ async def test_it_creates_changes_searches_and_deletes_while_others_follow(
                     },
                     {"uid": uid, "action": "deleted"},
                 ]
+
+
+async def make_tokens(server: RunningServer) -> dict[str, str]:
+    """Tokens of two orgs: an Editor, a Viewer and one with lists in the first, an Editor in the other."""
+    root = {"Authorization": f"Bearer {server.read_first_token()}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=root, timeout=PATIENCE_SECONDS) as http:
+        other = (await http.post("/api/orgs", json={"name": "Other"})).json()["orgId"]
+        wanted: dict[str, tuple[int, dict[str, Any]]] = {
+            "editor": (1, {"role": "Editor"}),
+            "viewer": (1, {"role": "Viewer"}),
+            "limited": (1, {"role": "Admin", "read": ["stream/*"]}),
+            "foreign": (other, {"role": "Editor"}),
+        }
+        made = {}
+        for name, (org_id, what) in wanted.items():
+            answer = await http.post(f"/api/orgs/{org_id}/tokens", json={"name": name, **what})
+            made[name] = answer.raise_for_status().json()["key"]
+        return made
+
+
+async def test_each_of_its_changes_reaches_exactly_those_who_may_see_it(
+    start_server: ServerStarter, sdk_programs: SdkPrograms
+) -> None:
+    """Two orgs have a dashboard of one uid; one who follows it hears of that of its own org only."""
+    server = start_server(dev=False)
+    channel = "grafana/dashboard/uid/wall"
+    board = {"uid": "wall", "title": "Wall"}
+    with trio.fail_after(PATIENCE_SECONDS):
+        tokens = await make_tokens(server)
+        async with AsyncExitStack() as stack:
+            ours = await stack.enter_async_context(grafana_client(server, tokens["editor"]))
+            theirs = await stack.enter_async_context(grafana_client(server, tokens["foreign"]))
+            for grafana in (ours, theirs):
+                await grafana.call("dashboard.update_dashboard", {"dashboard": board, "message": "first"})
+            viewer, editor, foreign, limited = [
+                await stack.enter_async_context(sdk_programs.connected(sdk, server.address, token=tokens[who]))
+                for sdk, who in zip(
+                    [*SUBSCRIBERS, SUBSCRIBERS[0]], ("viewer", "editor", "foreign", "limited"), strict=True
+                )
+            ]
+            for program in (viewer, editor, foreign):
+                assert (await program.subscribe(channel))["data"] == {"uid": "wall", "version": 1}
+            await limited.do("subscribe", channel=channel)
+            assert (await limited.wait_for("unsubscribed", channel=channel))["code"] == 403
+
+            await ours.call("dashboard.update_dashboard", {"dashboard": board, "overwrite": True, "message": "ours"})
+            await theirs.call(
+                "dashboard.update_dashboard", {"dashboard": board, "overwrite": True, "message": "theirs"}
+            )
+            editing = {"uid": "wall", "action": "editing-started", "sessionId": "s"}
+            with pytest.raises(Refused) as caught:
+                await viewer.ask("publish", channel=channel, data=editing)
+            assert caught.value.code == 403
+            await editor.ask("publish", channel=channel, data=editing)
+            await ours.call("dashboard.delete_dashboard", "wall")
+            assert (await theirs.call("dashboard.get_dashboard", "wall"))["dashboard"]["version"] == 2
+            assert [hit["uid"] for hit in await theirs.call("search.search_dashboards")] == ["wall"]
+            await theirs.call("dashboard.delete_dashboard", "wall")
+
+            for program in (viewer, editor):
+                heard = await program.wait_for_count("publication", 3, channel=channel)
+                assert [event["data"]["action"] for event in heard] == ["saved", "editing-started", "deleted"]
+                assert heard[0]["data"]["message"] == "ours"
+            heard = await foreign.wait_for_count("publication", 2, channel=channel)
+            assert [event["data"]["action"] for event in heard] == ["saved", "deleted"]
+            assert heard[0]["data"]["message"] == "theirs"
+            assert limited.all("publication") == []
 
 
 async def test_it_makes_changes_and_deletes_data_sources(start_server: ServerStarter) -> None:
