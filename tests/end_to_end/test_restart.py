@@ -101,7 +101,7 @@ async def test_an_orderly_restart_keeps_all_columns(life: Life, frame_format: st
         second = life.start()
         await check_goes_on(second, known, frame_format)
         second.stop()
-        assert sorted(file.name for file in life.data.iterdir()) == ["framecast.db", "framecast.lock"]
+        assert sorted(file.name for file in life.data.iterdir()) == ["framecast.db", "framecast.lock", "secret.key"]
 
 
 @pytest.mark.parametrize("frame_format", ["labels_column", "wide", "series"])
