@@ -1,12 +1,9 @@
 """Subscribers that hear by the answer to an HTTP request, which goes on for as long as they stay.
 
-A pair of sockets stands for the connection: the core writes into one end, with the queue, the limits and the fan-out
-of a WebSocket, and what comes out of the other goes on into the answer, as fast as the peer takes it. A peer that is
-too slow fills the pair and then its queue, and is cut.
+A pair of sockets stands for the connection (door/relay.py), and what comes out of it goes on into the answer.
 """
 
 import contextlib
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +20,7 @@ from framecast.client.rooms import Rooms
 from framecast.client.roster import Roster
 from framecast.client.transport import Emulated
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
+from framecast.door.relay import carry, open_pair
 from framecast.errors import Refusal
 from framecast.protocol.codec import CODECS, Codec
 from framecast.protocol.codes import CloseCode
@@ -32,11 +30,8 @@ from framecast.protocol.unidirectional import UnidirectionalCodec
 
 log = structlog.get_logger(__name__)
 
-PAIR_BYTES = 65_536
-"""What the pair may hold, about. It comes on top of `live.queue_bytes`, so it is as small as one good system call."""
-
 PIECE_BYTES = 16_384
-"""Of one piece of the answer. While the peer takes it the pair may be full, so it has `live.write_seconds` for each."""
+"""Of one piece of the answer, at most."""
 
 
 class Answer(Protocol):
@@ -107,7 +102,7 @@ class HttpStreams:
         Refusal 503, before the answer begins, when the system has no sockets left.
         """
         try:
-            ours, theirs = _socket_pair()
+            ours, theirs = open_pair()
         except OSError as error:
             log.debug("no sockets for a stream", error=error.strerror)
             raise Refusal(503, f"no stream can be opened now: {error.strerror}; try again", temporary=True) from None
@@ -172,9 +167,7 @@ async def _pump(pair: trio.SocketStream, answer: Answer) -> None:
     """Carry everything from the pair into the answer; end with either, and then both ends are closed."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_close_when_left, answer, pair)
-        with contextlib.suppress(trio.ClosedResourceError):
-            while data := await pair.receive_some(PIECE_BYTES):
-                await answer.write(data)
+        await carry(pair, answer.write, piece_bytes=PIECE_BYTES)
         nursery.cancel_scope.cancel()
 
 
@@ -209,10 +202,3 @@ class HttpStreamTransport:
             return
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # then nobody hears it
             self._outbound.send_message(self.codec.encode(Push(PushBody(disconnect=Disconnect(code, reason)))))
-
-
-def _socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
-    """Where the core writes, and where that comes out."""
-    ours, theirs = trio.socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
-    return trio.SocketStream(ours), trio.SocketStream(theirs)
