@@ -23,7 +23,7 @@ FLOORS = [
     {"dashboards", "datasources", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
-    {"complaints", "configuration", "logs"},
+    {"bucket", "complaints", "configuration", "logs"},
     {"settings"},
     {"protocol", "_core", "metrics"},
     {"errors", "__init__"},

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import LogCapture
 
-from framecast.plugins.host.bucket import Bucket
+from framecast.bucket import Bucket
 from framecast.plugins.host.hclog import Entry, LevelReader, LineCutter, read_entry
 from framecast.plugins.host.output import PluginOutput
 from framecast.settings import Plugins

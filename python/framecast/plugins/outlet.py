@@ -7,11 +7,11 @@ with it. A packet with such a schema goes out without. What a packet holds is ne
 import trio
 
 from framecast import metrics
+from framecast.bucket import Bucket
 from framecast.channels.address import Address
 from framecast.channels.broker import Draft
 from framecast.channels.hub import Hub
 from framecast.channels.outsiders import Run
-from framecast.plugins.allowance import Allowance
 from framecast.plugins.packets import Packet
 from framecast.plugins.sender import StreamOverError
 from framecast.settings import Sources
@@ -25,8 +25,8 @@ class Outlet:
         self._address = address
         self._run = run
         now = trio.current_time()
-        self._packets = Allowance(limits.packets_per_second, limits.packets_burst, now)
-        self._bytes = Allowance(limits.bytes_per_second, limits.bytes_per_second, now)
+        self._packets = Bucket(limits.packets_per_second, limits.packets_burst, now)
+        self._bytes = Bucket(limits.bytes_per_second, limits.bytes_per_second, now)
 
     async def deliver(self, packet: Packet) -> None:
         """Publish one packet; waits while the channel has had more than its share, and always lets others run.

@@ -13,8 +13,8 @@ from typing import Literal
 import structlog
 import trio
 
+from framecast.bucket import Bucket
 from framecast.plugins.host import metrics
-from framecast.plugins.host.bucket import Bucket
 from framecast.plugins.host.hclog import Level, LevelReader, LineCutter, read_entry
 from framecast.settings import Plugins
 
