@@ -56,6 +56,7 @@ from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.plugins.asking import Asking
+from framecast.plugins.instances import Instances
 from framecast.plugins.table import PluginTable, find_plugins
 from framecast.plugins.testdata import PLUGIN_ID, WALKS, walk_frame
 from framecast.routes import SubscriberSockets, build_check, build_rooms
@@ -265,7 +266,8 @@ def _build_plugins(settings: Settings, hub: Hub, outsiders: Outsiders) -> Plugin
     table = find_plugins(settings.sources)
     lifetimes = Lifetimes(hub, outsiders, settings.sources)
     asking = Asking(outsiders, settings.sources)
-    return Plugins(table, lifetimes, PluginScope(hub, lifetimes, asking, table.find, settings))
+    instances = Instances(table)
+    return Plugins(table, lifetimes, PluginScope(hub, lifetimes, asking, instances.of_channel, settings))
 
 
 def _list_testdata(settings: Settings) -> list[ListedChannel]:

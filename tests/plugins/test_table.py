@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from framecast.channels.address import Address
 from framecast.cli import main
-from framecast.errors import ConfigurationError, Refusal
+from framecast.errors import ConfigurationError
 from framecast.plugins.table import find_plugins
 from framecast.preflight import check_settings
 from framecast.settings import Settings, Sources
@@ -63,10 +62,8 @@ def test_what_the_settings_name_wins(here: Path) -> None:
     (here / "named_a.py").write_text(GOOD)
     table = find_plugins(Sources(plugins=("testdata=named_a:Mine", "b=named_a:Mine")))
     assert {name: known.plugin.sharing for name, known in table.known.items()} == {"testdata": "data", "b": "data"}
-    assert table.find(Address(1, "plugin", "b", "x")).plugin_id == "b"
-    with pytest.raises(Refusal) as caught:
-        table.find(Address(1, "plugin", "c", "x"))
-    assert (caught.value.code, caught.value.temporary) == (404, False)
+    assert table.find("b") is table.known["b"]
+    assert table.find("c") is None
 
 
 @pytest.mark.parametrize("text", ["x", "x=y", "x=y:", "=y:Z", "x=:Z", "x y=a:Z", "x=a:Z.z", "x/y=a:Z"])

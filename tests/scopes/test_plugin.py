@@ -29,6 +29,7 @@ from framecast.plugins import (
     StreamOverError,
 )
 from framecast.plugins.asking import Asking
+from framecast.plugins.instances import Instances
 from framecast.plugins.plugin import Sharing
 from framecast.plugins.stream import path_of_login
 from framecast.plugins.table import Known, PluginTable
@@ -98,7 +99,8 @@ class Here:
         self.lifetimes = Lifetimes(world.hub, outsiders, limits)
         table = PluginTable(Known(name, plugin, "here") for name, plugin in plugins.items())
         settings = Settings(sources=limits)
-        self.scope = Permitted(PluginScope(world.hub, self.lifetimes, Asking(outsiders, limits), table.find, settings))
+        find = Instances(table).of_channel
+        self.scope = Permitted(PluginScope(world.hub, self.lifetimes, Asking(outsiders, limits), find, settings))
 
     async def join(
         self, path: str, identity: Identity = ANN, *, data: bytes | None = None, returning: Position | None = None

@@ -1,7 +1,7 @@
 """One stream of a plugin, as a channel's lifetime runs it, and what decides whose it is."""
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from framecast.accounts.identity import Identity
@@ -10,8 +10,9 @@ from framecast.channels.hub import Hub
 from framecast.channels.outsiders import Run
 from framecast.errors import Refusal
 from framecast.plugins.asking import refusal_of
+from framecast.plugins.instances import FindInstance
 from framecast.plugins.outlet import Outlet
-from framecast.plugins.plugin import Context, DataSource, Plugin, User
+from framecast.plugins.plugin import Context, Plugin, User
 from framecast.plugins.sender import Sender
 from framecast.settings import Sources
 
@@ -19,51 +20,40 @@ _UNNAMEABLE = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """A plugin, with what it is to stream from."""
+class Told:
+    """What of a subscriber its stream is told: what its plugin shares streams by, and nothing else.
 
-    plugin_id: str
-    plugin: Plugin
-    data_source: DataSource | None = None
+    Two streams of a channel are the same where this is.
+    """
 
-    def context(self, address: Address, identity: Identity) -> Context:
-        """What the plugin is told when `identity` asks."""
-        user = User(identity.login, identity.role)
-        return Context(address.org_id, self.plugin_id, str(address), user, self.data_source)
-
-
-FindInstance = Callable[[Address], Instance]
-"""Which plugin fills a channel, and from what. Refusal 404, final, for none."""
+    user: User | None
+    data: bytes
 
 
 class PluginStream:
-    """Runs a plugin's stream. Two of a channel are the same where the plugin is told the same."""
+    """Runs a plugin's stream."""
 
-    def __init__(
-        self, hub: Hub, limits: Sources, find: FindInstance, address: Address, *, user: User | None, data: bytes
-    ) -> None:
-        """`user` and `data` are what the plugin shares its streams by, and nothing else that a subscriber brought."""
+    def __init__(self, hub: Hub, limits: Sources, find: FindInstance, address: Address, told: Told) -> None:
         self._hub = hub
         self._limits = limits
         self._find = find
         self._address = address
-        self._user = user
-        self._data = data
+        self._told = told
 
     @property
     def identity(self) -> Hashable:
         """The user and the data that the stream is of, where it is of any."""
-        return self._user, self._data
+        return self._told
 
     async def run(self, run: Run) -> None:
         """Stream, from what is there now. Refusal where the plugin says that there is nothing, or is gone."""
         address = self._address
-        instance = self._find(address)
-        context = Context(address.org_id, instance.plugin_id, str(address), self._user, instance.data_source)
+        instance = await self._find(address)
+        context = Context(address.org_id, instance.plugin_id, str(address), self._told.user, instance.data_source)
         outlet = Outlet(self._hub, address, run, self._limits)
         sender = Sender(outlet.deliver, max_bytes=self._limits.packet_bytes)
         try:
-            await instance.plugin.run(context, address.path, self._data, sender)
+            await instance.plugin.run(context, address.path, self._told.data, sender)
         except Exception as error:
             refusal = refusal_of(error, instance.plugin_id, str(address))
             if refusal is None or refusal is error:
@@ -71,9 +61,9 @@ class PluginStream:
             raise refusal from None
 
 
-def stream_owner(plugin: Plugin, asked: Context, data: bytes) -> tuple[User | None, bytes]:
-    """What of a subscriber its stream is told: whatever the plugin shares its streams by, and nothing else."""
-    return asked.user if plugin.sharing == "user" else None, data if plugin.sharing == "data" else b""
+def tell_stream(plugin: Plugin, asked: Context, data: bytes) -> Told:
+    """What the stream of one who asked so, with this data, is told."""
+    return Told(asked.user if plugin.sharing == "user" else None, data if plugin.sharing == "data" else b"")
 
 
 def path_of_login(login: str) -> str:

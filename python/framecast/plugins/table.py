@@ -12,10 +12,9 @@ from typing import Any
 
 import structlog
 
-from framecast.channels.address import Address, is_namespace
-from framecast.errors import ConfigurationError, Refusal
+from framecast.channels.address import is_namespace
+from framecast.errors import ConfigurationError
 from framecast.plugins.plugin import Plugin
-from framecast.plugins.stream import Instance
 from framecast.plugins.testdata import PLUGIN_ID, Testdata
 from framecast.settings import Sources
 
@@ -49,12 +48,9 @@ class PluginTable:
         """There is one more, unless there is one of that id."""
         self._known.setdefault(known.plugin_id, known)
 
-    def find(self, address: Address) -> Instance:
-        """The plugin that a channel ``plugin/{id}/…`` is of. Refusal 404, final, for none."""
-        known = self._known.get(address.namespace)
-        if known is None:
-            raise Refusal(404, f"Not Found: {address} is of no plugin that this server has (`framecast plugins list`)")
-        return Instance(known.plugin_id, known.plugin)
+    def find(self, plugin_id: str) -> Known | None:
+        """The plugin of this id."""
+        return self._known.get(plugin_id)
 
 
 def find_plugins(settings: Sources) -> PluginTable:

@@ -23,9 +23,10 @@ from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
 from framecast.plugins.asking import Asking
 from framecast.plugins.frames import Frame
+from framecast.plugins.instances import Instance
 from framecast.plugins.packets import parse_packet
 from framecast.plugins.plugin import DataSource, Plugin
-from framecast.plugins.stream import Instance, PluginStream, check_owner, stream_owner
+from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.settings import MIB, History, Sources
 
 PLUGIN_ID = "under-test"
@@ -74,12 +75,11 @@ class Host:
         Refusal with code 404, 403 and so on where the plugin says no, as a client would get it.
         """
         address, identity, text = _address(path, org_id), Identity(org_id, login, role), _spell(data)
-        plugin, asked = self._instance.plugin, self._instance.context(address, identity)
+        plugin, asked = self._instance.plugin, self._instance.context(identity, str(address))
         check_owner(plugin, address, identity)
         question = partial(_answer, partial(plugin.subscribe, asked, address.path, text))
         initial = await self._asking.ask(PLUGIN_ID, str(address), question)
-        user, kept = stream_owner(plugin, asked, text)
-        stream = PluginStream(self._hub, self._limits, lambda _: self._instance, address, user=user, data=kept)
+        stream = PluginStream(self._hub, self._limits, self._find, address, tell_stream(plugin, asked, text))
         self.lifetimes.claim(address, stream)
         subscription, number = Subscription(None if initial is None else json.loads(initial)), next(self._numbers)
         self._subscribed.setdefault(address, {})[number] = subscription
@@ -89,7 +89,7 @@ class Host:
     async def publish(self, path: str, data: Any, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
         """Send a message as this user; what the plugin has published of it, None for nothing. Refusal as above."""
         address, identity = _address(path, 1), Identity(1, login, role)
-        asked = self._instance.context(address, identity)
+        asked = self._instance.context(identity, str(address))
         check_owner(self._instance.plugin, address, identity)
         question = partial(_answer, partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
         answer = await self._asking.ask(PLUGIN_ID, str(address), question)
@@ -104,6 +104,9 @@ class Host:
             for number in [number for number, one in subscribed.items() if one is subscription]:
                 del subscribed[number]
                 self._hub.unsubscribe(number, address)
+
+    async def _find(self, address: Address) -> Instance:
+        return self._instance
 
     def deliver(self, publication: Publication) -> None:
         """Belongs to `hosted`."""

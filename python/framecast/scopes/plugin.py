@@ -23,8 +23,9 @@ from framecast.channels.lifetime import Lifetimes
 from framecast.errors import Refusal
 from framecast.plugins import Frame
 from framecast.plugins.asking import Asking
+from framecast.plugins.instances import FindInstance
 from framecast.plugins.packets import Packet, packet_of, parse_packet
-from framecast.plugins.stream import FindInstance, PluginStream, check_owner, stream_owner
+from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.protocol.codes import ErrorCode
 from framecast.scopes.framed import FrameBeginnings
 from framecast.scopes.turns import Turns
@@ -70,13 +71,13 @@ class PluginScope:
         self, identity: Identity, address: Address, data: bytes | None, options: ChannelOptions | None = None
     ) -> Begin:
         """Allow it where the plugin does; Refusal as it says, 404 where there is none, and as of `Asking.ask`."""
-        instance = self._find(address)
+        instance = await self._find(address)
         check_owner(instance.plugin, address, identity)
-        context = instance.context(address, identity)
+        context = instance.context(identity, str(address))
         asked = partial(instance.plugin.subscribe, context, address.path, data or b"")
         initial = await self._asking.ask(instance.plugin_id, str(address), partial(_as_packet, asked))
-        user, kept = stream_owner(instance.plugin, context, data or b"")
-        stream = PluginStream(self._hub, self._limits, self._find, address, user=user, data=kept)
+        told = tell_stream(instance.plugin, context, data or b"")
+        stream = PluginStream(self._hub, self._limits, self._find, address, told)
         await self._turns.wait(self._hub.history(address))
         history = await self._hub.open(address)
         prepared = _Prepared(address, initial, _extent(data), options or history.options, stream)
@@ -92,10 +93,10 @@ class PluginScope:
         subscribed: bool = False,
     ) -> None:
         """Publish what the plugin makes of a message, if anything; Refusal as it says, and as `OpenScope.publish`."""
-        instance = self._find(address)
+        instance = await self._find(address)
         check_owner(instance.plugin, address, identity)
         self._hub.options.check_publish(address, subscribed=subscribed)
-        asked = partial(instance.plugin.publish, instance.context(address, identity), address.path, data)
+        asked = partial(instance.plugin.publish, instance.context(identity, str(address)), address.path, data)
         answer = await self._asking.ask(instance.plugin_id, str(address), partial(_as_packet, asked))
         if answer is None:
             return
