@@ -74,7 +74,8 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
-    """A server with a token for everybody, a dashboard, and a stream of two channels; and another org with the same."""
+    """A server with a token for everybody, a dashboard, a data source, and a stream of two channels; and another org
+    with the same."""
     built: list[House] = []
 
     def build(settings: Settings, ground: Ground) -> House:
@@ -101,6 +102,8 @@ async def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
         board = {"dashboard": {"uid": "wall7", "title": "Wall"}, "overwrite": True}
         saved = await made.ask("editor", "POST", "/api/dashboards/db", json.dumps(board).encode(), **JSON)
         assert saved.status == 200, saved
+        plant = json.dumps({"name": "Plant", "type": "testdata", "uid": "plant"}).encode()
+        assert (await made.ask("admin", "POST", "/api/datasources", plant, **JSON)).status == 200
         for stream in ("mine", "theirs"):
             assert (await made.ask("editor", "POST", f"/api/live/push/{stream}", b"m f=1")).status == 204
         yield made
@@ -205,6 +208,7 @@ CHANNELS = {
     "stream/theirs/m": ("VEAS", ""),
     "grafana/broadcast/news": ("VEAS", "VEAS"),
     BOARD: ("VEAS", "EA"),
+    "ds/plant/random-2s-stream": ("VEAS", ""),
 }
 
 

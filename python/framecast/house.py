@@ -57,9 +57,10 @@ from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.plugins.asking import Asking
 from framecast.plugins.instances import Instances
-from framecast.plugins.table import PluginTable, find_plugins
+from framecast.plugins.table import find_plugins
 from framecast.plugins.testdata import PLUGIN_ID, WALKS, walk_frame
 from framecast.routes import SubscriberSockets, build_check, build_rooms
+from framecast.scopes.changes import DataSourceChanges
 from framecast.scopes.dashboard import DashboardRules
 from framecast.scopes.last_messages import LastMessages
 from framecast.scopes.plugin import PluginScope
@@ -119,7 +120,8 @@ class Dashboards:
 class Plugins:
     """Streams that run while somebody is subscribed."""
 
-    table: PluginTable
+    instances: Instances
+    asking: Asking
     lifetimes: Lifetimes
     scope: PluginScope
 
@@ -163,7 +165,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     bodies = JsonBodies(settings.api)
     dashboards = _build_dashboards(settings, hub, database, outside, bodies)
     datasources = Registry(database, ground.ring, settings.datasources, time.time)
-    plugins = _build_plugins(settings, hub, ground.outsiders)
+    plugins = _build_plugins(settings, hub, ground.outsiders, datasources)
     scopes = build_scopes(
         hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules, plugins=plugins.scope
     )
@@ -262,12 +264,14 @@ def _build_dashboards(
     return Dashboards(archive, library, None, routes)
 
 
-def _build_plugins(settings: Settings, hub: Hub, outsiders: Outsiders) -> Plugins:
+def _build_plugins(settings: Settings, hub: Hub, outsiders: Outsiders, datasources: Registry) -> Plugins:
     table = find_plugins(settings.sources)
     lifetimes = Lifetimes(hub, outsiders, settings.sources)
     asking = Asking(outsiders, settings.sources)
-    instances = Instances(table)
-    return Plugins(table, lifetimes, PluginScope(hub, lifetimes, asking, instances.of_channel, settings))
+    instances = Instances(table, datasources)
+    datasources.announce = DataSourceChanges(instances, lifetimes).take
+    scope = PluginScope(hub, lifetimes, asking, instances.of_channel, settings)
+    return Plugins(instances, asking, lifetimes, scope)
 
 
 def _list_testdata(settings: Settings) -> list[ListedChannel]:

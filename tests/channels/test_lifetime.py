@@ -172,7 +172,7 @@ async def test_a_change_counts_at_once_for_a_stream_that_waits_after_a_failure(a
         assert source.began[-1] == 7.0
 
 
-async def test_a_deleted_data_source_ends_its_streams_and_sends_subscribers_back(autojump_clock: MockClock) -> None:
+async def test_a_deleted_data_source_ends_its_streams_and_tells_who_watches(autojump_clock: MockClock) -> None:
     async with place() as here:
         source = Scripted()
         here.subscribe(A, source)
@@ -183,7 +183,7 @@ async def test_a_deleted_data_source_ends_its_streams_and_sends_subscribers_back
         assert (caught.value.code, caught.value.temporary) == (503, True)
         await trio.sleep(0.01)
         assert (source.running, here.lifetimes.count) == (0, 0)
-        assert here.board.ended == [(A, UnsubscribeCode.INSUFFICIENT_STATE)]
+        assert here.board.ended[0] == (A, UnsubscribeCode.SERVER)
         assert here.board.forgotten == [A]
 
 

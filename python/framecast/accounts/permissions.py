@@ -51,13 +51,16 @@ RULES: Mapping[Action, Rule] = {
     Action.LIST: Rule(Role.VIEWER, "push or read"),
     Action.READ_DASHBOARDS: Rule(Role.VIEWER),
     Action.WRITE_DASHBOARDS: Rule(Role.EDITOR),
-    Action.READ_DATASOURCES: Rule(Role.VIEWER),
+    Action.READ_DATASOURCES: Rule(Role.VIEWER, "read"),
     Action.WRITE_DATASOURCES: Rule(Role.ADMIN),
     Action.MANAGE_ORG: Rule(Role.ADMIN),
     Action.MANAGE_SERVER: Rule(None),
     Action.OBSERVE_SERVER: Rule(None),
 }
 
+
+TO_SUBSCRIBE: Mapping[str, Action] = {"ds": Action.READ_DATASOURCES}
+"""What subscribing takes, by scope, where it is not `Action.SUBSCRIBE`."""
 
 TO_PUBLISH: Mapping[str, Action] = {"grafana/dashboard": Action.ANNOUNCE_EDITING}
 """What publishing takes, by scope and namespace, where it is not `Action.PUBLISH`."""
@@ -88,9 +91,10 @@ def check_push(identity: Identity, stream_id: str) -> None:
 def check_subscribe(identity: Identity, address: Address) -> None:
     """Refusal 403 unless `identity` may subscribe to this channel."""
     reach = identity.reach
-    allowed = may(identity, Action.SUBSCRIBE) if reach is None else _matches(str(address), reach.read)
+    action = TO_SUBSCRIBE.get(address.scope, Action.SUBSCRIBE)
+    allowed = may(identity, action) if reach is None else _matches(str(address), reach.read)
     if not allowed or address.org_id != identity.org_id:
-        raise _refusal(identity, Action.SUBSCRIBE, str(address))
+        raise _refusal(identity, action, str(address))
 
 
 def check_publish(identity: Identity, address: Address) -> None:

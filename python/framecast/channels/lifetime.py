@@ -146,12 +146,13 @@ class Lifetimes:
     def stop(self, concerned: Callable[[Address], bool]) -> None:
         """What these channels are filled from is gone: end them, with their pasts.
 
-        Their subscribers are told to subscribe again, so that the scope tells each of them why not.
+        Their subscribers are told that it is over (2000), which SDKs take as final.
         """
         for life in tuple(self._lives.values()):
             if concerned(life.address):
                 life.stopped = True
                 life.ring()
+                self._hub.end(life.address, UnsubscribeCode.SERVER)
                 self._hub.forget(life.address)
 
     def _begin(self, address: Address, source: Source) -> None:

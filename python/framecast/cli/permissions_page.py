@@ -12,7 +12,7 @@ import trio
 from framecast._core import Fanout
 from framecast.accounts.entrance import open_entrance
 from framecast.accounts.identity import Role
-from framecast.accounts.permissions import RULES, TO_PUBLISH, Action, Rule
+from framecast.accounts.permissions import RULES, TO_PUBLISH, TO_SUBSCRIBE, Action, Rule
 from framecast.api.app import OPEN_PATHS, list_routes
 from framecast.api.routing import ApiRoute
 from framecast.channels.outsiders import Outsiders
@@ -77,11 +77,13 @@ def _of_lists(rule: Rule) -> str:
 
 def _channels() -> str:
     lines = ["## By channel\n", "| channels | to subscribe | to publish |", "| --- | --- | --- |"]
-    subscribe = _takes(Action.SUBSCRIBE)
-    for name in ("stream", "grafana/broadcast", "grafana/dashboard"):
-        action = TO_PUBLISH.get(name, Action.PUBLISH)
-        publish = "nobody: push" if name == "stream" else _takes(action)
+    for name in ("stream", "plugin", "ds", "grafana/broadcast", "grafana/dashboard"):
+        subscribe = _takes(TO_SUBSCRIBE.get(name, Action.SUBSCRIBE))
+        publish = "nobody: push" if name == "stream" else _takes(TO_PUBLISH.get(name, Action.PUBLISH))
+        if name in {"plugin", "ds"}:
+            subscribe, publish = f"{subscribe}, and what the plugin says", f"{publish}, and what the plugin says"
         lines.append(f"| `{name}/…` | {subscribe} | {publish} |")
+    subscribe = _takes(Action.SUBSCRIBE)
     lines.append(f"| of a scope that the settings name | {subscribe} | {_takes(Action.PUBLISH)}, as its options say |")
     return "\n".join([*lines, ""])
 

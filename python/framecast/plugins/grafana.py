@@ -64,8 +64,11 @@ def call_context(context: Context) -> CallContext:
         url=source.url,
         user=source.user,
         database=source.database,
-        json_data=msgspec.json.encode(source.json_data),
+        basic_auth=source.basic_auth,
+        basic_auth_user=source.basic_auth_user,
+        json_data=source.json_text or msgspec.json.encode(source.json_data),
         secure_json_data=source.secrets,
         updated_ms=source.updated_ms,
+        id=source.number,
     )
     return CallContext(context.org_id, user, instance)

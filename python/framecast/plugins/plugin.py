@@ -39,10 +39,16 @@ class DataSource:
     url: str = ""
     user: str = ""
     database: str = ""
+    basic_auth: bool = False
+    basic_auth_user: str = ""
     json_data: Mapping[str, Any] = field(default_factory=dict)
+    json_text: bytes = b""
+    """`json_data` as it was set, to the last digit; empty where nobody set it."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     updated_ms: int = 0
-    """When its settings changed last."""
+    """When its settings changed last: never the same for two of them."""
+    number: int = 0
+    """Grafana's older id of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from framecast.channels.hub import Hub
 from framecast.channels.outsiders import Run
 from framecast.errors import Refusal
 from framecast.plugins.asking import refusal_of
-from framecast.plugins.instances import FindInstance
+from framecast.plugins.instances import FindInstance, Instance
 from framecast.plugins.outlet import Outlet
 from framecast.plugins.plugin import Context, Plugin, User
 from framecast.plugins.sender import Sender
@@ -26,6 +26,7 @@ class Told:
     Two streams of a channel are the same where this is.
     """
 
+    plugin_id: str
     user: User | None
     data: bytes
 
@@ -48,7 +49,7 @@ class PluginStream:
     async def run(self, run: Run) -> None:
         """Stream, from what is there now. Refusal where the plugin says that there is nothing, or is gone."""
         address = self._address
-        instance = await self._find(address)
+        instance = await self._find_again()
         context = Context(address.org_id, instance.plugin_id, str(address), self._told.user, instance.data_source)
         outlet = Outlet(self._hub, address, run, self._limits)
         sender = Sender(outlet.deliver, max_bytes=self._limits.packet_bytes)
@@ -60,10 +61,24 @@ class PluginStream:
                 raise
             raise refusal from None
 
+    async def _find_again(self) -> Instance:
+        """What is there now. Where that is nothing, or another plugin, subscribers have to ask it first."""
+        try:
+            instance = await self._find(self._address)
+        except Refusal as refusal:
+            if not refusal.temporary:
+                self._hub.forget(self._address)
+            raise
+        if instance.plugin_id != self._told.plugin_id:
+            self._hub.forget(self._address)
+            raise Refusal(404, f"{self._address} is of another plugin now, {instance.plugin_id}")
+        return instance
+
 
 def tell_stream(plugin: Plugin, asked: Context, data: bytes) -> Told:
     """What the stream of one who asked so, with this data, is told."""
-    return Told(asked.user if plugin.sharing == "user" else None, data if plugin.sharing == "data" else b"")
+    sharing = plugin.sharing
+    return Told(asked.plugin_id, asked.user if sharing == "user" else None, data if sharing == "data" else b"")
 
 
 def path_of_login(login: str) -> str:

@@ -15,7 +15,7 @@ import structlog
 from framecast.channels.address import is_namespace
 from framecast.errors import ConfigurationError
 from framecast.plugins.plugin import Plugin
-from framecast.plugins.testdata import PLUGIN_ID, Testdata
+from framecast.plugins.testdata import ALIASES, PLUGIN_ID, Testdata
 from framecast.settings import Sources
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,8 @@ class Known:
     plugin_id: str
     plugin: Plugin
     origin: str
+    aliases: tuple[str, ...] = ()
+    """Other ids that it is found by, where no plugin has them for its own."""
 
 
 class PluginTable:
@@ -38,6 +40,7 @@ class PluginTable:
     def __init__(self, known: Iterable[Known]) -> None:
         """Of several with one id the last counts."""
         self._known = {one.plugin_id: one for one in known}
+        self._by_alias = {alias: one for one in self._known.values() for alias in one.aliases}
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -50,12 +53,12 @@ class PluginTable:
 
     def find(self, plugin_id: str) -> Known | None:
         """The plugin of this id."""
-        return self._known.get(plugin_id)
+        return self._known.get(plugin_id) or self._by_alias.get(plugin_id)
 
 
 def find_plugins(settings: Sources) -> PluginTable:
     """All that `settings` let be there. ConfigurationError for one they name that cannot be had."""
-    known = [Known(PLUGIN_ID, Testdata(), "built in")] if settings.testdata else []
+    known = [Known(PLUGIN_ID, Testdata(), "built in", ALIASES)] if settings.testdata else []
     if settings.installed:
         known += _installed()
     return PluginTable([*known, *map(_named, settings.plugins)])

@@ -18,6 +18,8 @@ from framecast.plugins.plugin import Context, NotFoundError, Plugin
 from framecast.plugins.sender import Sender
 
 PLUGIN_ID = "testdata"
+ALIASES = ("grafana-testdata-datasource",)
+"""The id that Grafana's has by now, which is its data sources' type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""``plugin/{plugin id}/{path}``: streams that a plugin fills while somebody is subscribed.
+"""``plugin/{plugin id}/{path}`` and ``ds/{uid}/{path}``: streams that a plugin fills while somebody is subscribed.
 
 The plugin is asked about every subscriber and every message; an unknown plugin or path is 404, which clients take as
 final. A new subscriber begins with the window where the channel has one, else with what the plugin gives it.
-Channels of a data source differ in where the plugin is found (`FindInstance`) and in nothing else.
+Channels of a data source differ in where the plugin is found (plugins/instances.py), and in nothing else.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from framecast.channels.lifetime import Lifetimes
 from framecast.errors import Refusal
 from framecast.plugins import Frame
 from framecast.plugins.asking import Asking
-from framecast.plugins.instances import FindInstance
+from framecast.plugins.instances import FindInstance, Instance
 from framecast.plugins.packets import Packet, packet_of, parse_packet
 from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.protocol.codes import ErrorCode
@@ -38,6 +38,7 @@ class _Prepared:
     """What was found out before the subscription is made."""
 
     address: Address
+    instance: Instance
     initial: Packet | None
     extent: Extent
     options: ChannelOptions
@@ -80,7 +81,7 @@ class PluginScope:
         stream = PluginStream(self._hub, self._limits, self._find, address, told)
         await self._turns.wait(self._hub.history(address))
         history = await self._hub.open(address)
-        prepared = _Prepared(address, initial, _extent(data), options or history.options, stream)
+        prepared = _Prepared(address, instance, initial, _extent(data), options or history.options, stream)
         return partial(self._begin, history, prepared)
 
     async def publish(
@@ -108,6 +109,10 @@ class PluginScope:
 
     def _begin(self, history: ChannelHistory, prepared: _Prepared, returning: Position | None) -> Beginning:
         address, initial = prepared.address, prepared.initial
+        if prepared.instance.overtaken:
+            raise ErrorCode.TOO_MANY_REQUESTS.refusal(
+                f"too many requests: the data source of {address} has just changed, try again"
+            )
         self._lifetimes.claim(address, prepared.stream)
         self._hub.check_current(history)
         beginning = self._beginnings.begin(history, prepared.extent, prepared.options, returning)

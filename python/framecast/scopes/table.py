@@ -44,7 +44,8 @@ def build_scopes(
 ) -> ScopeTable:
     """All scopes of a server: its own, and one for each name in `settings.channels` that means nothing else.
 
-    `last_messages` are those of broadcasts. Without `dashboards`, and without `plugins`, there are no channels of any.
+    `last_messages` are those of broadcasts. Without `dashboards`, and without `plugins`, there are no channels of any;
+    `plugins` are those of data sources, too.
     ConfigurationError as of `check_publishers`.
     """
     check_publishers(hub.options, settings)
@@ -59,7 +60,7 @@ def build_scopes(
     if dashboards is not None:
         scopes["grafana/dashboard"] = DashboardScope(hub, dashboards)
     if plugins is not None:
-        scopes["plugin"] = plugins
+        scopes["plugin"] = scopes["ds"] = plugins
     return ScopeTable(scopes)
 
 
