@@ -12,6 +12,7 @@ use super::budget::{Budget, Buffer};
 use super::event::Kind;
 use super::queue::{Batch, Queue};
 use super::stall::{Look, Refused, Room};
+pub(super) use super::steps::{Content, Next, Outcome, Sent, Step};
 use super::{Terms, lock};
 use crate::wire::Reader;
 
@@ -29,57 +30,6 @@ pub(super) enum Phase {
     Removed,
     /// The writer will never touch the descriptor again.
     Released,
-}
-
-/// What a caller wants to queue, which decides until when it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    Raw,
-    Message,
-}
-
-/// What became of something a caller wanted.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// Whether it was done.
-    pub taken: bool,
-    /// Whether the caller must put the connection on the writer's list.
-    pub schedule: bool,
-}
-
-/// What the writer is to do with a connection now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Nothing: it left the writer's hands.
-    Rest,
-    /// Send the batch, then settle.
-    Send,
-    /// Shut the socket down and say why; then ask again.
-    Cut(Kind),
-    /// Forget the descriptor, then say so. Answered once in a connection's life.
-    Release,
-}
-
-/// What the socket said to a send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    Bytes(usize),
-    /// Nothing fitted just then: wait until it is writable.
-    Full(Instant),
-    /// The peer is gone.
-    Broken,
-}
-
-/// Where a connection goes after a send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It stays in the writer's hands for the next pass.
-    Pass,
-    /// It left the writer's hands.
-    Rest,
-    /// It left the writer's hands; look at it again then, by [`Connection::look_again`].
-    LookAgain(Instant),
 }
 
 pub(super) struct Connection {

@@ -27,6 +27,7 @@ mod registry;
 mod shared;
 mod stall;
 mod statistics;
+mod steps;
 pub mod subscribers;
 mod writer;
 
