@@ -1,5 +1,6 @@
 """Waiting for room in the queues of outgoing messages, before something large joins them.
 
+A dashboard's pasts together are more than a queue holds, and would cut a client that reads well, again and again.
 The queues are polled: only the writer thread knows when they empty, and an event for it would be paid for by every
 connection that never waits here.
 """
