@@ -1,16 +1,13 @@
 """A running server whose data source is made, changed and deleted over the API while somebody watches its stream."""
 
 import gc
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from end_to_end.wire import TEXT, Connection, connect, encode_frame, request, upgrade_request
 from served import running, settings_for
+from watching import ask, watching
 
 PLUGIN = """
 import json
@@ -38,43 +35,6 @@ def thawed() -> Iterator[None]:
     """A server freezes what the collector knows; here that is the tests' garbage."""
     yield
     gc.unfreeze()
-
-
-class Watcher:
-    """A subscriber over a WebSocket."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def say(self, **command: Any) -> None:
-        await self._connection.send(encode_frame(TEXT, json.dumps(command).encode()))
-
-    async def hear(self) -> Any:
-        """What the server says next, one thing."""
-        while True:
-            [line] = (await self._connection.message()).payload.split(b"\n")
-            if line != b"{}":
-                return json.loads(line)
-
-
-@asynccontextmanager
-async def watching(place: str) -> AsyncIterator[Watcher]:
-    async with connect(place) as connection:
-        await connection.upgrade(upgrade_request("/api/live/ws", host=place))
-        watcher = Watcher(connection)
-        await watcher.say(id=1, connect={})
-        assert "connect" in await watcher.hear()
-        yield watcher
-
-
-async def ask(place: str, method: str, path: str, document: Any = None) -> Any:
-    body = b"" if document is None else json.dumps(document).encode()
-    async with connect(place) as connection:
-        headers = {"Content-Type": "application/json"}
-        await connection.send(request(method, path, body, host=place, headers=headers))
-        answer = await connection.answer()
-    assert answer.status == 200, answer
-    return json.loads(answer.body)
 
 
 async def test_a_change_is_heard_by_who_watches_and_a_deletion_ends_it(

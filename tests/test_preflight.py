@@ -20,7 +20,8 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
     [
         (["live.ha_engine=redis"], "live.ha_engine = 'redis' cannot be used yet"),
         (["live.ha_engine=redis"], "leave it empty and run one server"),
-        (["plugins.path=/var/lib/plugins"], "plugins.path = '/var/lib/plugins' cannot be used yet"),
+        (["plugins.path=/nowhere"], "plugins.path = '/nowhere' cannot be used: No such file"),
+        (["plugins.held_bytes=1"], "plugins.held_bytes = 1 is less than plugins.message_bytes"),
         (["server.listen=nowhere"], "server.listen = 'nowhere' is not HOST:PORT"),
         (["server.listen="], "server.listen names no HOST:PORT"),
         (["server.dev=true", "server.listen=0.0.0.0:1"], "is reachable from other machines"),

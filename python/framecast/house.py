@@ -6,6 +6,7 @@ Nothing runs in here, and nothing is opened.
 import time
 from dataclasses import dataclass
 
+import structlog
 import trio
 from prometheus_client import CollectorRegistry
 
@@ -56,6 +57,8 @@ from framecast.ingest.influx import InfluxWrites
 from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.plugins.asking import Asking
+from framecast.plugins.grafana import add_backends
+from framecast.plugins.host.host import PluginHost
 from framecast.plugins.instances import Instances
 from framecast.plugins.table import find_plugins
 from framecast.plugins.testdata import PLUGIN_ID, WALKS, walk_frame
@@ -72,6 +75,8 @@ from framecast.store.database import Database
 from framecast.store.sealing import KeyRing
 from framecast.store.writer import StoreWriter
 from framecast.streams.table import ListedChannel, StreamTable
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Ground:
     outside: Outside
     entrance: Entrance
     outsiders: Outsiders
+    plugin_host: PluginHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ class Dashboards:
 class Plugins:
     """Streams that run while somebody is subscribed."""
 
+    host: PluginHost
+    """Those that are processes of their own."""
     instances: Instances
     asking: Asking
     lifetimes: Lifetimes
@@ -165,7 +173,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     bodies = JsonBodies(settings.api)
     dashboards = _build_dashboards(settings, hub, database, outside, bodies)
     datasources = Registry(database, ground.ring, settings.datasources, time.time)
-    plugins = _build_plugins(settings, hub, ground.outsiders, datasources)
+    plugins = _build_plugins(settings, hub, ground, datasources)
     scopes = build_scopes(
         hub, settings, last_messages=kept.last_messages, dashboards=dashboards.rules, plugins=plugins.scope
     )
@@ -264,14 +272,16 @@ def _build_dashboards(
     return Dashboards(archive, library, None, routes)
 
 
-def _build_plugins(settings: Settings, hub: Hub, outsiders: Outsiders, datasources: Registry) -> Plugins:
-    table = find_plugins(settings.sources)
-    lifetimes = Lifetimes(hub, outsiders, settings.sources)
-    asking = Asking(outsiders, settings.sources)
+def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Registry) -> Plugins:
+    table, host = find_plugins(settings.sources), ground.plugin_host
+    for problem in add_backends(table, host):
+        log.warning("plugin not loaded", problem=problem)
+    lifetimes = Lifetimes(hub, ground.outsiders, settings.sources)
+    asking = Asking(ground.outsiders, settings.sources)
     instances = Instances(table, datasources)
     datasources.announce = DataSourceChanges(instances, lifetimes).take
     scope = PluginScope(hub, lifetimes, asking, instances.of_channel, settings)
-    return Plugins(instances, asking, lifetimes, scope)
+    return Plugins(host, instances, asking, lifetimes, scope)
 
 
 def _list_testdata(settings: Settings) -> list[ListedChannel]:

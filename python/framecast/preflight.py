@@ -16,6 +16,7 @@ from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
 from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Mistakes
+from framecast.plugins.host.host import check_plugins
 from framecast.plugins.table import parse_named
 from framecast.scopes.table import check_publishers
 from framecast.settings import Settings
@@ -55,12 +56,8 @@ def _check_nodes(settings: Settings) -> None:
 
 
 def _check_backend_plugins(settings: Settings) -> None:
-    """Who set a folder up must not wait for channels that no plugin fills."""
-    if settings.plugins.path:
-        raise ConfigurationError(
-            f"plugins.path = {settings.plugins.path!r} cannot be used yet: backend plugins can be run, but no channel "
-            "leads to them; leave it empty (plugins written in Python are set with sources.plugins)"
-        )
+    """Only their folder and what they may take: a plugin that cannot be run keeps no server from starting."""
+    check_plugins(settings.plugins)
 
 
 def _check_grafana(settings: Settings) -> None:

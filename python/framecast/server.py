@@ -24,6 +24,7 @@ from framecast.door.connection import serve_connection
 from framecast.door.listen import listening_places, open_listeners
 from framecast.door.listen import serve as accept
 from framecast.house import Ground, House, build_house, find_outside
+from framecast.plugins.host.host import load_plugins
 from framecast.preflight import check_settings
 from framecast.scopes.last_messages import restore_messages
 from framecast.settings import Settings
@@ -63,8 +64,9 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         entrance = await open_entrance(
             settings, database, outside.connected, outside.attempts, verifier=outside.verifier, grafana=visitors
         )
+        plugin_host = await load_plugins(settings.plugins)  # before anything is changed: it may refuse the start
         await provision(database, ring, settings, time.time)
-        house = build_house(settings, Ground(fanout, database, ring, outside, entrance, outsiders))
+        house = build_house(settings, Ground(fanout, database, ring, outside, entrance, outsiders, plugin_host))
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)
         listeners = await open_listeners(settings.server.listen)
@@ -127,6 +129,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)
             await nursery.start(house.streams.run)
+            await nursery.start(house.plugins.host.run)
             await nursery.start(house.plugins.lifetimes.run)
             await nursery.start(house.dashboards.archive.run)
             await nursery.start(house.datasources.run)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -85,6 +86,29 @@ def test_it_is_told_of_its_data_source() -> None:
     assert json.loads(called.data_source.json_data) == {"a": 1}
     assert called.data_source.secure_json_data == {"password": "s3cret"}
     assert "s3cret" not in repr(context) + repr(called)
+
+
+@pytest.mark.parametrize("is_app", [False, True])
+def test_only_an_app_is_told_of_settings_of_its_own(is_app: bool) -> None:
+    told = GrafanaPlugin(Played(), is_app=is_app).tell(Context(1, "p", "plugin/p/a", User("ann", Role.VIEWER)))
+    assert (told.app is not None) is is_app
+    assert told.user is not None
+    assert told.user.login == "ann"
+
+
+async def test_what_takes_a_data_source_is_refused_for_good_without_one(autojump_clock: MockClock) -> None:
+    class NeedsOne(Played):
+        async def subscribe(self, context: CallContext, path: str, data: bytes) -> bytes:
+            raise Refusal(500, "the plugin p: data source instance settings cannot be nil", temporary=True)
+
+        publish = subscribe
+
+    for source, code, temporary in ((None, 400, False), (DataSource(uid="u"), 500, True)):
+        async with hosted(GrafanaPlugin(NeedsOne()), data_source=source) as host:
+            for ask in (host.subscribe, partial(host.publish, data=1)):
+                with pytest.raises(Refusal) as caught:
+                    await ask("a")
+                assert (caught.value.code, caught.value.temporary) == (code, temporary)
 
 
 def test_the_host_has_what_is_needed() -> None:

@@ -37,5 +37,5 @@ def test_the_list_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     finally:
         sys.modules.pop("load", None)
     out = capsys.readouterr().out
-    assert re.search(r"^load +one stream per channel +sources.plugins: load:Load$", out, re.MULTILINE)
+    assert re.search(r"^load +Python +one stream per channel +sources.plugins: load:Load$", out, re.MULTILINE)
     assert re.search(r"^testdata .*built in$", out, re.MULTILINE)

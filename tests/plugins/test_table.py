@@ -8,9 +8,14 @@ import structlog
 
 from framecast.cli import main
 from framecast.errors import ConfigurationError
+from framecast.plugins.grafana import GrafanaPlugin, add_backends
+from framecast.plugins.host.discovery import discover
+from framecast.plugins.host.host import PluginHost
 from framecast.plugins.table import find_plugins
 from framecast.preflight import check_settings
-from framecast.settings import Settings, Sources
+from framecast.settings import Plugins, Settings, Sources
+from plugins.installed import install as install_backend
+from plugins.installed import sign
 
 GOOD = "from framecast.plugins import Plugin\nclass Mine(Plugin):\n    sharing = 'data'\n"
 
@@ -86,4 +91,45 @@ def test_what_the_settings_name_must_be_there(place: str, capsys: pytest.Capture
 
 def test_the_list_is_there_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"id": "testdata", "shared_by": "channel", "origin": "built in"}]
+    assert json.loads(capsys.readouterr().out) == [
+        {"id": "testdata", "state": "Python", "shared_by": "channel", "origin": "built in"}
+    ]
+
+
+def test_the_list_has_backend_plugins_and_why_others_would_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign(install_backend(tmp_path, "a-signed"), "a-signed")
+    install_backend(tmp_path, "b-allowed")
+    install_backend(tmp_path, "c-unsigned")
+    install_backend(tmp_path, "testdata")
+    flags = ["--set", f"plugins.path={tmp_path}"]
+    flags += ["--set", "plugins.allow_loading_unsigned_plugins=b-allowed,testdata"]
+    assert main(["plugins", "list", "--json", *flags]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["id"], row["state"], row["shared_by"]) for row in rows] == [
+        ("a-signed", "signed", "data"),
+        ("b-allowed", "unsigned", "data"),
+        ("testdata", "Python", "channel"),
+        ("", "refused", ""),
+        ("", "refused", ""),
+    ]
+    assert rows[0]["origin"] == str(tmp_path / "a-signed")
+    assert "c-unsigned is unsigned" in rows[3]["origin"]
+    assert "testdata is the id of another plugin: built in" in rows[4]["origin"]
+    assert main(["plugins", "list", *flags]) == 0
+    assert "b-allowed  unsigned  one stream per data" in capsys.readouterr().out
+
+
+def test_a_backend_plugin_with_another_ones_id_is_not_run(tmp_path: Path) -> None:
+    install_backend(tmp_path, "testdata")
+    install_backend(tmp_path, "grafana-testdata-datasource")
+    ids = ("testdata", "grafana-testdata-datasource")
+    settings = Plugins(path=str(tmp_path), allow_loading_unsigned_plugins=ids)
+    table, host = find_plugins(Sources(installed=False)), PluginHost(discover(settings).packages, settings)
+    [problem] = add_backends(table, host)
+    assert "testdata is the id of another plugin" in problem
+    assert set(host.plugins) == {"grafana-testdata-datasource"}
+    found = table.find("grafana-testdata-datasource")
+    assert found is not None
+    assert isinstance(found.plugin, GrafanaPlugin), "who has an id for its own comes before who is also called so"

@@ -17,6 +17,7 @@ from framecast.api.app import OPEN_PATHS, list_routes
 from framecast.api.routing import ApiRoute
 from framecast.channels.outsiders import Outsiders
 from framecast.house import Ground, build_house, find_outside
+from framecast.plugins.host.host import PluginHost
 from framecast.settings import MIB, Server, Settings
 from framecast.store.database import open_database
 from framecast.store.sealing import KEY_BYTES, KeyRing
@@ -119,7 +120,8 @@ async def _list_routes() -> list[ApiRoute]:
                 settings, database, outside.connected, outside.attempts, verifier=None, grafana=None
             )
             ring = KeyRing([bytes(KEY_BYTES)])  # for secrets that are never there
-            ground = Ground(fanout, database, ring, outside, entrance, Outsiders())
+            host = PluginHost((), settings.plugins)
+            ground = Ground(fanout, database, ring, outside, entrance, Outsiders(), host)
             return list_routes(build_house(settings, ground).api)
 
 

@@ -1,4 +1,4 @@
-"""``framecast plugins list``: loads the Python plugins as a start would, and runs none of them."""
+"""``framecast plugins list``: finds and loads plugins as a start would, and runs none of them."""
 
 import json as json_text
 import sys
@@ -8,7 +8,13 @@ from cyclopts import Parameter
 
 from framecast.cli.settings_flags import NO_FLAGS, SettingsFlags
 from framecast.logs import escape_controls
-from framecast.plugins.table import find_plugins
+from framecast.plugins.grafana import add_backends
+from framecast.plugins.host.discovery import Discovery, discover
+from framecast.plugins.host.host import PluginHost, check_plugins
+from framecast.plugins.table import Known, find_plugins
+from framecast.settings import Plugins, Settings
+
+PYTHON = "Python"
 
 
 def list_(
@@ -18,17 +24,42 @@ def list_(
 ) -> None:
     """List the plugins that `serve` would have with these flags: id, whose a stream of its is, and where it comes from.
 
-    Plugins written in Python only; those of `plugins.path` are found when the server starts.
+    Of the backend plugins in `plugins.path` it says whether they have a signature, and why others would not run.
     """
     loaded = flags.load()
     for warning in loaded.warnings:
         print(f"framecast: warning: {escape_controls(warning)}", file=sys.stderr)
-    known = sorted(find_plugins(loaded.settings.sources).known.values(), key=lambda one: one.plugin_id)
+    rows = _find_rows(loaded.settings)
     if json:
-        rows = [{"id": one.plugin_id, "shared_by": one.plugin.sharing, "origin": one.origin} for one in known]
         print(json_text.dumps(rows))
         return
-    width = max((len(one.plugin_id) for one in known), default=0)
-    for one in known:
-        shared = f"one stream per {one.plugin.sharing}"
-        print(escape_controls(f"{one.plugin_id:{width}}  {shared:22}  {one.origin}"))
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        shared = f"one stream per {row['shared_by']}" if row["shared_by"] else ""
+        print(escape_controls(f"{row['id']:{width}}  {row['state']:8}  {shared:22}  {row['origin']}"))
+
+
+def _find_rows(settings: Settings) -> list[dict[str, str]]:
+    """Those that run, by id, and behind them those that do not, as the start tells of them."""
+    table, found = find_plugins(settings.sources), _discover(settings.plugins)
+    signatures = {package.id: package.signature for package in found.packages}
+    host = PluginHost(found.packages, settings.plugins)
+    problems = [*found.problems, *add_backends(table, host)]
+    known = sorted(table.known.values(), key=lambda one: one.plugin_id)
+    rows = [_row(one, signatures[one.plugin_id].short if one.plugin_id in host.plugins else PYTHON) for one in known]
+    refused = [{"id": "", "state": "refused", "shared_by": "", "origin": problem} for problem in problems]
+    return [*rows, *refused]
+
+
+def _discover(settings: Plugins) -> Discovery:
+    check_plugins(settings)
+    return discover(settings) if settings.path else Discovery((), ())
+
+
+def _row(known: Known, state: str) -> dict[str, str]:
+    return {
+        "id": known.plugin_id,
+        "state": state,
+        "shared_by": known.plugin.sharing,
+        "origin": known.origin,
+    }

@@ -4,16 +4,26 @@ Its stream is that of one subscribe data: Grafana hands the first subscriber's t
 hash of it into the path, so that all subscribers of a channel bring the same. It is told of no user: it is everybody's.
 """
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from framecast.plugins.host.backend import PacketStream
-from framecast.plugins.host.context import CallContext, DataSourceInstance
+from framecast.errors import Refusal
+from framecast.plugins.host.backend import PacketStream, StreamBrokenError
+from framecast.plugins.host.context import AppInstance, CallContext, DataSourceInstance
 from framecast.plugins.host.context import User as CallUser
+from framecast.plugins.host.host import PluginHost
 from framecast.plugins.plugin import Context, Plugin
 from framecast.plugins.sender import Sender
+from framecast.plugins.table import Known, PluginTable
+
+T = TypeVar("T")
+
+_NO_SETTINGS = "instance settings cannot be nil"
+"""What Grafana's SDK says for a data source plugin that is asked about none; it has no status of its own."""
 
 
 class Backend(Protocol):
@@ -34,22 +44,60 @@ class GrafanaPlugin(Plugin):
 
     sharing = "data"
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, *, is_app: bool = False) -> None:
+        self.backend = backend
+        """For what only such a plugin can be asked, with `tell`."""
+        self._is_app = is_app
+
+    def tell(self, context: Context) -> CallContext:
+        """The context as Grafana's protocol has it. Of an app, settings that nobody made yet: the SDK wants some."""
+        told = call_context(context)
+        return replace(told, app=AppInstance()) if self._is_app else told
 
     async def subscribe(self, context: Context, path: str, data: bytes) -> bytes | None:
         """Ask it."""
-        return await self._backend.subscribe(call_context(context), path, data) or None
+        return await _asked(context, self.backend.subscribe(self.tell(context), path, data)) or None
 
     async def publish(self, context: Context, path: str, data: bytes) -> bytes | None:
         """Ask it."""
-        return await self._backend.publish(call_context(context), path, data) or None
+        return await _asked(context, self.backend.publish(self.tell(context), path, data)) or None
 
     async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
-        """Pass on what it sends, as fast as the channel takes it."""
-        async with self._backend.running_stream(call_context(context), path, data) as packets:
-            async for packet in packets:
-                await sender.send(packet)
+        """Pass on what it sends, as fast as the channel takes it. Refusal 503, temporary, where the stream breaks."""
+        async with self.backend.running_stream(self.tell(context), path, data) as packets:
+            try:
+                async for packet in packets:
+                    await sender.send(packet)
+            except StreamBrokenError as error:  # not ours: its log, and its end, say more than our traceback would
+                raise Refusal(503, f"the plugin {context.plugin_id}: {error}", temporary=True) from None
+
+
+async def _asked(context: Context, answer: Awaitable[T]) -> T:
+    """The answer. Refusal 400, final, where it would take a data source to have one."""
+    try:
+        return await answer
+    except Refusal as refusal:
+        if context.data_source is None and _NO_SETTINGS in refusal.message:
+            raise Refusal(
+                400,
+                f"Bad Request: the plugin {context.plugin_id} answers for data sources only: its channels are "
+                "ds/{uid}/… of those that are of its type",
+            ) from None
+        raise
+
+
+def add_backends(table: PluginTable, host: PluginHost) -> list[str]:
+    """Put the backend plugins into the table. Those whose ids others have already are not run; why is returned."""
+    problems = []
+    for plugin_id, backend in tuple(host.plugins.items()):
+        package = backend.package
+        known = Known(plugin_id, GrafanaPlugin(backend, is_app=package.type == "app"), str(package.folder))
+        if not table.add(known):
+            host.leave_out(plugin_id)
+            problems.append(
+                f"{package.folder}: {plugin_id} is the id of another plugin: {table.known[plugin_id].origin}"
+            )
+    return problems
 
 
 def call_context(context: Context) -> CallContext:

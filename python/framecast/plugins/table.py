@@ -1,4 +1,4 @@
-"""Which Python plugins there are: the built-in one, those that installed packages bring, those that the settings name.
+"""Which plugins there are, and where those in Python come from: ourselves, installed packages, the settings.
 
 A plugin that the settings name and that cannot be had keeps the server from starting. An installed one that is broken
 is told in the log and left out: whoever installed it may not know that it brings one.
@@ -47,9 +47,9 @@ class PluginTable:
         """All of them, by id."""
         return self._known
 
-    def add(self, known: Known) -> None:
-        """There is one more, unless there is one of that id."""
-        self._known.setdefault(known.plugin_id, known)
+    def add(self, known: Known) -> bool:
+        """There is one more, unless there is one of that id; whether it is."""
+        return self._known.setdefault(known.plugin_id, known) is known
 
     def find(self, plugin_id: str) -> Known | None:
         """The plugin of this id."""

@@ -26,8 +26,7 @@ class Plugins(Struct, frozen=True, forbid_unknown_fields=True):
     """Grafana backend plugins, each a process of its own (plugins.md)."""
 
     path: str = ""
-    """The folder that they lie in, each in one of its own, as Grafana's `[paths] plugins`. Empty: none run. No
-    channel leads to them yet, so a start with a path is refused."""
+    """The folder that they lie in, each in one of its own, as Grafana's `[paths] plugins`. Empty: none run."""
 
     allow_loading_unsigned_plugins: tuple[str, ...] = ()
     """Ids of plugins that run without a MANIFEST.txt, as Grafana's key of this name."""

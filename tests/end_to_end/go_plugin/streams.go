@@ -52,12 +52,20 @@ func (i *instance) SubscribeStream(
 		<-ctx.Done()
 		return nil, ctx.Err()
 	case "frames":
-		initial, err := backend.NewInitialFrame(frame(0), data.IncludeSchemaOnly)
-		return &backend.SubscribeStreamResponse{InitialData: initial}, err
+		return begin(frame(0))
 	case "context":
 		return i.describe(req)
 	}
+	if strings.HasPrefix(req.Path, "table/") {
+		return begin(i.row(0))
+	}
 	return &backend.SubscribeStreamResponse{}, nil
+}
+
+// begin has a subscriber begin with the schema alone.
+func begin(frame *data.Frame) (*backend.SubscribeStreamResponse, error) {
+	initial, err := backend.NewInitialFrame(frame, data.IncludeSchemaOnly)
+	return &backend.SubscribeStreamResponse{InitialData: initial}, err
 }
 
 func (i *instance) describe(req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
@@ -83,7 +91,7 @@ func (i *instance) describe(req *backend.SubscribeStreamRequest) (*backend.Subsc
 	return &backend.SubscribeStreamResponse{InitialData: initial}, err
 }
 
-// PublishStream passes on what it is given.
+// PublishStream passes on what it is given, and at the path "crash" ends the process.
 func (i *instance) PublishStream(
 	_ context.Context, req *backend.PublishStreamRequest,
 ) (*backend.PublishStreamResponse, error) {
@@ -92,6 +100,10 @@ func (i *instance) PublishStream(
 		return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusNotFound}, nil
 	case "secret":
 		return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
+	case "crash":
+		fmt.Fprintln(os.Stderr, "crashed as told")
+		time.Sleep(100 * time.Millisecond) // for the words to leave
+		os.Exit(3)
 	}
 	return &backend.PublishStreamResponse{Data: req.Data}, nil
 }
@@ -102,11 +114,15 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 	number, _ := strconv.Atoi(rest)
 	switch word {
 	case "count":
-		return count(ctx, sender, time.Duration(number)*time.Millisecond)
+		return repeat(ctx, number, func(n int) error { return sender.SendJSON([]byte(fmt.Sprintf(`{"n":%d}`, n))) })
 	case "fast":
 		return fast(sender, number)
 	case "frames":
 		return frames(ctx, sender)
+	case "settings":
+		return repeat(ctx, number, func(n int) error { return i.sendSettings(sender, req, n) })
+	case "table":
+		return repeat(ctx, number, func(n int) error { return sender.SendFrame(i.row(n), data.IncludeAll) })
 	case "large":
 		return sendText(sender, strings.Repeat("x", number))
 	case "crash":
@@ -143,19 +159,12 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 	return ctx.Err()
 }
 
-func sendText(sender *backend.StreamSender, text string) error {
-	spelled, err := json.Marshal(text)
-	if err != nil {
-		return err
-	}
-	return sender.SendJSON(spelled)
-}
-
-func count(ctx context.Context, sender *backend.StreamSender, pause time.Duration) error {
-	ticker := time.NewTicker(pause)
+// repeat sends again and again, so many milliseconds apart.
+func repeat(ctx context.Context, pause int, send func(n int) error) error {
+	ticker := time.NewTicker(time.Duration(pause) * time.Millisecond)
 	defer ticker.Stop()
-	for number := 0; ; number++ {
-		if err := sender.SendJSON([]byte(fmt.Sprintf(`{"n":%d}`, number))); err != nil {
+	for n := 0; ; n++ {
+		if err := send(n); err != nil {
 			return err
 		}
 		select {
@@ -164,6 +173,40 @@ func count(ctx context.Context, sender *backend.StreamSender, pause time.Duratio
 		case <-ticker.C:
 		}
 	}
+}
+
+// sendSettings tells what the stream knows of its data source, and which life of the plugin it is of.
+func (i *instance) sendSettings(sender *backend.StreamSender, req *backend.RunStreamRequest, n int) error {
+	spelled, err := json.Marshal(map[string]any{
+		"n": n, "pid": os.Getpid(), "made": i.made,
+		"org": req.PluginContext.OrgID, "user": req.PluginContext.User,
+		"uid": i.settings.UID, "name": i.settings.Name, "id": i.settings.ID, "url": i.settings.URL,
+		"database": i.settings.Database, "basicAuth": i.settings.BasicAuthEnabled,
+		"basicAuthUser": i.settings.BasicAuthUser, "updated": i.settings.Updated.UnixMilli(),
+		"json": json.RawMessage(i.settings.JSONData), "secrets": i.settings.DecryptedSecureJSONData,
+	})
+	if err != nil {
+		return err
+	}
+	return sender.SendJSON(spelled)
+}
+
+// row is one of a stream for panels: a number that counts, the life of the plugin, and the address of the data source.
+func (i *instance) row(n int) *data.Frame {
+	return data.NewFrame("table",
+		data.NewField("time", nil, []time.Time{time.Now()}),
+		data.NewField("n", nil, []float64{float64(n)}),
+		data.NewField("pid", nil, []float64{float64(os.Getpid())}),
+		data.NewField("url", nil, []string{i.settings.URL}),
+	)
+}
+
+func sendText(sender *backend.StreamSender, text string) error {
+	spelled, err := json.Marshal(text)
+	if err != nil {
+		return err
+	}
+	return sender.SendJSON(spelled)
 }
 
 func fast(sender *backend.StreamSender, number int) error {

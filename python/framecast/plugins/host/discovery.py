@@ -44,14 +44,9 @@ class Discovery:
 
 def discover(settings: Plugins) -> Discovery:
     """Look through `plugins.path`. ConfigurationError when it is no folder that can be read."""
-    root = Path(settings.path)
-    try:
-        tops = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise ConfigurationError(f"plugins.path = {settings.path!r} cannot be used: {error.strerror}") from None
     packages: dict[str, PluginPackage] = {}
     problems: list[str] = []
-    for top in (entry.resolve() for entry in tops):
+    for top in (entry.resolve() for entry in list_folders(settings)):
         for path in _find_plugin_files(top, settings.max_folders):
             try:
                 package = _read_package(path, top, settings)
@@ -67,6 +62,15 @@ def discover(settings: Plugins) -> Discovery:
                 del packages[package.id]
                 problems.append(f"{path}: is one plugin more than plugins.max_plugins = {settings.max_plugins} allows")
     return Discovery(tuple(packages.values()), tuple(problems))
+
+
+def list_folders(settings: Plugins) -> list[Path]:
+    """Those that plugins may lie in. ConfigurationError when `plugins.path` is no folder that can be read."""
+    root = Path(settings.path)
+    try:
+        return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise ConfigurationError(f"plugins.path = {settings.path!r} cannot be used: {error.strerror}") from None
 
 
 def _find_plugin_files(top: Path, max_folders: int) -> Iterator[Path]:

@@ -7,7 +7,7 @@ import trio
 
 from framecast.errors import ConfigurationError
 from framecast.plugins.host.backend import BackendPlugin
-from framecast.plugins.host.discovery import PluginPackage, discover
+from framecast.plugins.host.discovery import PluginPackage, discover, list_folders
 from framecast.settings import Plugins
 
 log = structlog.get_logger(__name__)
@@ -18,6 +18,10 @@ class PluginHost:
 
     def __init__(self, packages: Iterable[PluginPackage], settings: Plugins) -> None:
         self._plugins = {package.id: BackendPlugin(package, settings) for package in packages}
+
+    def leave_out(self, plugin_id: str) -> None:
+        """Do not run this one after all. Not once `run` has begun."""
+        del self._plugins[plugin_id]
 
     @property
     def plugins(self) -> Mapping[str, BackendPlugin]:
@@ -36,16 +40,23 @@ class PluginHost:
             task_status.started()
 
 
-async def load_plugins(settings: Plugins) -> PluginHost:
-    """Find the plugins of `plugins.path`, and tell of those that cannot be run; nothing runs yet.
-
-    ConfigurationError when the folder, or a limit, cannot be used.
-    """
+def check_plugins(settings: Plugins) -> None:
+    """ConfigurationError when the folder, or a limit, cannot be used; the plugins in it are not looked at."""
+    if settings.path:
+        list_folders(settings)
     if settings.held_bytes < settings.message_bytes:
         raise ConfigurationError(
             f"plugins.held_bytes = {settings.held_bytes} is less than plugins.message_bytes = "
             f"{settings.message_bytes}: not one such message would fit. Raise the former or lower the latter"
         )
+
+
+async def load_plugins(settings: Plugins) -> PluginHost:
+    """Find the plugins of `plugins.path`, and tell of those that cannot be run; nothing runs yet.
+
+    ConfigurationError as of `check_plugins`.
+    """
+    check_plugins(settings)
     if not settings.path:
         return PluginHost((), settings)
     found = await trio.to_thread.run_sync(discover, settings)

@@ -28,6 +28,11 @@ class Signature(enum.Enum):
     UNSIGNED = "unsigned"
     SIGNED_UNVERIFIED = "signed, by whom is not checked"
 
+    @property
+    def short(self) -> str:
+        """In one word."""
+        return self.value.partition(",")[0]
+
 
 def read_signature(description: Description, top: Path, max_bytes: int) -> Signature:
     """Look for a manifest in the plugin's folder and, as it may lie within another plugin, in those up to `top`.
