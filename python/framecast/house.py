@@ -199,10 +199,9 @@ def build_house(settings: Settings, ground: Ground) -> House:
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
     api = build_app(streams, _build_registry(fanout, hub, streams), routes, *late, listed=_list_testdata(settings))
+    gated = GateMiddleware(api, entrance.gate, check, entrance.register.directory.stands)
     app = AppRoom(
-        SecurityHeaders(
-            SeeThroughProxies(GateMiddleware(api, entrance.gate, check, entrance.register.directory.stands), proxies)
-        ),
+        SecurityHeaders(SeeThroughProxies(gated, proxies), settings.server),
         settings.server,
         body_seconds=settings.push.body_seconds,
     )

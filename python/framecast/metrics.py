@@ -5,6 +5,14 @@ from prometheus_client import Counter, Gauge, disable_created_metrics
 # A second series for each counter, which says when it began, helps nobody here.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client types this one function not
 
+tls_handshakes = Counter(
+    "framecast_tls_handshakes_total",
+    "Connections where TLS is spoken, by what became of the handshake.",
+    ["outcome"],
+)
+tls_certificate_expiry = Gauge(
+    "framecast_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires; 0 without TLS."
+)
 push_requests = Counter("framecast_push_requests_total", "Push requests answered over HTTP.", ["status"])
 push_messages = Counter("framecast_push_messages_total", "Messages on push WebSockets.", ["outcome"])
 push_bytes = Counter("framecast_push_bytes_total", "Bytes of pushed bodies and messages, inflated.")

@@ -12,6 +12,7 @@ from framecast.accounts.grafana.questions import check_url
 from framecast.accounts.tokens.verifier import find_verifier
 from framecast.channels.options import OptionsTable
 from framecast.datasources.provisioning.plan import read_plan
+from framecast.door.certificate import load_certificate
 from framecast.door.listen import parse_place
 from framecast.door.origin import is_loopback_host
 from framecast.door.proxies import TrustedProxies
@@ -30,6 +31,7 @@ def check_settings(settings: Settings) -> None:
         _check_nodes,
         _check_backend_plugins,
         _check_places,
+        _check_certificate,
         _check_proxies,
         _check_grafana,
         _check_queues,
@@ -77,6 +79,11 @@ def _check_places(settings: Settings) -> None:
                 f"server.listen = {text!r} is reachable from other machines, and --dev asks nobody for a token: "
                 "listen on 127.0.0.1, [::1] or localhost, or leave --dev out"
             )
+
+
+def _check_certificate(settings: Settings) -> None:
+    """Reads it, as the start does. Whether its time has come, or gone, the start's log tells."""
+    load_certificate(settings.server)
 
 
 def _check_proxies(settings: Settings) -> None:

@@ -26,9 +26,11 @@ from framecast.door.head import RequestHead
 from framecast.door.origin import check_host
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
+from framecast.door.relay import relayed
+from framecast.door.tls import TlsStream
 from framecast.door.upgrade import accept_websocket, offered_subprotocols
 from framecast.ingest.websocket import PushSockets
-from framecast.protocol.codec import CODECS, Codec, negotiate
+from framecast.protocol.codec import CODECS, negotiate
 from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
 
@@ -56,33 +58,37 @@ class SubscriberSockets:
         return partial(self._serve, head, visitor)
 
     async def _serve(self, head: RequestHead, visitor: Identity | None, stream: trio.abc.Stream) -> None:
+        limits = self.limits
+        if isinstance(stream, TlsStream):
+            flush_seconds = self.rooms.settings.close_seconds
+            async with (
+                relayed(stream, flush_seconds=flush_seconds) as ours,
+                self._adopt(head, ours, stream) as outbound,
+            ):
+                await self._serve_websocket(head, visitor, outbound)
+            await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
+        elif isinstance(stream, trio.SocketStream):
+            async with self._adopt(head, stream, stream) as outbound:
+                await self._serve_websocket(head, visitor, outbound)
+                await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
+        else:
+            raise TypeError(f"subscribers need a socket, or TLS over one, not {type(stream).__name__}")
+
+    def _adopt(self, head: RequestHead, written: trio.SocketStream, reads: trio.abc.ReceiveStream) -> WriterStream:
         limits = self.rooms.settings
-        if not isinstance(stream, trio.SocketStream):
-            raise TypeError(f"subscribers need a plain socket, not {type(stream).__name__}")
-        name, subprotocol = negotiate(offered_subprotocols(head), head.query)
-        outbound = self.events.adopt(
-            stream,
-            stream,
+        name, _ = negotiate(offered_subprotocols(head), head.query)
+        return self.events.adopt(
+            written,
+            reads,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,
             close_flush_seconds=limits.close_seconds,
             reading=Reading(protocol="protobuf" if CODECS[name].BINARY else "json"),
         )
-        try:
-            await self._serve_websocket(head, visitor, outbound, CODECS[name], subprotocol)
-            await linger(outbound, seconds=self.limits.linger_seconds, max_bytes=self.limits.linger_bytes)
-        finally:
-            await outbound.aclose()
 
-    async def _serve_websocket(
-        self,
-        head: RequestHead,
-        visitor: Identity | None,
-        outbound: WriterStream,
-        codec: Codec,
-        subprotocol: str | None,
-    ) -> None:
+    async def _serve_websocket(self, head: RequestHead, visitor: Identity | None, outbound: WriterStream) -> None:
         limits = self.rooms.settings
+        name, subprotocol = negotiate(offered_subprotocols(head), head.query)
         try:
             async with trio.open_nursery() as nursery:
                 websocket = await accept_websocket(
@@ -102,7 +108,7 @@ class SubscriberSockets:
                         newcomer = Newcomer(
                             transport=transport,
                             outbox=outbound,
-                            codec=codec,
+                            codec=CODECS[name],
                             place=place,
                             visitor=visitor,
                             with_cookies=head.find(b"cookie") is not None,

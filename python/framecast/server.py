@@ -20,9 +20,11 @@ from framecast._core import Fanout, build_info
 from framecast.accounts.entrance import open_entrance
 from framecast.channels.outsiders import Outsiders
 from framecast.datasources.provisioning.provision import provision
+from framecast.door.certificate import load_certificate
 from framecast.door.connection import serve_connection
-from framecast.door.listen import listening_places, open_listeners
+from framecast.door.listen import Handle, listening_places, open_listeners
 from framecast.door.listen import serve as accept
+from framecast.door.tls import TlsDoor
 from framecast.house import Ground, House, build_house, find_outside
 from framecast.plugins.host.host import load_plugins
 from framecast.preflight import check_settings
@@ -69,6 +71,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         house = build_house(settings, Ground(fanout, database, ring, outside, entrance, outsiders, plugin_host))
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)
+        tls = _build_tls(settings, house)
         listeners = await open_listeners(settings.server.listen)
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it
             stack.callback(listener.socket.close)
@@ -77,13 +80,14 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
             background.shield = True  # not earlier: a start that is cancelled must end
             try:
                 async with trio.open_nursery() as connections:
-                    handle = partial(serve_connection, rooms=house.rooms, limits=settings.server)
+                    handle = _build_handle(settings, house, tls)
                     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                         async with trio.open_nursery() as accepting:
                             await accepting.start(
                                 partial(accept, listeners, handle, connections=connections, limits=settings.server)
                             )
-                            _announce(listening_places(listeners), entrance.first_token, task_status)
+                            places = listening_places(listeners)
+                            _announce(places, settings.server.scheme, entrance.first_token, task_status)
                             log.info("stopping", signal=signal.Signals(await anext(signals)).name)
                             accepting.cancel_scope.cancel()
                     await _end_connections(house, connections, settings.server.shutdown_grace_seconds)
@@ -101,12 +105,23 @@ def _fanout(max_total_bytes: int) -> Iterator[Fanout]:
         fanout.close()
 
 
-def _announce(places: list[str], first_token: str | None, task_status: trio.TaskStatus[list[str]]) -> None:
+def _build_tls(settings: Settings, house: House) -> TlsDoor | None:
+    certificate = load_certificate(settings.server)
+    return None if certificate is None else TlsDoor(certificate, settings.server, house.rooms.closing)
+
+
+def _build_handle(settings: Settings, house: House, tls: TlsDoor | None) -> Handle:
+    """What serves an accepted connection to its end."""
+    handle = partial(serve_connection, rooms=house.rooms, limits=settings.server)
+    return handle if tls is None else partial(tls.serve, handle=handle)
+
+
+def _announce(places: list[str], scheme: str, first_token: str | None, task_status: trio.TaskStatus[list[str]]) -> None:
     # What exists now lives as long as the server: full collections need not walk it.
     gc.collect()
     gc.freeze()
     for place in places:
-        print(f"listening on http://{place}", flush=True)  # noqa: T201 - the one line that scripts wait for
+        print(f"listening on {scheme}://{place}", flush=True)  # noqa: T201 - the one line that scripts wait for
     if first_token is not None:
         # Here and in no log, which others read and keep. Whoever reads the first line only may have closed the pipe.
         with suppress(OSError):

@@ -112,6 +112,8 @@ async def account_site(folder: Path, *overrides: str) -> AsyncIterator[AccountSi
         here = await stack.enter_async_context(
             site(entrance.gate, routes=routes, stands=entrance.register.directory.stands)
         )
-        yield AccountSite(entrance, SecurityHeaders(here.app), entrance.first_token or "", connections, stack)
+        yield AccountSite(
+            entrance, SecurityHeaders(here.app, settings.server), entrance.first_token or "", connections, stack
+        )
         await stack.aclose()
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket by hand over plain sockets: what is sent is exactly what a test says, right or wrong.
+"""HTTP and WebSocket by hand over plain sockets, or over TLS: what is sent is exactly what a test says, right or wrong.
 
 Independent of h11, wsproto and everything else that the server is made of.
 """
@@ -6,6 +6,7 @@ Independent of h11, wsproto and everything else that the server is made of.
 import base64
 import hashlib
 import random
+import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -47,14 +48,16 @@ class ConnectionEnded(Exception):  # noqa: N818 - what some tests wait for
 
 
 class Connection:
-    """One TCP connection, read in whole answers or frames."""
+    """One TCP connection, read in whole answers or frames; with `tls` what is said goes through that."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, tls: trio.SSLStream[trio.SocketStream] | None = None) -> None:
         self.stream = stream
+        self.tls = tls
+        self._talk: trio.abc.Stream = tls or stream
         self._buffer = bytearray()
 
     async def send(self, data: bytes) -> None:
-        await self.stream.send_all(data)
+        await self._talk.send_all(data)
 
     async def answer(self) -> Answer:
         """The next answer, final or not (100 and 101 are answers too)."""
@@ -153,7 +156,7 @@ class Connection:
 
     async def _receive(self) -> None:
         try:
-            data = await self.stream.receive_some(65_536)
+            data = await self._talk.receive_some(65_536)
         except trio.BrokenResourceError:
             data = b""
         if not data:
@@ -162,8 +165,10 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(address: str, *, receive_buffer_bytes: int | None = None) -> AsyncIterator[Connection]:
-    """Open a connection to HOST:PORT; a small receive buffer makes a reader slow at once."""
+async def connect(
+    address: str, *, receive_buffer_bytes: int | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Connection]:
+    """Open a connection to HOST:PORT; a small receive buffer makes a reader slow at once. `tls` for a server of TLS."""
     host, _, port = address.rpartition(":")
     raw = trio.socket.socket()
     if receive_buffer_bytes is not None:
@@ -174,7 +179,12 @@ async def connect(address: str, *, receive_buffer_bytes: int | None = None) -> A
         raw.close()
         raise
     async with trio.SocketStream(raw) as stream:
-        yield Connection(stream)
+        if tls is None:
+            yield Connection(stream)
+        else:
+            secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
+            await secured.do_handshake()
+            yield Connection(stream, secured)
 
 
 def request(method: str, target: str, body: bytes = b"", *, host: str, headers: dict[str, str] | None = None) -> bytes:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framecast.settings import Server
+
 HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # a query may hold a token (auth_token)
@@ -17,8 +19,12 @@ HEADERS: Mapping[str, str] = {
 class SecurityHeaders:
     """Adds them to the answers of `app` that do not say otherwise."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, server: Server) -> None:
         self._app = app
+        self._headers = dict(HEADERS)
+        if server.scheme == "https" and server.hsts_seconds:
+            # Without includeSubDomains: other hosts are not ours to speak for.
+            self._headers["Strict-Transport-Security"] = f"max-age={server.hsts_seconds}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -26,7 +32,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

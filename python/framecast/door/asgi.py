@@ -47,7 +47,7 @@ class AppRoom:
         self._app = wrap_app(timed, self._config.wsgi_max_body_size, "asgi")
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        """Serve a stream to its end: HTTP/1.1 requests, one after the other. `stream` must have a ``socket``.
+        """Serve a stream to its end: HTTP/1.1 requests, one after the other. `stream` is a socket's, or TLS over one.
 
         An application's error is answered with 500 and logged by hypercorn. What its parsers raise comes of the peer's
         bytes, such as a hostile WebSocket request behind a good first one: that ends this connection, is counted and

@@ -18,6 +18,7 @@ from framecast.door.exchange import Disconnected, Exchange, send_in_time
 from framecast.door.head import HeadReader, RequestHead
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
 from framecast.door.replay import ReplayedStream
+from framecast.door.tls import TlsStream
 from framecast.door.upgrade import check_upgrade
 from framecast.errors import Refusal
 from framecast.settings import Server
@@ -107,7 +108,7 @@ async def _answer(room: ExchangeRoom, exchange: Exchange) -> Answer:
 
 def find_peer(stream: trio.abc.Stream) -> str:
     """The IP address at the other end; "" when it is gone already, or is no socket's."""
-    if not isinstance(stream, trio.SocketStream):
+    if not isinstance(stream, trio.SocketStream | TlsStream):
         return ""
     try:
         return str(stream.socket.getpeername()[0])

@@ -24,7 +24,9 @@ class PageCheck:
     """The rules for pages of one server, as its settings have them. ConfigurationError for a root URL that is none."""
 
     def __init__(self, server: Server, live: Live, *, clock: Callable[[], float] = trio.current_time) -> None:
-        self._rules = OriginRules(live.allowed_origins, parse_root_url(server.root_url))
+        self._rules = OriginRules(
+            live.allowed_origins, parse_root_url(server.root_url), scheme="https" if server.scheme == "https" else None
+        )
         self._complaint_seconds = live.complaint_seconds
         self._clock = clock
         self._told_at = -math.inf

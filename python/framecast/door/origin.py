@@ -54,6 +54,9 @@ class OriginRules:
     root: tuple[str, str] | None = None
     """Scheme and host, with a port where one is written, of the address that browsers know; see `parse_root_url`."""
 
+    scheme: str | None = None
+    """Of our own pages, where that is known: behind a proxy that speaks TLS for us it is not."""
+
 
 def parse_root_url(text: str) -> tuple[str, str] | None:
     """Scheme and host of `server.root_url`, in small letters; None for "". ConfigurationError when it is no web URL."""
@@ -71,14 +74,16 @@ def parse_root_url(text: str) -> tuple[str, str] | None:
 def is_allowed_origin(origin: str | None, host: str | None, rules: OriginRules) -> bool:
     """Whether a page of `origin` may talk to this server, reached as `host`.
 
-    No origin: it is no browser. The single pattern ``*``: everyone. The same host and port, or those of the root URL:
-    our own pages. Otherwise one of the allowed globs must match the whole origin, letter case aside.
+    No origin: it is no browser. The single pattern ``*``: everyone. The same host and port, under our own scheme where
+    that is known, or those of the root URL: our own pages. Otherwise one of the allowed globs must match the whole
+    origin, letter case aside.
     """
     if origin is None or tuple(rules.allowed) == ("*",):
         return True
     origin = origin.strip().lower()
     found = _ORIGIN.fullmatch(origin)
-    if found is not None and host is not None and found[2] == host.strip().lower():
+    ours = found is not None and rules.scheme in {None, found[1]}
+    if found is not None and ours and host is not None and found[2] == host.strip().lower():
         return True
     if found is not None and rules.root is not None and _is_root(found[1], found[2], *rules.root):
         return True

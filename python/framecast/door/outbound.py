@@ -30,7 +30,7 @@ _RELEASE_SECONDS: Final = 5.0
 
 
 # A peer that reads gets what is queued for it even when everything is being cancelled: the writer needs one pass.
-_LAST_PASS_SECONDS: Final = 0.25
+LAST_PASS_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self._finish()
         now = trio.current_time()
         flush_until = min(now + self.close_flush_seconds, trio.current_effective_deadline())
-        flush_until = max(flush_until, now + _LAST_PASS_SECONDS)
+        flush_until = max(flush_until, now + LAST_PASS_SECONDS)
         with trio.move_on_at(flush_until, shield=True):
             await self._released.wait()
         if not self._released.is_set():

@@ -4,10 +4,10 @@ Sections and keys are named as in Grafana's ini where they mean the same. What f
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from framecast.settings.accounts import Accounts
 from framecast.settings.api import Api
@@ -77,7 +77,7 @@ __all__ = [
 ]
 
 
-class Server(Struct, frozen=True, forbid_unknown_fields=True):
+class Server(Guarded, frozen=True, forbid_unknown_fields=True):
     """Where the server listens, what it keeps, how it ends."""
 
     listen: tuple[str, ...] = ("127.0.0.1:8300",)
@@ -86,6 +86,26 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     root_url: str = ""
     """How browsers address the server, where a proxy stands between (`https://grafana.example.com/`, with a sub path or
     without): pages from there are its own. As Grafana's."""
+
+    tls_cert: str = ""
+    """The file with the server's certificate, as PEM, and behind it those that lead to a known issuer (certbot's
+    `fullchain.pem`). With it the server speaks https and wss, and nothing else (tls.md). Empty: without TLS."""
+
+    tls_key: str = ""
+    """The file with that certificate's private key, as PEM."""
+
+    tls_key_password: Secret = ""
+    """What that key is encrypted with, if it is."""
+
+    tls_min_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest TLS that is spoken."""
+
+    tls_handshake_seconds: Seconds = 10.0
+    """From the accept until a client and the server have agreed on their keys; then it is cut off."""
+
+    hsts_seconds: Annotated[int, Meta(ge=0)] = 0
+    """For how long browsers are to ask for nothing but https of this server's host, on all of its ports
+    (Strict-Transport-Security). 0: they are not told. Without `tls_cert` it means nothing."""
 
     data: str = "data"
     """The directory of what must last. A lock in it keeps a second server off."""
@@ -119,6 +139,16 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     accept_retry_seconds: Seconds = 0.5
     """Between tries to accept while the system has no descriptor or memory left."""
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """What is spoken where it listens."""
+        return "https" if self.tls_cert else "http"
+
+    @property
+    def seen_as_https(self) -> bool:
+        """Whether browsers come by https: to a proxy, where `root_url` says so, or else to the server itself."""
+        return (self.root_url.strip().lower() or self.scheme).startswith("https")
 
 
 class Store(Guarded, frozen=True, forbid_unknown_fields=True):

@@ -4,8 +4,6 @@ The gate is asked about neither: who logs in has nothing to show yet, and who lo
 That no other site's page logs anybody in or out is seen to before (`routes.build_check`).
 """
 
-from urllib.parse import urlsplit
-
 import structlog
 from pydantic import Field
 from starlette.requests import Request
@@ -42,7 +40,7 @@ class LoginRoutes:
         self._entrance = entrance
         self._body = JsonBody(bodies, settings.api.body_bytes)
         self._accounts = settings.accounts
-        self._secure = urlsplit(settings.server.root_url).scheme == "https"
+        self._secure = settings.server.seen_as_https
 
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""

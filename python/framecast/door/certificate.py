@@ -1,0 +1,159 @@
+"""The certificate that the server shows, and its key: read from their files, checked, and made into what TLS needs.
+
+Never goes on with half of it: either both files are good and belong together, or `ConfigurationError` says which is
+not, and why. What a key or its password is stands in no message.
+"""
+
+import datetime as dt
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from framecast.errors import ConfigurationError, Mistakes
+from framecast.settings import MIB, Server
+
+MAX_BYTES = MIB
+"""Of one file; a chain of certificates has some kilobytes."""
+
+PROTOCOLS = ["http/1.1"]
+"""What is agreed on where a client asks (ALPN)."""
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Certificate:
+    """One certificate with its key, ready to be shown to new connections."""
+
+    context: ssl.SSLContext
+    serial: str
+    names: tuple[str, ...]
+    """Hosts and addresses that it is for."""
+    not_before: dt.datetime
+    not_after: dt.datetime
+
+    def find_fault(self, now: dt.datetime) -> str:
+        """Why clients refuse it at that time; empty when they do not, for all that is known here."""
+        if now < self.not_before:
+            return f"it is not valid before {self.not_before:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
+        if now >= self.not_after:
+            return f"it has expired at {self.not_after:%Y-%m-%d %H:%M} UTC: renew it, then send SIGHUP"
+        return ""
+
+
+def load_certificate(server: Server) -> Certificate | None:
+    """The certificate that the settings name; None when they name none. ConfigurationError for what cannot be used.
+
+    Reads files, and so may wait for a disk.
+    """
+    if not server.tls_cert and not server.tls_key:
+        return None
+    if not server.tls_cert or not server.tls_key:
+        given, missing = ("tls_cert", "tls_key") if server.tls_cert else ("tls_key", "tls_cert")
+        raise ConfigurationError(
+            f"server.{given} is set and server.{missing} is not: TLS needs both of them, or neither"
+        )
+    mistakes = Mistakes()
+    with mistakes.collected():
+        leaf = _read_leaf(server.tls_cert)
+    with mistakes.collected():
+        key = _read_key(server.tls_key, server.tls_key_password)
+    mistakes.tell()
+    if _encode_public(leaf.public_key()) != _encode_public(key.public_key()):
+        raise ConfigurationError(
+            f"server.tls_key = {server.tls_key!r} is not the key of the first certificate in server.tls_cert = "
+            f"{server.tls_cert!r}: name the two files that were made together, the server's own certificate first"
+        )
+    return Certificate(
+        context=_make_context(server),
+        serial=f"{leaf.serial_number:x}",
+        names=_names_of(leaf),
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+    )
+
+
+def _read_leaf(path: str) -> x509.Certificate:
+    where = f"server.tls_cert = {path!r}"
+    content = _read(path, where)
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        hint = (
+            "it holds a key: are tls_cert and tls_key swapped?" if b"PRIVATE KEY-----" in content else "give it as PEM"
+        )
+        raise ConfigurationError(f"{where} holds no certificate (-----BEGIN CERTIFICATE-----): {hint}")
+    try:
+        leaf = x509.load_pem_x509_certificates(content)[0]
+        leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(f"{where} holds a certificate that cannot be read: {_first_line(error)}") from None
+    return leaf
+
+
+def _read_key(path: str, password: str) -> PrivateKeyTypes:
+    where = f"server.tls_key = {path!r}"
+    content = _read(path, where)
+    if b"PRIVATE KEY-----" not in content:
+        raise ConfigurationError(f"{where} holds no private key (-----BEGIN PRIVATE KEY-----): give it as PEM")
+    encrypted = b"ENCRYPTED" in content
+    if encrypted and not password:
+        raise ConfigurationError(
+            f"{where} has a password: give it as server.tls_key_password (or in a file, server.tls_key_password_file), "
+            "or take it off the key"
+        )
+    try:
+        return load_pem_private_key(content, password.encode() if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # What the library says may repeat what it has read.
+        why = "does server.tls_key_password belong to it?" if encrypted else "is the file whole?"
+        raise ConfigurationError(f"{where} holds a key that cannot be read: {why}") from None
+
+
+def _read(path: str, where: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(f"{where} cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigurationError(f"{where} is larger than any certificate or key: {MAX_BYTES} bytes at most")
+    return content
+
+
+def _make_context(server: Server) -> ssl.SSLContext:
+    """Reads the files once more, as the library takes paths only; it too sees to it that they belong together."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[server.tls_min_version]
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(PROTOCOLS)
+    try:
+        # Always with a password, be it empty: without one the library would ask for it on the terminal.
+        context.load_cert_chain(server.tls_cert, server.tls_key, password=server.tls_key_password)
+    except OSError as error:  # SSLError is one
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(
+            f"server.tls_cert = {server.tls_cert!r} with server.tls_key = {server.tls_key!r} cannot be used: {reason}"
+        ) from None
+    return context
+
+
+def _encode_public(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    hosts = names.get_values_for_type(x509.DNSName)
+    return (*hosts, *(str(address) for address in names.get_values_for_type(x509.IPAddress)))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["it is damaged"])[0]
