@@ -14,6 +14,7 @@ __all__ = [
     "Rejection",
     "Restored",
     "StreamParser",
+    "arrow_to_frame",
     "build_info",
     "describe_points",
     "json_to_lines",
@@ -295,6 +296,20 @@ def merge_packets(
     length or none for the time, a cell that is a list or an object, remainders of another column, or anything in its
     data but ``values`` and ``nanos`` (``entities``, Grafana's places of NaN and infinity, for one).
     ValueError when `schema` has no field of type ``time``, is no JSON or has a raw line break. Releases the GIL.
+    """
+
+def arrow_to_frame(file: bytes, *, ref_id: str, max_bytes: int) -> bytes:
+    """Turn a data frame as Grafana's backend plugins answer queries, an Arrow file, into frame JSON, on one line.
+
+    What comes out is what Grafana's SDK makes of it (``data.FrameToJSON``), up to spelling: NaN and infinities are
+    null, with their places in ``entities``; times are milliseconds, with what those leave out in ``nanos``. A frame
+    that has no ``refId`` of its own gets `ref_id`. JSON of the plugin's own (meta, config, ``json.RawMessage``) is
+    copied; text that is no UTF-8 is mended with U+FFFD.
+
+    ValueError, with the reason as a sentence, for anything else: bytes that are no Arrow file or lead out of it,
+    columns that are nested, compressed, have a dictionary or a type that frames do not have, JSON that is none, more
+    than 65,536 fields or batches, and a frame of more than `max_bytes` as JSON. `file` may be hostile: time and memory
+    are bounded by its length and `max_bytes`. Releases the GIL.
     """
 
 @final

@@ -6,10 +6,12 @@
 //! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
 //!   thread).
 //!
-//! [`load`] is the other side: clients that measure this server or another.
+//! [`arrow`] turns what plugins answer to queries into frame JSON too. [`load`] is the other side: clients that
+//! measure this server or another.
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
+pub mod arrow;
 pub mod delta;
 pub mod fanout;
 pub mod frame;

@@ -2,6 +2,7 @@
 //!
 //! What is public here is documented in `python/framecast/_core.pyi`.
 
+mod arrow;
 mod build_info;
 mod fanout;
 mod json_rows;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 #[pymodule]
 pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
+    arrow::register(module)?;
     parser::register(module)?;
     json_rows::register(module)?;
     window::register(module)?;
