@@ -1,4 +1,4 @@
-"""A whole server that speaks TLS: every room, whoever knocks wrongly, readers who take nothing, another certificate."""
+"""A whole server that speaks TLS: every room, whoever knocks wrongly, readers who take nothing."""
 
 import contextlib
 import gc
@@ -14,13 +14,10 @@ import pytest
 import structlog
 import trio
 import trio.testing
-from prometheus_client import REGISTRY
 
 from certificates import Files, make_certificate
 from end_to_end.wire import (
     CLOSE,
-    TEXT,
-    Connection,
     ConnectionEnded,
     connect,
     encode_frame,
@@ -28,6 +25,7 @@ from end_to_end.wire import (
     upgrade_request,
 )
 from patience import PATIENCE_SECONDS
+from secured import ask, count_of, heard_value, subscribe, warnings_of
 from served import running, settings_for
 
 
@@ -52,36 +50,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture
 def trusting(made: Files) -> ssl.SSLContext:
     return made.client_context()
-
-
-async def ask(connection: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
-    """One request on a connection that stays open: its status, headers and body."""
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    await connection.send(request(method, path, body, host="127.0.0.1", headers=fields))
-    answer = await connection.answer()
-    return answer.status, answer.headers, answer.body
-
-
-async def subscribe(connection: Connection, place: str, channel: str) -> None:
-    await connection.upgrade(upgrade_request("/api/live/ws", host=place))
-    commands = f'{{"id":1,"connect":{{}}}}\n{{"id":2,"subscribe":{{"channel":"{channel}"}}}}'
-    await connection.send(encode_frame(TEXT, commands.encode()))
-    replies: list[Any] = []
-    while len(replies) < 2:
-        replies += [json.loads(line) for line in (await connection.message()).payload.splitlines()]
-    assert ["error" in reply for reply in replies] == [False, False]
-
-
-async def heard_value(connection: Connection) -> Any:
-    return json.loads((await connection.message()).payload)["push"]["pub"]["data"]["data"]["values"][-1][-1]
-
-
-def count_of(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-def warnings_of(logged: list[Any]) -> list[str]:
-    return [entry["event"] for entry in logged if entry["log_level"] in {"warning", "error"}]
 
 
 # Every room.
@@ -378,3 +346,26 @@ async def test_a_reader_whose_connection_takes_nothing_for_too_long_is_cut_with_
             pushed += 1
             assert pushed * len(text) < 60_000_000
             await pushing.push("s", f'm n={pushed}i,t="{text}"'.encode())
+
+
+async def test_peers_that_never_read_do_not_keep_the_server(
+    tmp_path: Path, made: Files, trusting: ssl.SSLContext, logged: list[Any]
+) -> None:
+    settings = settings_for(tmp_path, *made.overrides, "live.queue_bytes=67108864", "server.shutdown_grace_seconds=1")
+    async with (
+        running(settings) as place,
+        connect(place, tls=trusting) as pushing,
+        connect(place, tls=trusting, receive_buffer_bytes=4096) as subscriber,
+        connect(place, tls=trusting, receive_buffer_bytes=4096) as listener,
+        connect(place, tls=trusting) as half_a_body,
+    ):
+        await pushing.push("s", b'm n=0i,t=""')
+        await subscribe(subscriber, place, "stream/s/m")
+        await listener.send(request("GET", "/api/live/uni_sse?channel=stream/s/m", host="127.0.0.1"))
+        await half_a_body.send(request("POST", "/api/live/push/s", b"m n=1i", host="127.0.0.1")[:-2])
+        text = "x" * 60_000
+        for number in range(200):
+            await pushing.push("s", f'm n={number}i,t="{text}"'.encode())
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await pushing.until_closed() == b""
+    assert warnings_of(logged) == []

@@ -10,6 +10,7 @@ tls_handshakes = Counter(
     "Connections where TLS is spoken, by what became of the handshake.",
     ["outcome"],
 )
+tls_reloads = Counter("framecast_tls_reloads_total", "Certificates that were read again.", ["outcome"])
 tls_certificate_expiry = Gauge(
     "framecast_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires; 0 without TLS."
 )

@@ -76,7 +76,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it
             stack.callback(listener.socket.close)
         async with trio.open_nursery() as outermost:
-            background = await outermost.start(_run_background, house)
+            background = await outermost.start(_run_background, house, tls)
             background.shield = True  # not earlier: a start that is cancelled must end
             try:
                 async with trio.open_nursery() as connections:
@@ -130,7 +130,7 @@ def _announce(places: list[str], scheme: str, first_token: str | None, task_stat
     task_status.started(places)
 
 
-async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+async def _run_background(house: House, tls: TlsDoor | None, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
     """Run what connections stand on; `started` with the scope that ends it, to be cancelled when the last is gone.
 
     The caller shields it: a connection that is cancelled still waits, within its own deadlines, for the writer to let
@@ -138,6 +138,7 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
     """
     with trio.CancelScope() as background:
         async with trio.open_nursery() as nursery:
+            await nursery.start(_reload_when_told, tls)
             for writer in house.kept.writers:
                 await nursery.start(writer.run)
             await nursery.start(house.events.run)
@@ -156,6 +157,19 @@ async def _run_background(house: House, *, task_status: trio.TaskStatus[trio.Can
             if house.dashboards.watch is not None:
                 await nursery.start(house.dashboards.watch.run)
             task_status.started(background)
+
+
+async def _reload_when_told(
+    tls: TlsDoor | None, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Read the certificate again at each SIGHUP, which would end the process if nobody took it."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            if tls is None:
+                log.warning("nothing to reload", signal="SIGHUP", reason="server.tls_cert is not set")
+            else:
+                await tls.reload()
 
 
 async def _end_connections(house: House, connections: trio.Nursery, grace_seconds: float) -> None:

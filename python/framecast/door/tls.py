@@ -1,6 +1,7 @@
 """TLS for accepted connections: the handshake, bounded like everything before a request, and the stream behind it.
 
-Says nothing in the clear, but to who speaks plain HTTP that TLS is spoken here.
+Knows which certificate new connections are shown, and takes a new one on while running connections keep theirs. Says
+nothing in the clear, but to who speaks plain HTTP that TLS is spoken here.
 """
 
 import datetime as dt
@@ -12,11 +13,11 @@ import trio
 
 from framecast import metrics
 from framecast.door.answer import encode_answer, linger, refusal_answer
-from framecast.door.certificate import Certificate
+from framecast.door.certificate import Certificate, load_certificate
 from framecast.door.closing import Closing
 from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.replay import ReplayedStream
-from framecast.errors import Refusal
+from framecast.errors import ConfigurationError, Refusal
 from framecast.settings import Server
 
 log = structlog.get_logger(__name__)
@@ -147,6 +148,22 @@ class TlsDoor:
         if tls is not None:
             async with tls:
                 await handle(tls)
+
+    async def reload(self) -> None:
+        """Read the certificate again, for the connections to come. One that cannot be used changes nothing."""
+        reason = f"its files could not be read within {self._limits.tls_reload_seconds:g} s (server.tls_reload_seconds)"
+        certificate: Certificate | None = None
+        with trio.move_on_after(self._limits.tls_reload_seconds):
+            try:
+                certificate = await trio.to_thread.run_sync(load_certificate, self._limits, abandon_on_cancel=True)
+            except ConfigurationError as error:
+                reason = str(error)
+        if certificate is None:
+            metrics.tls_reloads.labels("refused").inc()
+            log.error("the certificate was not reloaded, the one from before stays", reason=reason)
+            return
+        metrics.tls_reloads.labels("taken").inc()
+        self._take(certificate)
 
     def _take(self, certificate: Certificate) -> None:
         self._context = certificate.context

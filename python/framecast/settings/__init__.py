@@ -103,6 +103,9 @@ class Server(Guarded, frozen=True, forbid_unknown_fields=True):
     tls_handshake_seconds: Seconds = 10.0
     """From the accept until a client and the server have agreed on their keys; then it is cut off."""
 
+    tls_reload_seconds: Seconds = 10.0
+    """For certificate and key to be read again after SIGHUP; then the ones from before stay."""
+
     hsts_seconds: Annotated[int, Meta(ge=0)] = 0
     """For how long browsers are to ask for nothing but https of this server's host, on all of its ports
     (Strict-Transport-Security). 0: they are not told. Without `tls_cert` it means nothing."""
