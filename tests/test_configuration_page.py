@@ -70,7 +70,7 @@ def test_all_that_is_read_of_a_grafana_ini_is_on_the_page() -> None:
     assert all(f"`[{section}] {key}`" in page for rule in RULES for section, key in rule.keys)
     assert all(f"| `[{section}] {key}`" in page for section, key in GAPS)
     assert "| `[log] level` | `log.level` | `warn`, `critical` and `trace` in our words |\n" in page
-    assert "| `[server] protocol`, unless it is `http` | HTTP/1.1 without TLS is spoken here" in page
+    assert "| `[server] protocol`, unless it is `http` or `https` | HTTP/1.1 over TCP is spoken here" in page
 
 
 def test_the_example_can_be_used(tmp_path: Path) -> None:

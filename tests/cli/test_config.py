@@ -22,7 +22,10 @@ INI = """\
 ; of Grafana
 [server]
 http_port = 3001
-protocol = https
+protocol = h2
+cert_file = /run/cert.pem
+cert_key = /run/key.pem
+cert_pass = $__file{/run/secrets/key}
 root_url = https://grafana.example.com/
 [live]
 max_connections = $__env{MANY}
@@ -87,7 +90,7 @@ class TestCheck:
         assert len(err) == 3
 
     def test_what_is_left_out_of_a_grafana_ini_is_a_warning(self, capsys: pytest.CaptureFixture[str]) -> None:
-        out, err = run(capsys, "check", "--config", write("grafana.ini", "[server]\nprotocol = https\n[x]\ny = 1\n"))
+        out, err = run(capsys, "check", "--config", write("grafana.ini", "[server]\nprotocol = socket\n[x]\ny = 1\n"))
         assert out == "ok: grafana.ini, 0 settings set; it would listen on 127.0.0.1:8300\n"
         assert err[0].startswith("framecast: warning: grafana.ini:2, [server] protocol is left out: ")
         assert err[1] == "framecast: warning: grafana.ini: 1 setting of Grafana's own is left out: [x]"
@@ -166,17 +169,26 @@ class TestImport:
         assert out == (
             "# Made of grafana.ini by `framecast config import`.\n\n"
             '[server]\nlisten = ["0.0.0.0:3001"]  # grafana.ini:3, [server] http_port\n'
-            'root_url = "https://grafana.example.com/"  # grafana.ini:5, [server] root_url\n\n'
-            "[live]\nmax_connections = 77  # grafana.ini:7, [live] max_connections\n"
-            'ha_engine_password_file = "/run/secrets/redis"  # grafana.ini:8, [live] ha_engine_password\n\n'
+            'root_url = "https://grafana.example.com/"  # grafana.ini:8, [server] root_url\n'
+            'tls_cert = "/run/cert.pem"  # grafana.ini:5, [server] cert_file\n'
+            'tls_key = "/run/key.pem"  # grafana.ini:6, [server] cert_key\n'
+            'tls_key_password_file = "/run/secrets/key"  # grafana.ini:7, [server] cert_pass\n\n'
+            "[live]\nmax_connections = 77  # grafana.ini:10, [live] max_connections\n"
+            'ha_engine_password_file = "/run/secrets/redis"  # grafana.ini:11, [live] ha_engine_password\n\n'
             "# Has no equal here, and is left out:\n"
-            "# - grafana.ini:4, [server] protocol: HTTP/1.1 without TLS is spoken here: put a proxy before it\n"
-            "# - grafana.ini:12, [auth.anonymous] enabled: nobody gets in here without a token, except with --dev\n\n"
+            "# - grafana.ini:4, [server] protocol: HTTP/1.1 over TCP is spoken here, with TLS or without, and neither "
+            "HTTP/2 nor Unix sockets\n"
+            "# - grafana.ini:15, [auth.anonymous] enabled: nobody gets in here without a token, except with --dev\n\n"
             "# Grafana's own business, with the number of settings:\n# - [database] 1\n"
         )
+        reason = "No such file or directory"
         assert [line.split(" is left out")[0] for line in err] == [
             "framecast: grafana.ini:4, [server] protocol",
-            "framecast: grafana.ini:12, [auth.anonymous] enabled",
+            "framecast: grafana.ini:15, [auth.anonymous] enabled",
+            *(
+                f"framecast: serve would refuse this: server.tls_{name} = '/run/{name}.pem' cannot be read: {reason}"
+                for name in ("cert", "key")
+            ),
         ]
         assert "sesame" not in out
 

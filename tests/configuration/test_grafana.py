@@ -25,6 +25,7 @@ cache_ttl = 1h30m0.5s
 username_claim = u
 expect_claims = {"iss": "https://a", "aud": ["b"]}
 """
+CERTIFICATE = "cert_file = /c\ncert_key = /k\n"
 RSA = RSAKey.generate_key(2048)
 
 
@@ -79,8 +80,29 @@ def test_an_empty_file_sets_nothing(ini: Path) -> None:
         ("[server]\nroot_url = http://[::1]:3000/", {"server.root_url": "http://[::1]:3000/"}),
         ("[server]\ndomain = a.example.com", {"server.root_url": "http://a.example.com:3000/"}),
         (
-            "[server]\nprotocol = https\ndomain = b\nhttp_port = 443\nroot_url = %(protocol)s://%(domain)s/",
-            {"server.root_url": "https://b/", "server.listen": ("0.0.0.0:443",)},
+            "[server]\nprotocol = https\ndomain = b\nhttp_port = 443\nroot_url = %(protocol)s://b/\n" + CERTIFICATE,
+            {
+                "server.root_url": "https://b/",
+                "server.listen": ("0.0.0.0:443",),
+                "server.tls_cert": "/c",
+                "server.tls_key": "/k",
+            },
+        ),
+        ("[server]\ncert_file = /c\ncert_key = /k\ncert_pass = p", {}),
+        (
+            "[server]\nprotocol = h2\ncert_file = /c\ncert_key = /k\ncert_pass = p\nmin_tls_version = TLS1.3",
+            {
+                "server.tls_cert": "/c",
+                "server.tls_key": "/k",
+                "server.tls_key_password": "p",
+                "server.tls_min_version": "1.3",
+            },
+        ),
+        ("[security]\nstrict_transport_security_max_age_seconds = 5", {}),
+        ("[security]\nstrict_transport_security = true", {"server.hsts_seconds": 86_400}),
+        (
+            "[security]\nstrict_transport_security = true\nstrict_transport_security_max_age_seconds = 5",
+            {"server.hsts_seconds": 5},
         ),
         (
             "[live]\nallowed_origins = https://a\n[server]\nroot_url = https://a/",
@@ -277,9 +299,18 @@ def test_a_variable_and_its_file_are_one_too_many(ini: Path) -> None:
     assert mistake == "GF_LIVE_HA_PREFIX and GF_LIVE_HA_PREFIX__FILE are both set: leave one out"
 
 
+@pytest.mark.parametrize(("key", "missing"), [("cert_file", "cert_key"), ("cert_key", "cert_file")])
+def test_https_without_a_certificate_is_no_http(ini: Path, key: str, missing: str) -> None:
+    [mistake] = complaints(ini, f"[server]\nprotocol = https\n{key} = /x\n")
+    assert mistake.startswith(
+        f"[server] protocol = https (from {ini}:2, [server] protocol) needs cert_file and cert_key"
+    )
+    assert f"{missing} is not set" in mistake
+
+
 def test_what_has_no_equal_is_told_with_the_reason(ini: Path) -> None:
     text = (
-        "[server]\nprotocol = https\ncert_file = /x\nrouter_logging = true\nserve_from_sub_path = no\n"
+        "[server]\nprotocol = socket\ncerts_watch_interval = 1m\nrouter_logging = true\nserve_from_sub_path = no\n"
         "[auth.jwt]\nheader_name = X\n[auth.anonymous]\nenabled = true\norg_role = Viewer\n"
         "[Live]\nmax_connections = 1\n[live]\nmax_conections = 1\n[database]\ntype = mysql\npassword = x\n"
     )
@@ -287,8 +318,8 @@ def test_what_has_no_equal_is_told_with_the_reason(ini: Path) -> None:
     assert loaded.settings == Settings()
     *told, others = loaded.warnings
     expected = [
-        f"{ini}:2, [server] protocol is left out: HTTP/1.1 without TLS",
-        f"{ini}:3, [server] cert_file is left out: there is no TLS here yet",
+        f"{ini}:2, [server] protocol is left out: HTTP/1.1 over TCP",
+        f"{ini}:3, [server] certs_watch_interval is left out: files are not watched here",
         f"{ini}:9, [auth.anonymous] enabled is left out: nobody gets in here",
         f"{ini}:12, [Live] max_connections is left out: sections are told apart",
         f"{ini}:14, [live] max_conections is left out: no key that is known here; did you",

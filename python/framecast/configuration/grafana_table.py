@@ -98,11 +98,57 @@ def _check_url(url: str, source: str) -> None:
 def _read_places(values: GrafanaValues) -> Carried:
     """HOST:PORT of an address, a port or both; without an address all of this machine's, as in Grafana."""
     given = [one for key in ("http_addr", "http_port") if (one := values.find("server", key))]
-    if given and values.find_or_default("server", "protocol") not in {"socket", "socket_h2"}:
+    if given and values.find_or_default("server", "protocol") not in _SOCKETS:
         host = values.find_or_default("server", "http_addr") or "0.0.0.0"  # noqa: S104 - Grafana's default, when set up so
         port = values.find_or_default("server", "http_port")
         place = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
         yield ("server", "listen"), Given([place], " and ".join(one.source for one in given))
+
+
+_TLS = frozenset({"https", "h2"})
+_SOCKETS = frozenset({"socket", "socket_h2"})
+_VERSIONS = {"TLS1.2": "1.2", "TLS1.3": "1.3"}
+
+
+def _speaks_tls(values: GrafanaValues) -> bool:
+    return values.find_or_default("server", "protocol") in _TLS
+
+
+def _read_certificate(values: GrafanaValues) -> Carried:
+    """Both files, where the protocol asks for them: who asked for TLS must not find a server without it."""
+    if not _speaks_tls(values):
+        return
+    for key, setting in (("cert_file", "tls_cert"), ("cert_key", "tls_key")):
+        given = values.find("server", key)
+        if given is None:
+            protocol = values.find("server", "protocol")
+            source = "" if protocol is None else f" (from {protocol.source})"
+            raise ConfigurationError(
+                f"[server] protocol = {values.find_or_default('server', 'protocol')}{source} needs cert_file and "
+                f"cert_key, and {key} is not set: no certificate is made here"
+            )
+        yield ("server", setting), given
+
+
+def _read_key_password(values: GrafanaValues) -> Carried:
+    given = values.find_secret("server", "cert_pass") if _speaks_tls(values) else None
+    if given is not None:
+        yield ("server", "tls_key_password"), given
+
+
+def _read_hsts(values: GrafanaValues) -> Carried:
+    if not values.is_on("security", "strict_transport_security"):
+        return
+    switch = values.find("security", "strict_transport_security")
+    age = values.find("security", "strict_transport_security_max_age_seconds")
+    if age is not None:
+        yield ("server", "hsts_seconds"), age
+    elif switch is not None:
+        yield ("server", "hsts_seconds"), Given(_HSTS_SECONDS, switch.source)
+
+
+_HSTS_SECONDS = "86400"
+"""Grafana's own default."""
 
 
 def _read_key_file(values: GrafanaValues) -> Carried:
@@ -146,6 +192,20 @@ RULES: tuple[Rule, ...] = (
         _read_root_url,
         "put together as there where only `domain` is set",
     ),
+    Rule(
+        (("server", "cert_file"), ("server", "cert_key"), ("server", "protocol")),
+        (("server", "tls_cert"), ("server", "tls_key")),
+        _read_certificate,
+        "where `protocol` is `https` or `h2`, which need both",
+    ),
+    Rule((("server", "cert_pass"),), (("server", "tls_key_password"),), _read_key_password, "as those"),
+    _one(("server", "min_tls_version"), ("server", "tls_min_version"), _word(_VERSIONS), note="without `TLS`"),
+    Rule(
+        (("security", "strict_transport_security"), ("security", "strict_transport_security_max_age_seconds")),
+        (("server", "hsts_seconds"),),
+        _read_hsts,
+        "where it is switched on; a day where it says no time",
+    ),
     _one(("auth.jwt", "jwk_set_url"), ("tokens", "jwks_url"), switch="auth.jwt"),
     _one(("auth.jwt", "cache_ttl"), ("tokens", "jwks_seconds"), parse_duration, switch="auth.jwt", note="in seconds"),
     Rule(
@@ -167,12 +227,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 _OFF = FALSE
+_NEVER = frozenset({"0", "0s"})
 _NO_ROLES = "tokens say who somebody is, and nothing of roles or orgs yet"
 
 GAPS: Mapping[Place, Gap] = {
-    ("server", "protocol"): Gap("HTTP/1.1 without TLS is spoken here: put a proxy before it", frozenset({"http"})),
-    ("server", "cert_file"): Gap("there is no TLS here yet: put a proxy before it"),
-    ("server", "cert_key"): Gap("there is no TLS here yet: put a proxy before it"),
+    ("server", "protocol"): Gap(
+        "HTTP/1.1 over TCP is spoken here, with TLS or without, and neither HTTP/2 nor Unix sockets",
+        frozenset({"http", "https"}),
+    ),
+    ("server", "certs_watch_interval"): Gap("files are not watched here: send SIGHUP when they are new", _NEVER),
     ("server", "serve_from_sub_path"): Gap("paths begin with /api here: let a proxy take the sub path off", _OFF),
     ("server", "enforce_domain"): Gap("a request for another host is served here, except with --dev", _OFF),
     ("auth.jwt", "header_name"): Gap("a token comes in the connect command here, not in a header"),
