@@ -22,6 +22,11 @@ class Bucket:
         self._left -= amount
         return max(0.0, -self._left / self._per_second)
 
+    def wait(self, amount: float, now: float) -> float:
+        """For how many seconds to wait until there is as much; 0 when there is. Takes nothing."""
+        self._fill(now)
+        return max(0.0, (amount - self._left) / self._per_second)
+
     def charge(self, amount: float) -> None:
         """What was taken last cost so much more."""
         self._left -= amount

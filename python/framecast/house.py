@@ -181,9 +181,10 @@ def build_house(settings: Settings, ground: Ground) -> House:
     stopping = trio.Event()
     subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, entrance, stopping)
     roster = Roster(settings.live, stopping)
-    subscribers = SubscriberSockets(entrance.visitors, subscriber_rooms, roster, events, settings.server)
+    openers = entrance.rates.counting_known(entrance.visitors)
+    subscribers = SubscriberSockets(openers, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
-    intake = Intake(streams, entrance.gate, settings.push, entrance.register.directory.stands)
+    intake = Intake(streams, entrance.gate, settings.push, entrance.register.directory.stands, entrance.rates)
     push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     outside.connected.add(roster)
@@ -191,7 +192,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     check = build_check(settings)
     proxies = TrustedProxies(settings.proxy.addresses)
     routes = [
-        *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting).routes(),
+        *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting, openers=openers).routes(),
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
         *dashboards.routes,
         *account_routes(entrance, bodies, settings),
@@ -199,7 +200,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
     api = build_app(streams, _build_registry(fanout, hub, streams), routes, *late, listed=_list_testdata(settings))
-    gated = GateMiddleware(api, entrance.gate, check, entrance.register.directory.stands)
+    gated = GateMiddleware(api, entrance.rates.counting(entrance.gate), check, entrance.register.directory.stands)
     app = AppRoom(
         SecurityHeaders(SeeThroughProxies(gated, proxies), settings.server),
         settings.server,
@@ -302,4 +303,5 @@ def _build_subscriber_rooms(
         version=f"framecast {__version__}",
         waiting=waiting_budget(settings.live),
         stopping=stopping,
+        rates=entrance.rates,
     )

@@ -25,6 +25,11 @@ push_mismatched_values = Counter(
 push_late_rows = Counter(
     "framecast_push_late_rows_total", "Rows older than the newest that their measurement had before the push."
 )
+rate_limited = Counter(
+    "framecast_rate_limited_total",
+    "Requests and commands that were refused, and pushed messages that were followed by a rest, by a limit of rates.",
+    ["sender", "limit", "outcome"],
+)
 push_sockets = Gauge("framecast_push_sockets", "Push WebSockets that are open.")
 push_waiting_bytes = Gauge("framecast_push_waiting_bytes", "Bytes of bodies and messages that are held just now.")
 api_waiting_bytes = Gauge("framecast_api_waiting_bytes", "Bytes of the API's other JSON bodies that are held just now.")

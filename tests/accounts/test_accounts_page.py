@@ -12,14 +12,14 @@ PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "accounts.md").
 
 
 def test_it_names_only_settings_that_there_are() -> None:
-    named = re.findall(r"`(accounts|tokens|proxy|server|live)\.(\w+)(?: = \w+)?`", PAGE)
+    named = re.findall(r"`(accounts|rates|tokens|proxy|server|live)\.(\w+)(?: = \w+)?`", PAGE)
     assert len(named) > 8
     for section, key in named:
         assert key in {field.name for field in msgspec.structs.fields(SECTIONS[section])}, f"{section}.{key}"
 
 
 def test_it_names_only_figures_and_commands_that_there_are() -> None:
-    figures = {f"{name}_total" for name in (metrics.refused_credentials._name, metrics.logins._name)}
-    assert set(re.findall(r"`(framecast_\w+)`", PAGE)) == figures
+    counters = (metrics.refused_credentials, metrics.logins, metrics.rate_limited)
+    assert set(re.findall(r"`(framecast_\w+)[`{]", PAGE)) == {f"{counter._name}_total" for counter in counters}
     assert set(re.findall(r"framecast (\w+) (?:create|list|revoke|remove|passwd)", PAGE)) == {"token", "user", "org"}
     assert {"token", "user", "org"} <= set(cli.GROUPS)

@@ -81,6 +81,26 @@ async def test_a_token_may_be_limited_to_lists_and_to_a_time(here: AccountSite) 
     assert (await ok(ann.post("/api/tokens", json={"name": "for ever", "secondsToLive": 0})))["expiration"] is None
 
 
+async def test_a_token_may_say_how_much_is_sent_with_it(here: AccountSite) -> None:
+    ann = await here.client(login="ann")
+    limits = {"requestsPerSecond": 0.5, "bytesPerSecond": 1000.0, "bodyBytes": 6}
+    made = await ok(ann.post("/api/tokens", json={"name": "agent", "role": "Editor", **limits}))
+    assert {name: made[name] for name in limits} == limits
+    agent = await here.client(token=made["key"])
+    assert (await agent.post("/api/live/push/telegraf", content=b"m n=1i")).status_code == 204
+    assert (await agent.post("/api/live/push/telegraf", content=b"m n=10i")).status_code == 413
+    assert [token["bodyBytes"] for token in await ok(ann.get("/api/tokens"))] == [None, 6]
+    for name, bad in (
+        ("requestsPerSecond", -1),
+        ("requestsPerSecond", "5"),
+        ("bytesPerSecond", 1e13),
+        ("bodyBytes", 0),
+        ("bodyBytes", 1.5),
+        ("bodyBytes", 2**60),
+    ):
+        assert name in check_problem(await ann.post("/api/tokens", json={"name": "bad", name: bad}), 400)
+
+
 async def test_an_admin_of_an_org_rules_its_tokens_and_no_others(here: AccountSite) -> None:
     ann = await here.client(login="ann")
     foreign = await here.make_token(2, name="theirs")

@@ -60,6 +60,23 @@ def test_a_token_is_printed_alone_on_stdout_and_listed_without_its_secret(run: R
     ]
 
 
+def test_a_token_may_say_how_much_is_sent_with_it(run: Run) -> None:
+    status, _, told = run("token create", "agent", "--requests", "0.5", "--rate", "2000000", "--body", "4096")
+    assert (status, told) == (
+        0,
+        "token 1 of org 1: Viewer, for ever, at most 0.5 requests/s, 2000000 bytes/s, 4096 bytes a body\n",
+    )
+    run("token create", "free", "--rate", "0")
+    run("token create", "usual")
+    head, *lines = run("token list")[1].splitlines()
+    assert head.endswith("  at most")
+    assert [line.partition("for ever")[2].strip() for line in lines] == [
+        "0.5 requests/s, 2000000 bytes/s, 4096 bytes a body",
+        "any bytes/s",
+        "",
+    ]
+
+
 def test_tokens_are_revoked_by_name_or_id_and_all_or_none(run: Run) -> None:
     for name in ("one", "two", "three"):
         run("token create", name)
@@ -78,6 +95,8 @@ def test_tokens_are_revoked_by_name_or_id_and_all_or_none(run: Run) -> None:
         ("token create a --read x --server-admin", 2, "--push and --read say all"),
         ("token create a --role Owner", 2, "Owner"),
         ("token create a --org 7", 1, "no org 7"),
+        ("token create a --rate -1", 1, "bytesPerSecond"),
+        ("token create a --body 0", 1, "bodyBytes"),
         ("token revoke", 2, "TOKENS"),
         ("org remove 1", 1, "cannot be removed"),
         ("org remove 7", 1, "no org 7"),

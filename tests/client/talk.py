@@ -14,6 +14,7 @@ from client.world import PLAIN, TOP, MemoryOptions, Wishes, extend
 from framecast.accounts import admission as accounts
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity, Role
+from framecast.accounts.rates import Rates
 from framecast.channels.address import Address
 from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import ChannelHistory
@@ -64,11 +65,18 @@ class Talk(Desk):
     """A desk whose namespace `a` has the given options, and whose tokens are scripted."""
 
     def __init__(
-        self, settings: Live | None = None, *, listens_to: Sequence[str] | None = None, **options: Any
+        self,
+        settings: Live | None = None,
+        *,
+        listens_to: Sequence[str] | None = None,
+        rates: Rates | None = None,
+        **options: Any,
     ) -> None:
         self.tokens = Scripted()
         by_namespace = {"a": msgspec.structs.replace(PLAIN, **options)}
         wishes = Wishes(settings or Live(), options=MemoryOptions(by_namespace), admissions=self.tokens)
+        if rates is not None:
+            wishes.rates = rates
         if listens_to is not None:
             wishes.codec = UnidirectionalCodec(json_codec)
         super().__init__(wishes=wishes, listens_to=listens_to)

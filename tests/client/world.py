@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from framecast.accounts import admission as accounts
 from framecast.accounts.identity import Identity
+from framecast.accounts.rates import Rates
 from framecast.channels import broker
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin, Beginning
@@ -28,6 +29,7 @@ from framecast.protocol.codec import Codec
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.protocol.messages import Presence, Publication, Push, PushBody
 from framecast.settings import ChannelOptions, Live
+from framecast.settings import Rates as RateLimits
 
 SNAPSHOT = b'{"schema":{"fields":[]},\n"data":{"values":[]}}'
 TOP = Position("EPOCH", 9)
@@ -243,6 +245,7 @@ class Wishes:
     admissions: Admissions = field(default=OPEN)
     methods: dict[str, Method] = field(default_factory=dict)
     version: str = VERSION
+    rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
 
 
 def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: trio.Event) -> Rooms:
@@ -256,6 +259,7 @@ def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: 
         waiting=waiting_budget(wishes.settings),
         stopping=stopping,
         methods=wishes.methods,
+        rates=wishes.rates,
         unix_seconds=lambda: UNIX_SECONDS + trio.current_time(),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import trio
 
 from framecast.accounts.gate import Stands, open_gate, whoever_got_in
+from framecast.accounts.rates import Rates
 from framecast.errors import Refusal
 from framecast.ingest.push import Intake
 from framecast.settings import Push
@@ -92,10 +93,13 @@ class RecordingStreams:
 
 
 def make_intake(
-    limits: Push | None = None, gate: Any = open_gate, stands: Stands = whoever_got_in
+    limits: Push | None = None,
+    gate: Any = open_gate,
+    stands: Stands = whoever_got_in,
+    rates: Rates | None = None,
 ) -> tuple[Intake, RecordingStreams]:
     streams = RecordingStreams()
-    return Intake(streams, gate, limits or Push(), stands), streams
+    return Intake(streams, gate, limits or Push(), stands, rates), streams
 
 
 def count_turns(nursery: trio.Nursery) -> list[int]:

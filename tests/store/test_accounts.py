@@ -46,6 +46,7 @@ AGENT = ServiceToken(
     expires=None,
 )
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+RATES = st.none() | st.floats(0, 1e12)
 LISTS = st.lists(TEXTS, max_size=3).map(tuple)
 BROWSER = StoredSession(1, 1, 1, b"2" * 32, 5.0, 6.5)
 
@@ -86,6 +87,7 @@ def test_everything_comes_back_as_it_was_put_in(connection: sqlite3.Connection) 
     expires=st.none() | st.floats(allow_nan=False),
     server_admin=st.booleans(),
     expired=st.booleans(),
+    quota=st.tuples(RATES, RATES, st.none() | st.integers(1, 2**53)),
 )
 def test_any_token_comes_back_as_it_was_put_in(
     name: str,
@@ -94,9 +96,11 @@ def test_any_token_comes_back_as_it_was_put_in(
     expires: float | None,
     server_admin: bool,
     expired: bool,
+    quota: tuple[float | None, float | None, int | None],
 ) -> None:
     token = replace(AGENT, name=name, secret_hash=secret_hash, expires=expires)
     token = replace(token, server_admin=server_admin, expired=expired)
+    token = replace(token, requests_per_second=quota[0], bytes_per_second=quota[1], body_bytes=quota[2])
     token = replace(token, push=lists[0] if lists else None, read=lists[1] if lists else None)
     with closing(fresh()) as connection:
         insert_org(connection, "Main Org.", 1.0)

@@ -10,6 +10,7 @@ from framecast.accounts.connected import Connected
 from framecast.accounts.gate import Gate, Source, Visitors, build_gate, let_strangers_pass, open_gate
 from framecast.accounts.logins import Logins
 from framecast.accounts.passwords import Passwords
+from framecast.accounts.rates import Rates
 from framecast.accounts.register.first_start import prepare
 from framecast.accounts.register.register import Register, open_register
 from framecast.accounts.revocation import Revocation
@@ -27,7 +28,10 @@ class Entrance:
     register: Register
     passwords: Passwords
     logins: Logins
+    rates: Rates
+    """How much those who get in may ask and push."""
     gate: Gate
+    """Counts nobody, as `visitors`."""
     visitors: Visitors
     """The gate for subscribers, who may bring their token later."""
     admissions: Admissions
@@ -64,6 +68,7 @@ async def open_entrance(
         register=register,
         passwords=passwords,
         logins=logins,
+        rates=Rates(settings.rates),
         gate=gate,
         visitors=let_strangers_pass(gate) if accounts.service_tokens or verifier is not None else gate,
         admissions=Admissions(

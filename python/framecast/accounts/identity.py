@@ -29,6 +29,20 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a token says of how much may be sent with it. None: what the settings say (rates.py)."""
+
+    requests_per_second: float | None = None
+    """0 is no limit."""
+
+    bytes_per_second: float | None = None
+    """Pushed; 0 is no limit."""
+
+    body_bytes: int | None = None
+    """The largest body, or message, that it may push. What the server's limit is holds all the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """One known caller."""
 
@@ -44,6 +58,9 @@ class Identity:
 
     reach: Reach | None = None
     """Set for a token that is limited to lists."""
+
+    quota: Quota | None = None
+    """Set for a token that says how much may be sent with it."""
 
     credential: str = ""
     """What let it in, ``token:7`` for one: when that is revoked, its connections end. "" for what cannot be."""

@@ -26,7 +26,9 @@ from framecast.api.streaming import PATHS as STREAMING_PATHS
 from framecast.api.streams import Stream, Streams, list_streams, show_stream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
+from framecast.ingest.http import METHODS
 from framecast.ingest.influx import DIALECTS
+from framecast.ingest.push import find_target
 from framecast.streams.table import ListedChannel, StreamTable
 
 OPEN_PATHS = frozenset({"/api/health", "/health", "/ping"}) | LOGIN_PATHS
@@ -155,5 +157,11 @@ class GateMiddleware:
 
 
 def _asks_the_gate_itself(head: RequestHead) -> bool:
-    """A write: its token may be in the query, and its 401 has a shape of its own. A subscriber: see Streaming."""
-    return head.path in STREAMING_PATHS or (head.method == "POST" and head.path in DIALECTS)
+    """A push, which is counted otherwise than other requests; a subscriber: see Streaming.
+
+    A write as well: its token may be in the query, and its 401 has a shape of its own.
+    """
+    if head.path in STREAMING_PATHS:
+        return True
+    pushes = head.method in METHODS and find_target(head.path) is not None
+    return pushes or (head.method == "POST" and head.path in DIALECTS)

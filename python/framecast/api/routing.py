@@ -79,7 +79,7 @@ class ApiRoute(APIRoute):
 
     `needs` None is for what everybody may who got past the gate; a route that asks more in its endpoint names the 403
     among its `answers`, which are by status, the good one first. What every route of a kind answers is added to them:
-    400 where there is something to get wrong, 401, and what becomes of bodies. `described` is False for another
+    400 where there is something to get wrong, 401, 429, and what becomes of bodies. `described` is False for another
     spelling of a route.
     """
 
@@ -134,7 +134,7 @@ class ApiRoute(APIRoute):
             return await inner(read)
 
     def _usual_problems(self) -> dict[int, Answer]:
-        codes = [400, 401]
+        codes = [400, 401, 429]
         if self.needs is not None:
             codes.append(403)
         if self._json_body is not None:

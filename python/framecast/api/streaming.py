@@ -46,7 +46,7 @@ SSE_PREFIX = b"\r\n"
 
 EVENTS = Media("text/event-stream")
 COMMANDS = Media("application/json", "commands of the Centrifuge protocol; Protobuf as application/octet-stream")
-PROBLEMS: dict[int, Answer] = dict.fromkeys((403, 408, 413, 503), PROBLEM)
+PROBLEMS: dict[int, Answer] = dict.fromkeys((403, 408, 413, 429, 503), PROBLEM)
 
 HEADERS = {
     "Cache-Control": "no-store, no-transform",  # a proxy that compressed the stream would hold it back
@@ -108,12 +108,22 @@ class Streaming:
     """The routes of the streams. The bodies that they hold count as what clients have `waiting`.
 
     They ask the gate themselves: strangers may come with a token in their first command, and what a browser asks before
-    a request (OPTIONS) never has one.
+    a request (OPTIONS) never has one. `openers` is that gate with those counted who open a stream. What comes beside
+    one is counted command by command: an SDK hears of a refusal by its reply, and of a status not at all.
     """
 
-    def __init__(self, subscribers: HttpStreams, visitors: Visitors, limits: Live, waiting: ByteBudget) -> None:
+    def __init__(
+        self,
+        subscribers: HttpStreams,
+        visitors: Visitors,
+        limits: Live,
+        waiting: ByteBudget,
+        *,
+        openers: Visitors | None = None,
+    ) -> None:
         self._subscribers = subscribers
         self._visitors = visitors
+        self._openers = visitors if openers is None else openers
         self._limits = limits
         self._waiting = waiting
 
@@ -132,7 +142,7 @@ class Streaming:
                 self.emulation,
                 methods=post,
                 takes=COMMANDS,
-                answers={204: NOTHING, 404: PROBLEM, 429: PROBLEM, **PROBLEMS},
+                answers={204: NOTHING, 404: PROBLEM, **PROBLEMS},
             ),
             CrossOriginRoute(UNI_SSE_PATH, self.uni_sse, methods=get, answers={**answers, 404: PROBLEM}),
         ]
@@ -189,7 +199,7 @@ class Streaming:
 
     async def emulation(self, request: Request) -> Response:
         """A frame of commands for a session whose client hears by a stream."""
-        visitor = await self._visit(request)
+        visitor = await self._visitors(head_of(request.scope))
         parse = parse_protobuf if _is_binary(request) else parse_json
         with self._waiting.hold() as held:
             body = await self._read(request, held)
@@ -200,12 +210,9 @@ class Streaming:
             await self._subscribers.deliver(visitor, emulated)
         return Response(status_code=204)
 
-    async def _visit(self, request: Request) -> Identity | None:
-        return await self._visitors(head_of(request.scope))
-
     async def _admit(self, request: Request) -> Identity | None:
-        """Who wants to listen. Refusal 401, or 503 while nobody is served."""
-        visitor = await self._visit(request)
+        """Who wants to listen. Refusal 401 or 429, or 503 while nobody is served."""
+        visitor = await self._openers(head_of(request.scope))
         self._subscribers.check_open()
         return visitor
 

@@ -34,6 +34,13 @@ class Limits:
         list[str] | None,
         Parameter(help="Channels that it may subscribe to, as stream/telegraf/*; may be repeated.", negative=()),
     ] = None
+    requests: Annotated[
+        float | None, Parameter(help="So many requests, messages and commands a second on the average; 0 is no limit.")
+    ] = None
+    rate: Annotated[
+        float | None, Parameter(help="So many bytes a second on the average that it may push; 0 is no limit.")
+    ] = None
+    body: Annotated[int | None, Parameter(help="The largest body or message in bytes that it may push.")] = None
     days: Annotated[float | None, Parameter(help="It expires after so many; by default never.")] = None
 
 
@@ -67,9 +74,14 @@ def create(
         body |= {"push": limits.push or [], "read": limits.read or []}
     if limits.days is not None:
         body["secondsToLive"] = limits.days * DAY_SECONDS
+    quota = {"requestsPerSecond": limits.requests, "bytesPerSecond": limits.rate, "bodyBytes": limits.body}
+    body |= {key: most for key, most in quota.items() if most is not None}
     made = run(where, lambda api: api.ask("POST", _path(org), body))
     print(made["key"])
-    print(escape_controls(f"token {made['id']} of org {made['orgId']}: {_rights(made)}, {_end(made)}"), file=sys.stderr)
+    print(
+        escape_controls(f"token {made['id']} of org {made['orgId']}: {_rights(made)}, {_end(made)}{_told_quota(made)}"),
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -77,9 +89,12 @@ def create(
 def list_(*, org: Org = None, where: Where = EVERYWHERE) -> int:
     """The tokens of an org, without their secrets."""
     tokens = run(where, lambda api: api.ask("GET", _path(org)))
-    head = ("id", "name", "may", "created", "until")
-    rows = [(str(token["id"]), token["name"], _rights(token), token["created"][:10], _end(token)) for token in tokens]
-    for line in align([head, *rows], left=5):
+    head = ("id", "name", "may", "created", "until", "at most")
+    rows = [
+        (str(token["id"]), token["name"], _rights(token), token["created"][:10], _end(token), _quota(token))
+        for token in tokens
+    ]
+    for line in align([head, *rows], left=6):
         print(cut(line, terminal_columns()))
     return 0
 
@@ -124,3 +139,15 @@ def _end(token: dict[str, Any]) -> str:
     if token["hasExpired"]:
         return "expired"
     return "for ever" if token["expiration"] is None else f"until {token['expiration'][:16].replace('T', ' ')}"
+
+
+def _quota(token: dict[str, Any]) -> str:
+    """How much may be sent with it, as far as it says so itself. A server of the release before says nothing."""
+    units = {"requestsPerSecond": "requests/s", "bytesPerSecond": "bytes/s", "bodyBytes": "bytes a body"}
+    told = [(token.get(key), unit) for key, unit in units.items()]
+    return ", ".join(f"{most:.12g} {unit}" if most else f"any {unit}" for most, unit in told if most is not None)
+
+
+def _told_quota(token: dict[str, Any]) -> str:
+    quota = _quota(token)
+    return f", at most {quota}" if quota else ""

@@ -7,6 +7,7 @@ command and no connection.
 import structlog
 import trio
 
+from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
 from framecast.client import metrics
 from framecast.client.actions import (
@@ -39,6 +40,9 @@ from framecast.protocol.messages import (
 )
 
 log = structlog.get_logger(__name__)
+
+_COUNTED = (Subscribe, Publish, AskPresence, ReadHistory, Call)
+"""What counts as a request of the client's. What ends something, or renews a token, is let be."""
 
 
 class Commands:
@@ -96,6 +100,8 @@ class Commands:
         return refusal.code == ErrorCode.UNAUTHORIZED.code and self._member.newcomer.with_cookies
 
     async def _perform(self, action: Action) -> None:
+        if isinstance(action, _COUNTED):
+            self._count(self._member.identity)
         match action:
             case Connect():
                 await self._connect(action)
@@ -119,12 +125,21 @@ class Commands:
                 # Raised from here, it would hold this frame and the frame it, until the collector comes by.
                 self._refuse(action, action.refusal)
 
+    def _count(self, identity: Identity) -> None:
+        """Refusal 111, which SDKs try again by themselves where they can, for who has had its share."""
+        try:
+            self._rooms.rates.check_request(identity, self._member.newcomer.place.address)
+        except Refusal as refusal:
+            raise ErrorCode.TOO_MANY_REQUESTS.refusal(refusal.message) from None
+
     async def _connect(self, action: Connect) -> None:
         member, newcomer, settings = self._member, self._member.newcomer, self._rooms.settings
         request = action.request
         admission = await self._rooms.admissions.connect(newcomer.visitor, request.token or "")
         if newcomer.listens_to is not None:
             admission = admission.subscribed_to(newcomer.listens_to)
+        if admission.identity != newcomer.visitor:  # whom the door did not know, and so has not counted
+            self._count(admission.identity)
         newcomer.place.sign_in(admission.identity)
         prepared = await self._subscribing.prepare(admission, request.subs or {})
         ttl_seconds = member.seconds_until(admission.lasts_until)

@@ -9,6 +9,7 @@ import trio
 
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
+from framecast.accounts.rates import Rates
 from framecast.channels.address import Address
 from framecast.channels.beginning import Begin
 from framecast.channels.broker import Position
@@ -19,6 +20,7 @@ from framecast.client.missed import MissedPublications
 from framecast.ingest.held import ByteBudget
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.settings import ChannelOptions, Live
+from framecast.settings import Rates as RateLimits
 
 
 class Outbox(Protocol):
@@ -166,6 +168,9 @@ class Rooms:
 
     stopping: trio.Event
     """Set when the server goes down: every session says so and ends."""
+
+    rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
+    """How much each of them may ask. Without any there are none but tokens' own."""
 
     methods: Mapping[str, Method] = field(default_factory=dict)
     """What clients may call, by name."""

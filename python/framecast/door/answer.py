@@ -40,7 +40,7 @@ def json_answer(status: int, document: object, headers: Headers = ()) -> Answer:
 def refusal_answer(refusal: Refusal, headers: Headers = ()) -> Answer:
     """Answer ``{"message": ...}`` with the refusal's status and the headers HTTP asks for with it."""
     status, asked_for = describe_refusal(refusal)
-    return json_answer(status, {"message": refusal.message}, (*asked_for, *headers))
+    return json_answer(status, {"message": refusal.message, **refusal.details}, (*asked_for, *headers))
 
 
 def describe_refusal(refusal: Refusal) -> tuple[int, Headers]:

@@ -1,9 +1,11 @@
 """Reads one request's body, bounded in bytes and time, whichever way it comes."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import trio
 
+from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
 from framecast.ingest.held import Held
 from framecast.ingest.inflate import Inflation
@@ -14,6 +16,26 @@ _STEP_BYTES = 1_048_576
 """Inflated between two looks at the budget: milliseconds, many times what it costs to change to a thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The largest body that somebody may push, and what that is called."""
+
+    bytes: int
+    named: str
+
+    def refusal(self, what: str = "body") -> Refusal:
+        """For a larger one."""
+        return Refusal(413, f"the {what} is larger than {self.bytes} bytes ({self.named})", reason="body_limit")
+
+
+def find_limit(identity: Identity, limits: Push) -> BodyLimit:
+    """The server's, or the token's own where that is smaller."""
+    own = None if identity.quota is None else identity.quota.body_bytes
+    if own is not None and own < limits.body_bytes:
+        return BodyLimit(own, "the token's own body_bytes")
+    return BodyLimit(limits.body_bytes, "push.body_bytes")
+
+
 class BodyReader:
     """Reads bodies of all requests; they share the threads for inflating."""
 
@@ -21,7 +43,9 @@ class BodyReader:
         self._limits = limits
         self._threads = trio.CapacityLimiter(limits.parser_threads)
 
-    async def read(self, chunks: AsyncIterator[bytes], encoding: str, declared: int | None, held: Held) -> bytes:
+    async def read(
+        self, chunks: AsyncIterator[bytes], encoding: str, declared: int | None, held: Held, limit: BodyLimit
+    ) -> bytes:
         """Read `chunks` to their end and undo the content encoding; what it keeps is counted in `held`.
 
         `declared` is the Content-Length, if any. Refusal 408, 413, 415, 400 or 503; what `chunks` raises goes through.
@@ -30,31 +54,31 @@ class BodyReader:
         if encoding not in _GZIP and encoding not in {"", "identity"}:
             raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity", reason="encoding")
         limits = self._limits
-        if declared is not None and declared > limits.body_bytes:
-            raise Refusal(413, _too_large(limits.body_bytes), reason="body_limit")
+        if declared is not None and declared > limit.bytes:
+            raise limit.refusal()
         raw: bytes | None = None
         with trio.move_on_after(limits.body_seconds):
-            raw = await _gather(chunks, limits.body_bytes, held)
+            raw = await _gather(chunks, limit, held)
         if raw is None:
             message = f"the body did not arrive within {limits.body_seconds:g} s (push.body_seconds)"
             raise Refusal(408, message, reason="body_time_limit")
         if encoding in _GZIP and raw:
-            return await self._inflate(raw, held)
+            return await self._inflate(raw, held, limit)
         return raw
 
-    async def _inflate(self, raw: bytes, held: Held) -> bytes:
+    async def _inflate(self, raw: bytes, held: Held, limit: BodyLimit) -> bytes:
         """Small bodies at once; what turns out to be large goes on in a thread, so that nobody waits for it.
 
         Each step's bytes are counted before they come out, so that packed bodies share the budget as others do.
         """
         limits = self._limits
-        inflation = Inflation(raw, max_bytes=limits.body_bytes, max_members=limits.gzip_members)
-        ended, goal = False, min(limits.thread_body_bytes, limits.body_bytes + 1)
+        inflation = Inflation(raw, max_bytes=limit.bytes, max_members=limits.gzip_members, named=limit.named)
+        ended, goal = False, min(limits.thread_body_bytes, limit.bytes + 1)
         if len(raw) <= limits.thread_body_bytes:
             held.resize(len(raw) + goal)
             ended = inflation.step(goal)
         while not ended:
-            goal = min(goal + _STEP_BYTES, limits.body_bytes + 1)
+            goal = min(goal + _STEP_BYTES, limit.bytes + 1)
             held.resize(len(raw) + goal)
             try:
                 ended = await trio.to_thread.run_sync(inflation.step, goal, limiter=self._threads)
@@ -66,13 +90,13 @@ class BodyReader:
         return body
 
 
-async def _gather(chunks: AsyncIterator[bytes], max_bytes: int, held: Held) -> bytes:
+async def _gather(chunks: AsyncIterator[bytes], limit: BodyLimit, held: Held) -> bytes:
     parts = bytearray()
     first = b""
     async for chunk in chunks:
         held.grow(len(chunk))
-        if len(parts) + len(first) + len(chunk) > max_bytes:
-            raise Refusal(413, _too_large(max_bytes), reason="body_limit")
+        if len(parts) + len(first) + len(chunk) > limit.bytes:
+            raise limit.refusal()
         if not first and not parts:
             first = chunk
             continue
@@ -81,7 +105,3 @@ async def _gather(chunks: AsyncIterator[bytes], max_bytes: int, held: Held) -> b
             first = b""
         parts += chunk
     return first or bytes(parts)
-
-
-def _too_large(max_bytes: int) -> str:
-    return f"the body is larger than {max_bytes} bytes (push.body_bytes)"

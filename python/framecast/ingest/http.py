@@ -95,7 +95,7 @@ class HttpPush:
                 reading = parse_json_reading(path, request.content_type, query) if slash else None
                 frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
                 precision = find_precision(query.get("precision", ""))
-                body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+                body = await self._intake.read(identity, request, chunks, held)
             self._intake.check_stands(identity)
             result: Outcome | None
             if reading is not None:

@@ -12,12 +12,14 @@ _FEED_BYTES = 16_384
 class Inflation:
     """One gzip body being inflated, in as many steps as its reader likes. A step may run in a thread."""
 
-    def __init__(self, raw: bytes, *, max_bytes: int, max_members: int) -> None:
+    def __init__(self, raw: bytes, *, max_bytes: int, max_members: int, named: str = "push.body_bytes") -> None:
+        """`named` is what the limit of bytes is called."""
         self._raw = memoryview(raw)
         self._place = 0
         self._pending = b""
         self._out = bytearray()
         self._max_bytes = max_bytes
+        self._named = named
         self._members_left = max_members
         self._member: zlib._Decompress | None = None
 
@@ -37,7 +39,7 @@ class Inflation:
                 self._begin_member()
             self._inflate_some(goal - len(self._out))
         if len(self._out) > self._max_bytes:
-            message = f"the body is larger than {self._max_bytes} bytes when inflated (push.body_bytes)"
+            message = f"the body is larger than {self._max_bytes} bytes when inflated ({self._named})"
             raise Refusal(413, message, reason="body_limit")
         return False
 

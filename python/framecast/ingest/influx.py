@@ -123,7 +123,7 @@ class InfluxWrites:
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
                 precision = find_precision(query.get("precision", ""), dialect.precisions)
-                body = await self._intake.bodies.read(chunks, request.encoding, request.declared_bytes, held)
+                body = await self._intake.read(identity, request, chunks, held)
             self._intake.check_stands(identity)
             result = await self._intake.push(identity, stream_id, body, precision=precision)
         if not result.rejected:

@@ -4,7 +4,7 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
@@ -14,14 +14,16 @@ import structlog
 from framecast import metrics
 from framecast.accounts.gate import EndedMeanwhileError, Gate, Stands, whoever_got_in
 from framecast.accounts.identity import Identity
+from framecast.accounts.rates import Rates
 from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.body import BodyReader
-from framecast.ingest.held import ByteBudget
+from framecast.ingest.body import BodyReader, find_limit
+from framecast.ingest.held import ByteBudget, Held
 from framecast.ingest.outcome import Outcome
 from framecast.settings import FRAME_FORMATS, FrameFormat, Push
+from framecast.settings import Rates as RateLimits
 from framecast.streams.rejections import Rejections
 
 if TYPE_CHECKING:
@@ -62,10 +64,30 @@ class StreamSink(Protocol):
         ...
 
 
+class Described(Protocol):
+    """A request, and what it says of its body."""
+
+    @property
+    def head(self) -> RequestHead:
+        """What came before the body."""
+
+    @property
+    def encoding(self) -> str:
+        """Its Content-Encoding."""
+
+    @property
+    def declared_bytes(self) -> int | None:
+        """Its Content-Length, if there is one."""
+
+
 class Intake:
     """Takes pushed bodies in. One for the server; used by every connection's task."""
 
-    def __init__(self, sink: StreamSink, gate: Gate, limits: Push, stands: Stands = whoever_got_in) -> None:
+    def __init__(
+        self, sink: StreamSink, gate: Gate, limits: Push, stands: Stands = whoever_got_in, rates: Rates | None = None
+    ) -> None:
+        """`gate` counts nobody: `rates` are asked here, and without them there are none but tokens' own."""
+        self.rates = Rates(RateLimits()) if rates is None else rates
         self.limits = limits
         self.budget = ByteBudget(
             limits.waiting_bytes,
@@ -86,6 +108,15 @@ class Intake:
         """To be asked when a body has arrived, which may take a minute: Refusal 401 for who may push no more."""
         if not self._stands(identity):
             raise EndedMeanwhileError
+
+    async def read(self, identity: Identity, request: Described, chunks: AsyncIterator[bytes], held: Held) -> bytes:
+        """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`."""
+        address = request.head.peer
+        self.rates.check_push(identity, address)
+        limit = find_limit(identity, self.limits)
+        body = await self.bodies.read(chunks, request.encoding, request.declared_bytes, held, limit)
+        self.rates.note_pushed(identity, address, len(body))
+        return body
 
     async def push(
         self,

@@ -8,7 +8,7 @@ pongs that repeat its payload (Telegraf's pongs are empty), and counts a text me
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -29,6 +29,7 @@ from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
 from framecast.errors import PeerError, Refusal
 from framecast.ingest.acknowledgement import acknowledge, acknowledge_refusal
+from framecast.ingest.body import BodyLimit, find_limit
 from framecast.ingest.held import Held
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
@@ -46,6 +47,9 @@ log = structlog.get_logger(__name__)
 PushMessage = Callable[[bytes], Awaitable[str | None]]
 """Pushes one message; returns the text to answer it with, if any."""
 
+Pace = Callable[[int], float]
+"""Counts a message of so many bytes; for how many seconds to read no further one."""
+
 _READ_BYTES = 65_536
 
 
@@ -59,7 +63,10 @@ class PushSockets:
         self._stopping = False
 
     async def admit(self, head: RequestHead) -> TakeOver:
-        """Return the room for a checked upgrade on a push path. Refusal 400, 401, 403, 404 or 503."""
+        """Return the room for a checked upgrade on a push path. Refusal 400, 401, 403, 404 or 503.
+
+        Not 429: a Telegraf whose first two tries are refused ends. Its messages wait instead.
+        """
         encoded = find_target(head.path)
         if encoded is None:
             raise Refusal(404, "no WebSocket is served on this path")
@@ -105,7 +112,10 @@ class PushSockets:
 
     async def _serve(self, head: RequestHead, identity: Identity, push: PushMessage, stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
-            socket = PushSocket(stream, push, held, self._intake.limits)
+            pace = partial(self._intake.rates.take_message, identity, head.peer)
+            socket = PushSocket(stream, push, pace, held, self._intake.limits)
+            socket.rest(pace(0))
+            socket.body_limit = find_limit(identity, self._intake.limits)
             if identity.lasts_until is not None:
                 socket.ends_at = trio.current_time() + identity.lasts_until - time.time()
             self._sockets[socket] = identity
@@ -139,17 +149,26 @@ class PushSockets:
 
 
 class PushSocket:
-    """One push WebSocket. Its connection's task is the only one that reads, pushes and sends."""
+    """One push WebSocket. Its connection's task is the only one that reads, pushes and sends.
 
-    def __init__(self, stream: trio.abc.Stream, push: PushMessage, held: Held, limits: Push) -> None:
+    A sender who is too fast is not refused, since there is no way to tell Telegraf: nothing more is read for a while,
+    and its writes wait. Pings go on meanwhile, and at the server's end all is read without a rest.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, push: PushMessage, pace: Pace, held: Held, limits: Push) -> None:
         self._stream = stream
         self._push = push
+        self._pace = pace
+        self.body_limit = BodyLimit(limits.body_bytes, "push.body_bytes")
         self._held = held
         self._limits = limits
         self._frames = Connection(ConnectionType.SERVER)
         self._message = bytearray()
         self._pieces = Pieces()
         self._whole_by = math.inf
+        self._rest_until = -math.inf
+        self._unheard: Iterator[Event] | None = None
+        """What came behind a message that was followed by a rest."""
         self._waiting = trio.CancelScope()
         self._stopping = False
         self._ending: PeerError | None = None
@@ -162,6 +181,10 @@ class PushSocket:
         """Begin the closing handshake; may be called from another task."""
         self._stopping = True
         self._waiting.cancel()
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for so long."""
+        self._rest_until = trio.current_time() + seconds
 
     def end(self, error: PeerError) -> None:
         """Close at once, with what `error` says; may be called from another task."""
@@ -200,20 +223,46 @@ class PushSocket:
             elif now >= ping_at and self._close_at == math.inf:
                 await self._send(self._frames.send(Ping()))
                 ping_at = now + ping_seconds
-            due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
-            data = await self._receive(min(due, self._whole_by, self.ends_at))
-            now = trio.current_time()
-            if data is None:
+            if self._rests(now):
+                await self._sleep(min(ping_at, self._rest_until, self.ends_at))
+                now = trio.current_time()
+                silent_at = now + silence_seconds  # it is we who do not listen
                 continue
-            if not data:
-                return
-            silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
-            self._frames.receive_data(data)
-            for number, event in enumerate(self._frames.events(), 1):
-                if await self._handle(event):
+            if self._unheard is None:
+                due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
+                data = await self._receive(min(due, self._whole_by, self.ends_at))
+                now = trio.current_time()
+                if data is None:
+                    continue
+                if not data:
                     return
-                if number % PIECES_PER_TURN == 0:
-                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
+                self._frames.receive_data(data)
+                self._unheard = self._frames.events()
+            if await self._hear(self._unheard):
+                return
+            now = trio.current_time()
+
+    async def _hear(self, events: Iterator[Event]) -> bool:
+        """Do what events ask for, up to the next rest; return whether the socket is closed by one of them."""
+        for number, event in enumerate(events, 1):
+            if await self._handle(event):
+                return True
+            if self._rests(trio.current_time()):
+                return False
+            if number % PIECES_PER_TURN == 0:
+                await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        self._unheard = None
+        return False
+
+    def _rests(self, now: float) -> bool:
+        """Whether its sender was too fast. At the end nothing waits, or what it has sent already would be lost."""
+        return now < self._rest_until and not self._stopping and self._ending is None
+
+    async def _sleep(self, deadline: float) -> None:
+        """Read nothing until then, or until somebody ends it."""
+        with trio.CancelScope(deadline=deadline) as self._waiting:
+            await trio.sleep_forever()
 
     async def _receive(self, deadline: float) -> bytes | None:
         """Return received bytes, b"" when the peer has left, None when it is time to do something else."""
@@ -247,9 +296,9 @@ class PushSocket:
 
     async def _take(self, piece: bytes, *, finished: bool, frame: bool) -> None:
         """Add a piece to the message; `frame` ends with it, or the message: then it is pushed."""
-        limit = self._limits.body_bytes
-        if len(self._message) + len(piece) > limit:
-            raise PeerError(1009, f"message larger than {limit} bytes (push.body_bytes)")
+        limit = self.body_limit
+        if len(self._message) + len(piece) > limit.bytes:
+            raise PeerError(1009, f"message larger than {limit.bytes} bytes ({limit.named})")
         try:
             self._held.grow(len(piece))
         except Refusal as refusal:
@@ -269,6 +318,7 @@ class PushSocket:
             message = bytes(self._message)
             self._message = bytearray()
         answer = await self._push(message)
+        self.rest(self._pace(len(message)))
         # After our Close nothing may follow: what is pushed then stays unacknowledged.
         if answer is not None and self._frames.state is ConnectionState.OPEN:
             await self._send(self._frames.send(TextMessage(answer)))

@@ -26,6 +26,7 @@ from framecast.settings.live import Live
 from framecast.settings.plugins import Plugins
 from framecast.settings.provisioning import Provisioning
 from framecast.settings.proxy import Proxy
+from framecast.settings.rates import Rates
 from framecast.settings.sources import Sources
 from framecast.settings.tokens import Tokens
 from framecast.settings.units import (
@@ -64,6 +65,7 @@ __all__ = [
     "Provisioning",
     "Proxy",
     "Push",
+    "Rates",
     "Seconds",
     "Secret",
     "Server",
@@ -209,6 +211,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     provisioning: Provisioning = Provisioning()
     store: Store = Store()
     accounts: Accounts = Accounts()
+    rates: Rates = Rates()
     tokens: Tokens = Tokens()
     grafana: Grafana = Grafana()
     plugins: Plugins = Plugins()

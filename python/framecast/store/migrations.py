@@ -211,6 +211,12 @@ MIGRATIONS: Sequence[Step] = (
         BEGIN DELETE FROM datasources WHERE org_id = OLD.org_id; END
         """,
     ),
+    (
+        # How much may be sent with a token. NULL is what the settings say, 0 no limit.
+        "ALTER TABLE service_tokens ADD COLUMN requests_per_second REAL CHECK (requests_per_second >= 0)",
+        "ALTER TABLE service_tokens ADD COLUMN bytes_per_second REAL CHECK (bytes_per_second >= 0)",
+        "ALTER TABLE service_tokens ADD COLUMN body_bytes INTEGER CHECK (body_bytes > 0)",
+    ),
 )
 
 

@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +28,22 @@ class ServiceToken:
     """None for never."""
     expired: bool = False
     """Set once its time had come, whatever a clock says afterwards."""
+    requests_per_second: float | None = None
+    """How much may be sent with it, as the next two; None for what the settings say."""
+    bytes_per_second: float | None = None
+    body_bytes: int | None = None
 
 
-_COLUMNS = "token_id, org_id, name, role, server_admin, push_list, read_list, secret_hash, created, expires, expired"
+_COLUMNS = (
+    "token_id, org_id, name, role, server_admin, push_list, read_list, secret_hash, created, expires, expired, "
+    "requests_per_second, bytes_per_second, body_bytes"
+)
 
 
 def read_service_tokens(connection: sqlite3.Connection) -> list[ServiceToken]:
     """All of them, the oldest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM service_tokens ORDER BY token_id")  # noqa: S608 - our own columns
-    return [
-        ServiceToken(
-            token_id=token_id,
-            org_id=org_id,
-            name=name,
-            role=role,
-            server_admin=bool(server_admin),
-            push=_read_list(push),
-            read=_read_list(read),
-            secret_hash=secret_hash,
-            created=created,
-            expires=expires,
-            expired=bool(expired),
-        )
-        for token_id, org_id, name, role, server_admin, push, read, secret_hash, created, expires, expired in rows
-    ]
+    return [_read_row(row) for row in rows]
 
 
 def insert_service_token(connection: sqlite3.Connection, token: ServiceToken) -> int:
@@ -59,8 +53,8 @@ def insert_service_token(connection: sqlite3.Connection, token: ServiceToken) ->
     """
     cursor = connection.execute(
         "INSERT INTO service_tokens "
-        "(org_id, name, role, server_admin, push_list, read_list, secret_hash, created, expires, expired) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "(org_id, name, role, server_admin, push_list, read_list, secret_hash, created, expires, expired, "
+        "requests_per_second, bytes_per_second, body_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             token.org_id,
             token.name,
@@ -72,6 +66,9 @@ def insert_service_token(connection: sqlite3.Connection, token: ServiceToken) ->
             token.created,
             token.expires,
             int(token.expired),
+            token.requests_per_second,
+            token.bytes_per_second,
+            token.body_bytes,
         ),
     )
     return int(cursor.lastrowid or 0)
@@ -87,6 +84,27 @@ def note_expired(connection: sqlite3.Connection, token_ids: list[int]) -> None:
 def delete_service_token(connection: sqlite3.Connection, token_id: int) -> None:
     """The token is gone, and its name is free."""
     connection.execute("DELETE FROM service_tokens WHERE token_id = ?", (token_id,))
+
+
+def _read_row(row: Sequence[Any]) -> ServiceToken:
+    token_id, org_id, name, role, server_admin, push, read, secret_hash, created, expires, expired, *limits = row
+    requests_per_second, bytes_per_second, body_bytes = limits
+    return ServiceToken(
+        token_id=token_id,
+        org_id=org_id,
+        name=name,
+        role=role,
+        server_admin=bool(server_admin),
+        push=_read_list(push),
+        read=_read_list(read),
+        secret_hash=secret_hash,
+        created=created,
+        expires=expires,
+        expired=bool(expired),
+        requests_per_second=requests_per_second,
+        bytes_per_second=bytes_per_second,
+        body_bytes=body_bytes,
+    )
 
 
 def _read_list(text: str | None) -> tuple[str, ...] | None:

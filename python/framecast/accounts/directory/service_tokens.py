@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from framecast.accounts.identity import Identity, Reach, Role
+from framecast.accounts.identity import Identity, Quota, Reach, Role
 from framecast.accounts.secret import hash_secret
 from framecast.errors import Refusal
 from framecast.store.service_tokens import ServiceToken
+
+UNLIMITED = Quota()
 
 
 def credential_of_token(token_id: int) -> str:
@@ -17,12 +19,14 @@ def credential_of_token(token_id: int) -> str:
 def _identity_of(token: ServiceToken) -> Identity:
     """Who shows it. No user has such a login: theirs hold no colon."""
     reach = None if token.push is None or token.read is None else Reach(token.push, token.read)
+    quota = Quota(token.requests_per_second, token.bytes_per_second, token.body_bytes)
     return Identity(
         org_id=token.org_id,
         login=f"token:{token.name}",
         role=Role(token.role),
         server_admin=token.server_admin,
         reach=reach,
+        quota=None if quota == UNLIMITED else quota,
         credential=credential_of_token(token.token_id),
     )
 

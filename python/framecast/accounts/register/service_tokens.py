@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from framecast.accounts.directory.service_tokens import credential_of_token
-from framecast.accounts.identity import Reach, Role
+from framecast.accounts.identity import Quota, Reach, Role
 from framecast.accounts.register.desk import Desk
 from framecast.accounts.register.names import check_name, check_patterns
 from framecast.accounts.revocation import Revocation
@@ -16,6 +16,10 @@ from framecast.errors import Refusal
 from framecast.store.service_tokens import ServiceToken, delete_service_token, insert_service_token, note_expired
 
 log = structlog.get_logger(__name__)
+
+MOST_PER_SECOND = 1e12
+MOST_BYTES = 2**53
+UNLIMITED = Quota()
 
 LATEST_EXPIRY = 253_402_300_799
 """The end of the year 9999, in Unix seconds."""
@@ -33,6 +37,8 @@ class NewToken:
     """For one that is limited to lists."""
     expires: float | None = None
     """Unix seconds; None for never."""
+    quota: Quota = UNLIMITED
+    """How much may be sent with it."""
 
 
 class ServiceTokens:
@@ -74,6 +80,9 @@ class ServiceTokens:
             secret_hash=hash_secret(secret),
             created=desk.now(),
             expires=wanted.expires,
+            requests_per_second=wanted.quota.requests_per_second,
+            bytes_per_second=wanted.quota.bytes_per_second,
+            body_bytes=wanted.quota.body_bytes,
         )
         token = replace(token, token_id=await desk.write(partial(insert_service_token, token=token)))
         desk.directory.tokens.put(token)
@@ -106,6 +115,7 @@ class ServiceTokens:
             check_patterns("read", wanted.reach.read, desk.limits.token_patterns)
             if wanted.server_admin:
                 raise Refusal(400, "a token that is limited to lists cannot be a server admin's")
+        _check_quota(wanted.quota)
         expires = wanted.expires
         if expires is not None and not (math.isfinite(expires) and desk.now() < expires <= LATEST_EXPIRY):
             raise Refusal(400, "expires must be a time to come, in Unix seconds, before the year 10000")
@@ -114,3 +124,11 @@ class ServiceTokens:
             raise Refusal(409, f"org {org.org_id} has a token of the name '{wanted.name}' already")
         if len(desk.directory.tokens) >= desk.limits.max_tokens:
             raise Refusal(409, f"there are {desk.limits.max_tokens} tokens already (accounts.max_tokens)")
+
+
+def _check_quota(quota: Quota) -> None:
+    for name, most in (("requestsPerSecond", quota.requests_per_second), ("bytesPerSecond", quota.bytes_per_second)):
+        if most is not None and not 0 <= most <= MOST_PER_SECOND:  # NaN is neither
+            raise Refusal(400, f"{name} must be a number from 0, which is no limit, to {MOST_PER_SECOND:g}")
+    if quota.body_bytes is not None and not 1 <= quota.body_bytes <= MOST_BYTES:
+        raise Refusal(400, f"bodyBytes must be a whole number from 1 to {MOST_BYTES}")

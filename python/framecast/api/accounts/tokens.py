@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from framecast.accounts.identity import Identity, Reach, Role
+from framecast.accounts.identity import Identity, Quota, Reach, Role
 from framecast.accounts.permissions import Action, check, may
 from framecast.accounts.register.register import Register
 from framecast.accounts.register.service_tokens import NewToken
@@ -19,6 +19,11 @@ from framecast.store.service_tokens import ServiceToken
 Patterns = Annotated[list[str] | None, Field(description="With `*` for anything.")]
 
 
+PerSecond = Annotated[
+    float | None, Field(description="On the average. 0 is no limit; without it the server's settings say.")
+]
+
+
 class TokenBody(Body):
     """A new token."""
 
@@ -27,6 +32,9 @@ class TokenBody(Body):
     seconds_to_live: float | None = Field(None, alias="secondsToLive", description="0, or none, is for ever.")
     push: Patterns = Field(None, description="Ids of streams. With `push` or `read` it may do that and nothing else.")
     read: Patterns = Field(None, description="Channels, as scope/namespace/path.")
+    requests_per_second: PerSecond = Field(None, alias="requestsPerSecond")
+    bytes_per_second: PerSecond = Field(None, alias="bytesPerSecond")
+    body_bytes: int | None = Field(None, alias="bodyBytes", description="The largest body that it may push.")
     server_admin: bool = Field(default=False, alias="serverAdmin", description="Only a server admin may make one.")
 
 
@@ -40,6 +48,9 @@ class TokenShape(BaseModel):
     serverAdmin: bool  # noqa: N815
     push: list[str] | None
     read: list[str] | None
+    requestsPerSecond: float | None  # noqa: N815
+    bytesPerSecond: float | None  # noqa: N815
+    bodyBytes: int | None  # noqa: N815
     created: str
     expiration: str | None
     hasExpired: bool  # noqa: N815
@@ -128,6 +139,7 @@ class TokenRoutes:
                 server_admin=body.server_admin,
                 reach=Reach(tuple(body.push or ()), tuple(body.read or ())) if limited else None,
                 expires=self._directory.clock() + seconds if seconds else None,
+                quota=Quota(body.requests_per_second, body.bytes_per_second, body.body_bytes),
             )
         )
         return {**_tell(token), "key": key}
@@ -142,6 +154,9 @@ def _tell(token: ServiceToken) -> dict[str, Any]:
         "serverAdmin": token.server_admin,
         "push": None if token.push is None else list(token.push),
         "read": None if token.read is None else list(token.read),
+        "requestsPerSecond": token.requests_per_second,
+        "bytesPerSecond": token.bytes_per_second,
+        "bodyBytes": token.body_bytes,
         "created": tell_moment(token.created),
         "expiration": None if token.expires is None else tell_moment(token.expires),
         "hasExpired": token.expired,
