@@ -16,11 +16,13 @@ from structlog.testing import LogCapture
 
 from end_to_end.go_builds import find_go
 from end_to_end.go_plugins import CONTEXT, SOURCES, house_with
+from framecast._core import arrow_to_frame
 from framecast.errors import Refusal
 from framecast.plugins.host.backend import Query, StreamBrokenError
 from framecast.plugins.host.context import CallContext
+from framecast.plugins.host.methods import QUERY_DATA
 from framecast.plugins.schema import pluginv2_pb2
-from plugins.processes import wait_until
+from plugins.processes import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -200,3 +202,22 @@ def test_our_schema_has_the_numbers_of_the_sdk_s() -> None:
             assert {key.lower(): number for key, number in theirs[name].items()}[spelled] == str(field.number), field
         for value in (value for enum in message.enum_types for value in enum.values):
             assert theirs[name][value.name] == str(value.number)
+
+
+async def test_frames_of_every_type_are_read_as_the_sdk_writes_them(tmp_path: Path, go_plugin: Path) -> None:
+    async with house_with(tmp_path, go_plugin) as house:
+        plugin = house.faulty
+        answers = await plugin.query(CONTEXT, [Query("A", b"{}", 0, 1, "every type")])
+        request = pluginv2_pb2.QueryDataRequest(
+            plugin_context=plugin._spell(CONTEXT),
+            queries=[
+                pluginv2_pb2.DataQuery(
+                    ref_id="A", json=b"{}", query_type="every type", time_range=pluginv2_pb2.TimeRange(to_epoch_ms=1)
+                )
+            ],
+            format=pluginv2_pb2.JSON,
+        )
+        twins = (await plugin._ask(QUERY_DATA, request, PATIENCE_SECONDS)).responses["A"].frames
+        told = [arrow_to_frame(file, ref_id="A", max_bytes=1_000_000) for file in answers["A"].frames]
+        assert len(told) == 5
+        assert list(map(json.loads, told)) == list(map(json.loads, twins))

@@ -301,3 +301,16 @@ async def test_a_host_has_the_plugins_of_its_folder_by_their_ids(tmp_path: Path)
 async def test_limits_that_let_no_message_pass_keep_the_server_from_starting() -> None:
     with pytest.raises(ConfigurationError, match=r"plugins\.held_bytes = 10 is less than plugins\.message_bytes = 11"):
         await load_plugins(Plugins(held_bytes=10, message_bytes=11))
+
+
+async def test_frames_in_a_format_that_nobody_asked_for_are_an_error_of_their_query_alone() -> None:
+    answer = schema.QueryDataResponse(
+        responses={
+            "A": schema.DataResponse(frames=[b"{}"], format=schema.JSON, status=200),
+            "B": schema.DataResponse(frames=[b"ARROW1"]),
+        }
+    )
+    async with plugin_with({"/pluginv2.Data/QueryData": answering(answer)}) as plugin:
+        answers = await plugin.query(CallContext(), [Query("A", b"{}", 0, 1), Query("B", b"{}", 0, 1)])
+    assert (answers["A"].frames, answers["A"].status, "was not asked for" in answers["A"].error) == ((), 500, True)
+    assert answers["B"] == QueryAnswer((b"ARROW1",), 200, "", "")

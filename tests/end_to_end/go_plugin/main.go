@@ -14,7 +14,6 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
-	"github.com/grafana/grafana-plugin-sdk-go/data"
 )
 
 // switches are the faults of a start.
@@ -100,21 +99,4 @@ func (i *instance) CheckHealth(_ context.Context, req *backend.CheckHealthReques
 		Message:     "reaches " + i.settings.URL,
 		JSONDetails: details,
 	}, err
-}
-
-// QueryData answers each query with a frame of its own range, and a query of the type "error" with an error.
-func (i *instance) QueryData(_ context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
-	response := backend.NewQueryDataResponse()
-	for _, query := range req.Queries {
-		if query.QueryType == "error" {
-			response.Responses[query.RefID] = backend.ErrDataResponse(backend.StatusBadRequest, "no such metric")
-			continue
-		}
-		frame := data.NewFrame("range",
-			data.NewField("time", nil, []time.Time{query.TimeRange.From, query.TimeRange.To}),
-			data.NewField("value", data.Labels{"uid": i.settings.UID}, []float64{1, 2}),
-		)
-		response.Responses[query.RefID] = backend.DataResponse{Frames: data.Frames{frame}}
-	}
-	return response, nil
 }

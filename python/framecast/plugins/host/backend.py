@@ -79,7 +79,7 @@ class QueryAnswer:
     """What a plugin answers to one query."""
 
     frames: tuple[bytes, ...]
-    """Arrow IPC, one data frame each."""
+    """Arrow files, one data frame each."""
 
     status: int
     """As of HTTP."""
@@ -248,5 +248,7 @@ def _spell_query(query: Query) -> schema.DataQuery:
 
 
 def _read_query_answer(response: schema.DataResponse) -> QueryAnswer:
+    if response.format != schema.ARROW:
+        return QueryAnswer((), 500, "the plugin answered with frames in a format that it was not asked for", "plugin")
     status = response.status or (500 if response.error else 200)
     return QueryAnswer(tuple(response.frames), status, response.error, response.error_source)

@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class DataFrameFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ARROW: _ClassVar[DataFrameFormat]
+    JSON: _ClassVar[DataFrameFormat]
+ARROW: DataFrameFormat
+JSON: DataFrameFormat
+
 class PluginContext(_message.Message):
     __slots__ = ("org_id", "plugin_id", "user", "app_instance_settings", "data_source_instance_settings", "grafana_config", "plugin_version", "user_agent", "namespace")
     class GrafanaConfigEntry(_message.Message):
@@ -255,7 +262,7 @@ class DataQuery(_message.Message):
     def __init__(self, ref_id: _Optional[str] = ..., max_data_points: _Optional[int] = ..., interval_ms: _Optional[int] = ..., time_range: _Optional[_Union[TimeRange, _Mapping]] = ..., json: _Optional[bytes] = ..., query_type: _Optional[str] = ...) -> None: ...
 
 class QueryDataRequest(_message.Message):
-    __slots__ = ("plugin_context", "headers", "queries")
+    __slots__ = ("plugin_context", "headers", "queries", "format")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -266,10 +273,12 @@ class QueryDataRequest(_message.Message):
     PLUGIN_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     plugin_context: PluginContext
     headers: _containers.ScalarMap[str, str]
     queries: _containers.RepeatedCompositeFieldContainer[DataQuery]
-    def __init__(self, plugin_context: _Optional[_Union[PluginContext, _Mapping]] = ..., headers: _Optional[_Mapping[str, str]] = ..., queries: _Optional[_Iterable[_Union[DataQuery, _Mapping]]] = ...) -> None: ...
+    format: DataFrameFormat
+    def __init__(self, plugin_context: _Optional[_Union[PluginContext, _Mapping]] = ..., headers: _Optional[_Mapping[str, str]] = ..., queries: _Optional[_Iterable[_Union[DataQuery, _Mapping]]] = ..., format: _Optional[_Union[DataFrameFormat, str]] = ...) -> None: ...
 
 class QueryDataResponse(_message.Message):
     __slots__ = ("responses",)
@@ -285,13 +294,15 @@ class QueryDataResponse(_message.Message):
     def __init__(self, responses: _Optional[_Mapping[str, DataResponse]] = ...) -> None: ...
 
 class DataResponse(_message.Message):
-    __slots__ = ("frames", "error", "status", "error_source")
+    __slots__ = ("frames", "error", "status", "error_source", "format")
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ERROR_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     frames: _containers.RepeatedScalarFieldContainer[bytes]
     error: str
     status: int
     error_source: str
-    def __init__(self, frames: _Optional[_Iterable[bytes]] = ..., error: _Optional[str] = ..., status: _Optional[int] = ..., error_source: _Optional[str] = ...) -> None: ...
+    format: DataFrameFormat
+    def __init__(self, frames: _Optional[_Iterable[bytes]] = ..., error: _Optional[str] = ..., status: _Optional[int] = ..., error_source: _Optional[str] = ..., format: _Optional[_Union[DataFrameFormat, str]] = ...) -> None: ...
