@@ -101,7 +101,8 @@ proto: .tools/proto/ready
 	.tools/$*/bin/python -m pip install --quiet --group $*
 	touch $@
 
-bench: build
+# The table, with its record: some twenty minutes on a quiet machine. Its peer is a program in Go.
+bench: build $(VENV)/go-ready
 	$(BIN)/python -m bench
 
 # Each target for a minute, on the nightly toolchain.

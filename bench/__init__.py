@@ -1,1 +1,1 @@
-"""Framecast's measurements: each folder one question, `record/` the answers by machine and date."""
+"""Framecast's measurements: `python -m bench` is the table, `recovery/` and `soak/` are questions of their own."""

@@ -1,46 +1,59 @@
-"""Where figures go: one file per machine, date and question, with what is needed to run it again."""
+"""The record of a run of the table: all that is needed to believe it and to run it again.
 
-import datetime as dt
-import platform
-import re
-import subprocess
-import sys
+Two files of one name: the JSON holds every round, the Markdown what they come to. They are written again after each
+row, so that a run that breaks off leaves what it had.
+"""
+
 from pathlib import Path
 
-from framecast._core import build_info
+import msgspec
 
-RECORD = Path(__file__).resolve().parent / "record"
+from bench.comparison import Comparison, Round, compare
+from bench.machine import Machine
+from bench.rows.row import Row
 
-
-def machine() -> str:
-    """A short name of the processor, fit for a folder."""
-    text = Path("/proc/cpuinfo").read_text()
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    name = found[1] if found else platform.machine()
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+FOLDER = Path(__file__).resolve().parent / "record"
 
 
-def write(question: str, lines: list[str]) -> Path:
-    """Print the lines and keep them under bench/record/<machine>/<date>-<question>.txt."""
-    info = build_info()
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=RECORD.parent,
-    ).stdout.strip()
-    head = [
-        f"question: {question}",
-        f"command: {Path(sys.executable).name} -m bench.{question} {' '.join(sys.argv[1:])}".rstrip(),
-        f"commit: {commit}; core: {info['profile']} build of sources {info['source_hash']}",
-        f"machine: {machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"date: {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
-        "",
-    ]
-    folder = RECORD / machine()
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{dt.datetime.now(dt.UTC):%Y-%m-%d}-{question}.txt"
-    file.write_text("\n".join(head + lines) + "\n")
-    print("\n".join(head + lines))
-    return file
+class RowRecord(msgspec.Struct, frozen=True):
+    """A row, measured."""
+
+    name: str
+    title: str
+    comparisons: list[Comparison]
+    rounds: list[Round]
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """A run."""
+
+    command: str
+    commit: str
+    began: str
+    """UTC."""
+    ended: str | None = None
+    """None while it runs, and when it broke off."""
+    machine: Machine
+    versions: dict[str, str]
+    rounds: int
+    seconds: float
+    server_core: int
+    load_core: int
+    servers: dict[str, str]
+    """The commands, by name."""
+    rows: list[RowRecord] = []
+
+
+def record_row(row: Row, rounds: list[Round]) -> RowRecord:
+    """What the rounds of a row come to."""
+    return RowRecord(row.name, row.title, [compare(figure, rounds) for figure in row.figures], rounds)
+
+
+def write(record: Record, page: str, place: Path) -> None:
+    """Write both files beside `place`, which has no suffix; whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+    for suffix, content in ((".json", text), (".md", page.encode())):
+        fresh = place.with_name(f".{place.name}{suffix}")
+        fresh.write_bytes(content)
+        fresh.replace(place.with_name(f"{place.name}{suffix}"))

@@ -64,7 +64,8 @@ MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SOURCES = [*MODULES, *sorted((ROOT / "rust" / "src").rglob("*.rs"))]
+BENCH = sorted((ROOT / "bench").rglob("*.py"))
+SOURCES = [*MODULES, *BENCH, *sorted((ROOT / "rust" / "src").rglob("*.rs"))]
 
 
 def name_of(file: Path) -> str:
@@ -120,7 +121,7 @@ def test_modules_stay_small_and_are_no_drawers(file: Path) -> None:
     assert file.stem not in DRAWERS
 
 
-@pytest.mark.parametrize("file", MODULES, ids=name_of)
+@pytest.mark.parametrize("file", [*MODULES, *BENCH], ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_functions_stay_small(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

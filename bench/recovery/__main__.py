@@ -7,11 +7,11 @@ import statistics
 import subprocess
 import sys
 
-from bench import record
-from bench.recovery.servers import ROOT, SERVER_CORE, SERVERS, MeasuredServer, Past, build, peak_bytes
+from bench.cores import find_cores, make_room, pinned
+from bench.recovery.record import write
+from bench.recovery.servers import CONTESTANTS, Contestant, limits_for, peak_bytes
+from bench.servers import EXAMPLES, build_example
 
-STORM = ROOT / "target" / "release" / "examples" / "storm"
-LOAD_CORE = "1"
 LIVE_HERTZ = 20.0
 QUIET_SECONDS = 3.0
 # For the whole storm; a client that is not live again by then has failed.
@@ -25,26 +25,28 @@ FAULTS = ("clients failed", "client disorder", "bystander missed", "bystander mi
 Figures = dict[str, float]
 
 
-def measure(server: MeasuredServer, options: argparse.Namespace) -> Figures:
+def measure(contestant: Contestant, options: argparse.Namespace) -> Figures:
     """One run: a fresh server on its core, the storm on the other."""
+    server_core, load_core = find_cores()
     # What is published meanwhile must not push out what clients want.
     kept = options.publications + int(LIVE_HERTZ * (PATIENCE_SECONDS + 1))
-    with server.running(Past(kept, options.bytes)) as (process, address):
-        arguments = [address, server.path, process.pid, server.storm_channel, server.bystander_channel]
+    with contestant.server.running(server_core, limits_for(kept, options.bytes)) as server:
+        arguments = [server.address, contestant.path, server.process.pid]
+        arguments += [contestant.storm_channel, contestant.bystander_channel]
         arguments += [options.clients, options.publications, options.bytes, LIVE_HERTZ]
         arguments += [options.quiet_seconds, PATIENCE_SECONDS]
         storm = subprocess.run(
-            ["taskset", "-c", LOAD_CORE, str(STORM), *map(str, arguments)],
+            pinned(load_core, [str(EXAMPLES / "storm"), *map(str, arguments)]),
             check=True,
             stdout=subprocess.PIPE,
             text=True,
             timeout=LOAD_SECONDS,
         )
         figures: Figures = json.loads(storm.stdout)
-        figures["server peak MB"] = peak_bytes(process) / 1e6
+        figures["server peak MB"] = peak_bytes(server.process) / 1e6
     faults = {name: figures[name] for name in FAULTS if figures[name]}
     if faults:
-        print(f"NOT VALID: {server.name}: {faults}", file=sys.stderr)
+        print(f"NOT VALID: {contestant.name}: {faults}", file=sys.stderr)
     return figures
 
 
@@ -74,19 +76,23 @@ def main() -> None:
     parser.add_argument("--quiet-seconds", type=float, default=QUIET_SECONDS)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    build()
+    make_room(options.clients)
+    build_example("storm")
+    for contestant in CONTESTANTS:
+        contestant.server.build()
+    server_core, load_core = find_cores()
     lines = [
         f"load at the start: {os.getloadavg()[0]:.2f}",
         f"{options.clients} clients at once, each recovers {options.publications} publications of {options.bytes} B",
         f"published besides: {LIVE_HERTZ:g} Hz on the same channel, from the moment that they come back",
-        f"server on core {SERVER_CORE}, load on core {LOAD_CORE}; median [min-max] of {options.runs} runs, alternating",
+        f"server on core {server_core}, load on core {load_core}; median [min-max] of {options.runs} runs, alternating",
         "",
     ]
-    runs: dict[str, list[Figures]] = {server.name: [] for server in SERVERS}
+    runs: dict[str, list[Figures]] = {contestant.name: [] for contestant in CONTESTANTS}
     for _ in range(options.runs):  # side by side, so that a noisy minute hits both
-        for server in SERVERS:
-            runs[server.name].append(measure(server, options))
-    record.write("recovery", lines + table(runs))
+        for contestant in CONTESTANTS:
+            runs[contestant.name].append(measure(contestant, options))
+    write(lines + table(runs))
 
 
 if __name__ == "__main__":

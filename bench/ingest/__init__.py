@@ -1,1 +1,0 @@
-"""How fast pushes over HTTP become frames."""

@@ -1,0 +1,75 @@
+"""Where and with what was measured: a figure without them is none."""
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from bench.servers import PEER_PROGRAM, ROOT, find_go
+from framecast._core import build_info
+
+MODULES = (
+    "github.com/centrifugal/centrifuge",
+    "github.com/centrifugal/protocol",
+    "github.com/gorilla/websocket",
+    "github.com/grafana/grafana-plugin-sdk-go",
+    "github.com/influxdata/line-protocol",
+)
+"""Of the peer: those that do its work."""
+DISTRIBUTIONS = ("trio", "trio-websocket", "hypercorn", "h11", "wsproto")
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """This one."""
+
+    name: str
+    """Of its processor, fit for a folder."""
+    processor: str
+    cores: int
+    memory_bytes: int
+    system: str
+
+
+def find_machine() -> Machine:
+    """This machine."""
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    processor = found[1].strip() if found else platform.machine()
+    return Machine(
+        name=re.sub(r"[^a-z0-9]+", "-", processor.lower()).strip("-"),
+        processor=processor,
+        cores=os.cpu_count() or 0,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        system=f"{platform.system()} {platform.release()}",
+    )
+
+
+def find_commit() -> str:
+    """Of this checkout; it ends in -dirty where something was changed and not committed."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+
+
+def find_versions() -> dict[str, str]:
+    """Of what measures and what is measured, as far as it is there."""
+    built = build_info()
+    versions = {
+        "core": f"{built['profile']} build of sources {built['source_hash']}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in DISTRIBUTIONS},
+    }
+    if PEER_PROGRAM.exists():
+        command = [find_go(), "version", "-m", str(PEER_PROGRAM)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        versions |= read_go_versions(said)
+    return versions
+
+
+def read_go_versions(said: str) -> dict[str, str]:
+    """Of what `go version -m` prints of the peer."""
+    head, *lines = said.splitlines()
+    modules = dict(words[1:3] for words in map(str.split, lines) if words[0] == "dep" and len(words) > 2)
+    return {"Go": head.rpartition(" ")[2].removeprefix("go"), **{name: modules[name] for name in MODULES}}
