@@ -8,18 +8,16 @@ from framecast.cli.bench.figures import fanout_figures
 from framecast.cli.bench.measuring import Measurement, measure
 from framecast.cli.bench.options import (
     DEFAULT_URL,
-    DRAIN_SECONDS,
     AudienceOptions,
     OutputOptions,
     PublishingOptions,
     ServerOptions,
     TimeOptions,
     Url,
-    new_run,
 )
-from framecast.cli.bench.plan import Fanout, Plan, Work
+from framecast.cli.bench.plan import Fanout, Work
+from framecast.cli.bench.published import check_options, plan_publications
 from framecast.cli.bench.table import fanout_table
-from framecast.cli.bench.target import reach
 from framecast.cli.failure import CommandError
 
 FANOUT = Measurement("fanout", "publications", fanout_figures, fanout_table)
@@ -42,23 +40,15 @@ def fanout(
     publishes on all its channels at once, in one body or message. Exit status 1 when something was lost, doubled, out
     of order or refused, 2 when the command line cannot be used.
     """
-    publications.check()
-    time.check()
-    output.check()
+    check_options(publications, audience, time, output)
     if in_flight < 1:
         raise CommandError("--in-flight must be 1 or more", status=2)
-    if audience.subscribers < 1:
-        raise CommandError("--subscribers must be 1 or more", status=2)
-    target, token = server.target(url), server.known_token
-    listening = audience.audience(target, token, publications.channel_names())
-    publishing = publications.publishing(target, token, audience)
-    plan = Plan(
-        run=new_run(),
-        server=reach(target, server.pid),
-        audience=listening,
-        work=Work(fanout=Fanout(publishing, in_flight)),
-        warm_up_seconds=time.warm_up,
-        seconds=time.seconds,
-        drain_seconds=DRAIN_SECONDS,
+    plan = plan_publications(
+        url,
+        lambda publishing: Work(fanout=Fanout(publishing, in_flight)),
+        publications,
+        audience,
+        server=server,
+        time=time,
     )
     return measure(FANOUT, url, plan, output)

@@ -8,18 +8,16 @@ from framecast.cli.bench.figures import latency_figures
 from framecast.cli.bench.measuring import Measurement, measure
 from framecast.cli.bench.options import (
     DEFAULT_URL,
-    DRAIN_SECONDS,
     AudienceOptions,
     OutputOptions,
     PublishingOptions,
     ServerOptions,
     TimeOptions,
     Url,
-    new_run,
 )
-from framecast.cli.bench.plan import Latency, Plan, Work
+from framecast.cli.bench.plan import Latency, Work
+from framecast.cli.bench.published import check_options, plan_publications
 from framecast.cli.bench.table import latency_table
-from framecast.cli.bench.target import reach
 from framecast.cli.failure import CommandError
 
 MOST_PER_SECOND = 1e6
@@ -42,23 +40,15 @@ def latency(
     Latency counts from when a publication was due, whatever held it up. Exit status 1 when something was lost,
     doubled, out of order or refused, 2 when the command line cannot be used.
     """
-    publications.check()
-    time.check()
-    output.check()
+    check_options(publications, audience, time, output)
     if not 0 < rate <= MOST_PER_SECOND:
         raise CommandError("--rate must be above 0 and at most a million", status=2)
-    if audience.subscribers < 1:
-        raise CommandError("--subscribers must be 1 or more", status=2)
-    target, token = server.target(url), server.known_token
-    listening = audience.audience(target, token, publications.channel_names())
-    publishing = publications.publishing(target, token, audience)
-    plan = Plan(
-        run=new_run(),
-        server=reach(target, server.pid),
-        audience=listening,
-        work=Work(latency=Latency(publishing, rate)),
-        warm_up_seconds=time.warm_up,
-        seconds=time.seconds,
-        drain_seconds=DRAIN_SECONDS,
+    plan = plan_publications(
+        url,
+        lambda publishing: Work(latency=Latency(publishing, rate)),
+        publications,
+        audience,
+        server=server,
+        time=time,
     )
     return measure(LATENCY, url, plan, output)
