@@ -1,6 +1,7 @@
 """Subscribers of a running server over a WebSocket, and requests of its API, in a line each."""
 
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,3 +56,12 @@ async def ask(place: str, method: str, path: str, document: Any = None, *, statu
         answer = await connection.answer()
     assert answer.status == status, answer
     return json.loads(answer.body)
+
+
+async def metric(place: str, name: str) -> float:
+    """The number that /metrics has for it, which must be there once."""
+    async with connect(place) as connection:
+        await connection.send(request("GET", "/metrics", host=place))
+        page = (await connection.answer()).body.decode()
+    [value] = re.findall(rf"^{name} (.*)$", page, re.MULTILINE)
+    return float(value)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +14,9 @@ import trio
 
 from end_to_end.go_plugins import BYSTANDER, FAULTY, install_go_plugin
 from end_to_end.server import RunningServer, running_server
-from end_to_end.wire import connect, request
 from patience import PATIENCE_SECONDS
 from plugins.processes import processes_in, wait_until
-from watching import Watcher, ask, watching
+from watching import Watcher, ask, metric, watching
 
 SETTINGS = "ds/u/settings/20"
 SOURCE = {
@@ -83,14 +81,6 @@ async def until(watcher: Watcher, **expected: Any) -> Any:
             return data
 
 
-async def metric(server: RunningServer, name: str) -> float:
-    async with connect(server.address) as connection:
-        await connection.send(request("GET", "/metrics", host=server.address))
-        page = (await connection.answer()).body.decode()
-    [value] = re.findall(rf"^{name} (.*)$", page, re.MULTILINE)
-    return float(value)
-
-
 async def test_start_crash_restart_change_last_subscriber_and_deletion(tmp_path: Path, go_plugin: Path) -> None:
     async with scene(tmp_path, go_plugin) as here, watching(here.server.address) as watcher:
         place = here.server.address
@@ -115,7 +105,7 @@ async def test_start_crash_restart_change_last_subscriber_and_deletion(tmp_path:
         assert third["updated"] > second["updated"]
 
         await watcher.say(id=3, unsubscribe={"channel": SETTINGS})
-        while await metric(here.server, "framecast_source_runs") > 1:  # noqa: ASYNC110 - another process
+        while await metric(here.server.address, "framecast_source_runs") > 1:  # noqa: ASYNC110 - another process
             await trio.sleep(0.02)
         assert third["pid"] in processes_in(here.folder), "without a stream it runs on"
         while (await watcher.hear()).get("id") != 3:
@@ -128,7 +118,7 @@ async def test_start_crash_restart_change_last_subscriber_and_deletion(tmp_path:
             pass
         assert (said["push"]["channel"], said["push"]["unsubscribe"]["code"]) == (SETTINGS, 2000)
         assert (await watcher.subscribe(SETTINGS, 5))["error"]["code"] == 404
-        assert await metric(here.server, "framecast_plugins_running") == 2
+        assert await metric(here.server.address, "framecast_plugins_running") == 2
 
 
 async def test_a_plugin_that_cannot_run_costs_the_server_nothing(tmp_path: Path, go_plugin: Path) -> None:
@@ -143,7 +133,7 @@ async def test_a_plugin_that_cannot_run_costs_the_server_nothing(tmp_path: Path,
             refused = await watcher.subscribe("ds/u/context", 3)
             assert (refused["error"]["code"], refused["error"]["temporary"]) == (503, True)
             await ask(place, "GET", "/api/health")
-            assert await metric(here.server, "framecast_plugins_running") == 1
+            assert await metric(here.server.address, "framecast_plugins_running") == 1
         log = here.server.log.read_text()
         assert "crashed as told" in log
         assert "sesame" not in log

@@ -12,8 +12,8 @@ import trio
 from end_to_end.programs import JAVASCRIPT_PANEL, Program, run_program
 from end_to_end.sdk_programs import Sdk, SdkPrograms
 from end_to_end.server import RunningServer, running_server
-from end_to_end.wire import connect, request
 from patience import PATIENCE_SECONDS
+from watching import metric
 
 ROOT = Path(__file__).resolve().parents[2]
 SDKS = [Sdk("javascript", "json"), Sdk("javascript", "protobuf"), Sdk("python", "json"), Sdk("python", "protobuf")]
@@ -70,14 +70,6 @@ async def plugin_server(folder: Path, *settings: str) -> AsyncIterator[RunningSe
         yield server
 
 
-async def metric(server: RunningServer, name: str) -> float:
-    async with connect(server.address) as connection:
-        await connection.send(request("GET", "/metrics", host=server.address))
-        page = (await connection.answer()).body.decode()
-    [value] = re.findall(rf"^{name} (.*)$", page, re.MULTILINE)
-    return float(value)
-
-
 def rows(program: Program, channel: str, *, at: int = 0) -> list[Any]:
     """The first cell of one column of every packet."""
     return [one["data"]["data"]["values"][at][0] for one in program.all("publication", channel=channel)]
@@ -98,13 +90,13 @@ async def test_sdks_follow_the_example_and_testdata(
         packets = [one["data"] for one in program.all("publication", channel=load)]
         assert ["schema" in packet for packet in packets] == [True] + [False] * (len(packets) - 1)
         assert not any("schema" in one["data"] for one in program.all("publication", channel=walk))
-        assert await metric(server, "framecast_source_runs") == 2
+        assert await metric(server.address, "framecast_source_runs") == 2
         for channel in ("plugin/load/other", "plugin/nobody/x"):
             await program.do("subscribe", channel=channel)
             assert (await program.wait_for("unsubscribed", channel=channel))["code"] == 404
         await program.do("unsubscribe", channel=walk)
         await program.do("unsubscribe", channel=load)
-        while await metric(server, "framecast_source_runs"):  # noqa: ASYNC110 - another process, nothing to wait on
+        while await metric(server.address, "framecast_source_runs"):  # noqa: ASYNC110 - another process, nothing to wait on
             await trio.sleep(0.02)
         await program.do("subscribe", channel=walk)
         again = (await program.wait_for("subscribed", channel=walk)).get("data")
