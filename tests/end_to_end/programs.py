@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import trio
@@ -127,7 +128,9 @@ class Program:
 
 
 @asynccontextmanager
-async def run_program(command: tuple[str, ...], *arguments: str) -> AsyncIterator[Program]:
+async def run_program(
+    command: tuple[str, ...], *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Program]:
     """Run a client program for the length of the block; it must then exit by itself with status 0."""
     async with trio.open_nursery() as nursery:
         start = partial(
@@ -135,7 +138,7 @@ async def run_program(command: tuple[str, ...], *arguments: str) -> AsyncIterato
             [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=clean_environment(),
+            env=clean_environment() | dict(environment),
         )
         process: trio.Process = await nursery.start(start)
         program = Program(process)

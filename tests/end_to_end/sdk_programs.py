@@ -80,19 +80,29 @@ class SdkPrograms:
         return JAVASCRIPT_SUBSCRIBER if language == "javascript" else PYTHON_SUBSCRIBER
 
     @asynccontextmanager
-    async def begun(self, sdk: Sdk, address: str, **options: object) -> AsyncIterator[Program]:
-        """A client of the server at `address` (HOST:PORT) that runs, and is not told to connect yet."""
-        live = f"{address}/api/live"
-        url = f"ws://{live}/ws" if sdk.transport == "websocket" else f"http://{live}/{sdk.transport}"
-        wire = {"protocol": sdk.protocol, "transport": sdk.transport, "emulation": f"http://{live}/emulation"}
-        async with run_program(self._command(sdk.language), url, json.dumps(wire | options)) as program:
+    async def begun(
+        self, sdk: Sdk, address: str, *, authority: Path | None = None, **options: object
+    ) -> AsyncIterator[Program]:
+        """A client of the server at `address` (HOST:PORT) that runs, and is not told to connect yet.
+
+        With `authority` it speaks TLS and trusts that file, as its language's programs are told to.
+        """
+        live, s = f"{address}/api/live", "" if authority is None else "s"
+        url = f"ws{s}://{live}/ws" if sdk.transport == "websocket" else f"http{s}://{live}/{sdk.transport}"
+        wire = {"protocol": sdk.protocol, "transport": sdk.transport, "emulation": f"http{s}://{live}/emulation"}
+        trust = "NODE_EXTRA_CA_CERTS" if sdk.language == "javascript" else "SSL_CERT_FILE"
+        environment = {} if authority is None else {trust: str(authority)}
+        arguments = (url, json.dumps(wire | options))
+        async with run_program(self._command(sdk.language), *arguments, environment=environment) as program:
             await program.wait_for("ready")
             yield program
 
     @asynccontextmanager
-    async def connected(self, sdk: Sdk, address: str, **options: object) -> AsyncIterator[Program]:
+    async def connected(
+        self, sdk: Sdk, address: str, *, authority: Path | None = None, **options: object
+    ) -> AsyncIterator[Program]:
         """A client that is connected."""
-        async with self.begun(sdk, address, **options) as program:
+        async with self.begun(sdk, address, authority=authority, **options) as program:
             await program.do("connect")
             await program.wait_for("connected")
             yield program

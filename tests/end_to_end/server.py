@@ -61,6 +61,8 @@ def read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
 class RunningServer:
     """One server process. `address` is HOST:PORT."""
 
+    scheme = "http"
+
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
         self._checked = 0
@@ -80,18 +82,20 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"{self.scheme}://{self.address}"
 
     @property
     def subscribe_url(self) -> str:
-        return f"ws://{self.address}/api/live/ws"
+        return f"{self.scheme.replace('http', 'ws')}://{self.address}/api/live/ws"
 
     def _wait_for_address(self) -> str:
         line = read_line(self.process, PATIENCE_SECONDS)
         assert line, f"no line on stdout; stderr:\n{self.log.read_text()}"
         text = line.decode().strip()
-        assert text.startswith("listening on http://"), text
-        return text.removeprefix("listening on http://").rstrip("/")
+        found = re.fullmatch("listening on (https?)://(.+?)/?", text)
+        assert found is not None, text
+        self.scheme = found[1]
+        return found[2]
 
     def read_first_token(self) -> str:
         """What the first start shows behind the line with the address."""
