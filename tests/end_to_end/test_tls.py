@@ -1,18 +1,51 @@
-"""Over TLS, as its users have it: the published SDKs, and a renewal under their hands."""
+"""Over TLS, as its users have it: the published SDKs, our own commands, and a renewal under their hands."""
 
 import contextlib
+import json
 import os
 import signal
 import ssl
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 
-from certificates import make_certificate
+from certificates import Files, make_certificate
 from end_to_end.conftest import ServerStarter
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
+from end_to_end.server import FRAMECAST, RunningServer, clean_environment, running_server
 from patience import PATIENCE_SECONDS
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("secured"), *files.overrides, "live.max_connections=-1") as server:
+        yield server
+
+
+def framecast(*arguments: str, trust: Path | None, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    environment = clean_environment()
+    environment.pop("SSL_CERT_FILE", None)
+    if trust is not None:
+        environment["SSL_CERT_FILE"] = str(trust)
+    done = subprocess.run(
+        [*FRAMECAST, *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        env=environment,
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
 
 
 async def test_every_sdk_hears_over_tls_and_stays_through_a_renewal(
@@ -55,3 +88,52 @@ async def test_every_sdk_hears_over_tls_and_stays_through_a_renewal(
                 await trio.sleep(0.05)
             renewal.set()
         server.check_well()
+
+
+def test_what_is_pushed_over_tls_is_what_is_watched(secured: RunningServer, files: Files, stream: str) -> None:
+    pushed = framecast("push", stream, "--url", secured.url, trust=files.authority, stdin=b"cpu idle=0.5 1\n")
+    assert (pushed.returncode, b"1 points accepted" in pushed.stderr) == (0, True), pushed
+    arguments = ("watch", f"stream/{stream}/cpu", "--count", "1", "--format", "json", "--url", secured.url)
+    watched = framecast(*arguments, trust=files.authority)
+    assert watched.returncode == 0, watched
+    assert json.loads(watched.stdout)["fields"] == {"idle": 0.5}
+    assert stream.encode() in framecast("streams", "--url", secured.url, trust=files.authority).stdout
+
+
+@pytest.mark.parametrize("command", ["push", "watch", "streams", "token"])
+def test_a_server_that_cannot_be_trusted_is_left_at_once_with_a_hint(secured: RunningServer, command: str) -> None:
+    arguments = {
+        "push": ("push", "s", "--url", secured.url),
+        "watch": ("watch", "stream/s/m", "--url", secured.url),
+        "streams": ("streams", "--url", secured.url),
+        "token": ("token", "list", "--url", secured.url),
+    }[command]
+    done = framecast(*arguments, trust=None, stdin=b"m n=1i 1\n")
+    assert done.returncode == 1, done
+    assert b"its certificate is not trusted: " in done.stderr
+    assert b"SSL_CERT_FILE=authority.pem" in done.stderr
+
+
+def test_a_certificate_for_another_name_is_not_believed(secured: RunningServer, files: Files, tmp_path: Path) -> None:
+    other = secured.url.replace("127.0.0.1", "127.0.0.2")
+    for command in (("streams",), ("watch", "stream/s/m")):
+        done = framecast(*command, "--url", other, trust=files.authority)
+        assert done.returncode == 1, done
+        assert b"127.0.0.2" in done.stderr
+
+
+def test_authorities_that_cannot_be_read_are_told(secured: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for name, words in (("none", b"No such file"), ("empty", b"no certificate")):
+        for command in (("streams",), ("watch", "stream/s/m"), ("push", "s")):
+            done = framecast(*command, "--url", secured.url, trust=tmp_path / name)
+            assert (done.returncode, words in done.stderr) == (2, True), done
+
+
+def test_the_wrong_scheme_is_told_either_way(secured: RunningServer, server: RunningServer, files: Files) -> None:
+    for command in (("streams",), ("watch", "stream/s/m"), ("push", "s")):
+        plain = framecast(*command, "--url", f"http://{secured.address}", trust=files.authority, stdin=b"m n=1i 1\n")
+        assert (plain.returncode, b"use https://" in plain.stderr) == (1, True), plain
+    for command in (("streams",), ("watch", "stream/s/m")):
+        done = framecast(*command, "--url", f"https://{server.address}", trust=files.authority)
+        assert (done.returncode, b"does it speak TLS there?" in done.stderr) == (1, True), done

@@ -13,6 +13,7 @@ import trio
 
 from framecast.cli.failure import CommandError, name_cause
 from framecast.cli.rejected import Rejected
+from framecast.cli.trust import find_distrust, trust
 
 TIMEOUT = httpx.Timeout(connect=5.0, write=30.0, read=30.0, pool=5.0)
 """The server answers after queueing, well under a second; ten times Telegraf's patience is generous."""
@@ -69,6 +70,8 @@ class Delivery:
                 response = await self._client.post(self._url, content=body)
             except httpx.TransportError as error:
                 trouble = describe_trouble(error, self._url)
+                if find_distrust(error):
+                    raise UndeliveredError(trouble) from None
             except httpx.InvalidURL as error:
                 raise CommandError(f"{self._url} cannot be used: {error}", status=2) from None
             else:
@@ -125,7 +128,7 @@ def describe_trouble(error: httpx.TransportError, url: str) -> str:
     """Why there was no answer, for a person."""
     place = urlsplit(url).netloc
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return f"cannot connect to {place}: {name_cause(error)}"
+        return f"cannot connect to {place}: {find_distrust(error) or name_cause(error)}"
     if isinstance(error, httpx.TimeoutException):
         return f"{place} did not answer in time"
     return f"{place} closed the connection: {name_cause(error)}"
@@ -148,10 +151,13 @@ def describe_answer(response: httpx.Response) -> str:
 
 
 def open_client(url: str, token: str | None) -> httpx.AsyncClient:
-    """A client for one server. A proxy of the environment is not asked for what is on this machine."""
+    """A client for one server. A proxy of the environment is not asked for what is on this machine.
+
+    CommandError when the environment names authorities that cannot be read.
+    """
     loopback = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-    return httpx.AsyncClient(headers=headers, timeout=TIMEOUT, limits=limits, trust_env=not loopback)
+    return httpx.AsyncClient(headers=headers, timeout=TIMEOUT, limits=limits, trust_env=not loopback, verify=trust(url))

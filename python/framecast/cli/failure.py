@@ -1,6 +1,7 @@
 """How a command says that it failed."""
 
 import os
+import ssl
 
 
 class CommandError(Exception):
@@ -20,6 +21,8 @@ def name_cause(error: BaseException) -> str:
         if cause is None or id(cause) in seen:
             continue
         seen.add(id(cause))
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed: {cause.reason or cause.strerror} (does it speak TLS there?)"
         if isinstance(cause, OSError) and cause.errno is not None:
             return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
         pending += [cause.__context__, cause.__cause__]

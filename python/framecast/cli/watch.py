@@ -31,6 +31,7 @@ from framecast.cli.subscriber import (
     Subscriber,
     may_reconnect,
 )
+from framecast.cli.trust import find_distrust, trusting_context
 from framecast.logs import escape_controls
 
 CONNECT_SECONDS = 10.0
@@ -91,7 +92,9 @@ async def open_stream(parts: SplitResult) -> trio.SocketStream | trio.SSLStream[
     host = parts.hostname or ""
     if parts.scheme == "ws":
         return await trio.open_tcp_stream(host, parts.port or 80)
-    stream = await trio.open_ssl_over_tcp_stream(host, parts.port or 443, https_compatible=True)
+    stream = await trio.open_ssl_over_tcp_stream(
+        host, parts.port or 443, https_compatible=True, ssl_context=trusting_context()
+    )
     await stream.do_handshake()
     return stream
 
@@ -176,7 +179,7 @@ class Watcher:
                 text = f"the server closed the connection for good: {words}" if final else f"connection lost ({words})"
             case _:
                 final = not self._was_connected
-                text = f"cannot connect to {place}: {name_cause(error)}"
+                text = f"cannot connect to {place}: {find_distrust(error) or name_cause(error)}"
         return CommandError(text) if final else ConnectionLostError(text)
 
     async def _talk(self, socket: WebSocketConnection) -> None:
