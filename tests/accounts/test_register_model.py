@@ -6,6 +6,7 @@ are set forwards and back, and with restarts in between.
 
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,25 @@ class Model:
             return None
         return Identity(org, f"u{number}", user.roles[org], server_admin=user.server_admin, credential=credential)
 
+    def copy(self) -> "Model":
+        """To try a change out on."""
+        other = Model(self.clocks)
+        other.now = self.now
+        other.orgs, other.users, other.tokens, other.sessions = deepcopy(
+            (self.orgs, self.users, self.tokens, self.sessions)
+        )
+        return other
+
+    def admins(self) -> dict[int, int]:
+        """How many there are who may undo a change, by org; 0 stands for the server."""
+        enabled = [user for user in self.users.values() if not user.disabled]
+        counts = {0: sum(user.server_admin and bool(user.roles) for user in enabled)}
+        for org in self.orgs:
+            users = sum(user.roles.get(org) is Role.ADMIN for user in enabled)
+            tokens = [one for one in self.tokens.values() if one.org == org and one.expires is None]
+            counts[org] = users + sum(token.role is Role.ADMIN for token in tokens)
+        return counts
+
     def over(self, session: NaiveSession) -> bool:
         return self.now - session.seen >= 100 or self.now - session.created >= 300
 
@@ -170,6 +190,17 @@ class Twins:
             return None
         assert allowed
         return result
+
+    async def take_away(self, change: Any, apply: Callable[[Model], object], *, allowed: bool) -> None:
+        """What takes rights away may be done as long as it leaves an admin wherever there was one."""
+        after = self.model.copy()
+        if allowed:
+            apply(after)
+            left = after.admins()
+            allowed = all(left.get(place, 1) for place, count in self.model.admins().items() if count)
+        await self.allowed(change, allowed=allowed)
+        if allowed:
+            self.model = after
 
     async def apply(self, name: str, *arguments: Any) -> None:
         self.ended = []
@@ -214,14 +245,17 @@ class Twins:
             self.model.orgs.add(org.org_id)
 
     async def remove_org(self, pick: int) -> None:
-        org, model = self.pick("org", pick), self.model
-        await self.allowed(self.register.orgs.remove(org), allowed=org in model.orgs and org != 1)
-        if org in model.orgs and org != 1:
+        org = self.pick("org", pick)
+
+        def apply(model: Model) -> None:
             model.orgs.discard(org)
             model.tokens = {number: one for number, one in model.tokens.items() if one.org != org}
             model.forget(lambda session: session.org == org)
             for user in model.users.values():
                 user.roles.pop(org, None)
+
+        allowed = org in self.model.orgs and org != 1
+        await self.take_away(self.register.orgs.remove(org), apply, allowed=allowed)
 
     async def create_user(self, pick: int, role: Role, server_admin: bool) -> None:
         org = self.pick("org", pick)
@@ -236,24 +270,31 @@ class Twins:
 
     async def remove_user(self, pick: int) -> None:
         number = self.pick("user", pick)
-        await self.allowed(self.register.users.remove(number), allowed=number in self.model.users)
-        self.model.users.pop(number, None)
-        self.model.forget(lambda session: session.user == number)
+
+        def apply(model: Model) -> None:
+            del model.users[number]
+            model.forget(lambda session: session.user == number)
+
+        await self.take_away(self.register.users.remove(number), apply, allowed=number in self.model.users)
 
     async def set_role(self, pick: int, pick_org: int, role: Role) -> None:
         number, org = self.pick("user", pick), self.pick("org", pick_org)
+
+        def apply(model: Model) -> None:
+            model.users[number].roles[org] = role
+
         allowed = number in self.model.users and org in self.model.orgs
-        await self.allowed(self.register.users.set_role(number, org, role), allowed=allowed)
-        if allowed:
-            self.model.users[number].roles[org] = role
+        await self.take_away(self.register.users.set_role(number, org, role), apply, allowed=allowed)
 
     async def leave(self, pick: int, pick_org: int) -> None:
         number, org = self.pick("user", pick), self.pick("org", pick_org)
+
+        def apply(model: Model) -> None:
+            del model.users[number].roles[org]
+            model.forget(lambda session: session.user == number and session.org == org)
+
         allowed = number in self.model.users and org in self.model.users[number].roles
-        await self.allowed(self.register.users.leave(number, org), allowed=allowed)
-        if allowed:
-            del self.model.users[number].roles[org]
-            self.model.forget(lambda session: session.user == number and session.org == org)
+        await self.take_away(self.register.users.leave(number, org), apply, allowed=allowed)
 
     async def move(self, pick: int, pick_org: int) -> None:
         session = self.pick("session", pick)
@@ -266,18 +307,22 @@ class Twins:
 
     async def set_disabled(self, pick: int, disabled: bool) -> None:
         number = self.pick("user", pick)
-        allowed = number in self.model.users
-        await self.allowed(self.register.users.set_disabled(number, disabled=disabled), allowed=allowed)
-        if allowed:
-            self.model.users[number].disabled = disabled
-            self.model.forget(lambda session: disabled and session.user == number)
+
+        def apply(model: Model) -> None:
+            model.users[number].disabled = disabled
+            model.forget(lambda session: disabled and session.user == number)
+
+        change = self.register.users.set_disabled(number, disabled=disabled)
+        await self.take_away(change, apply, allowed=number in self.model.users)
 
     async def set_server_admin(self, pick: int, server_admin: bool) -> None:
         number = self.pick("user", pick)
-        allowed = number in self.model.users
-        await self.allowed(self.register.users.set_server_admin(number, server_admin=server_admin), allowed=allowed)
-        if allowed:
-            self.model.users[number].server_admin = server_admin
+
+        def apply(model: Model) -> None:
+            model.users[number].server_admin = server_admin
+
+        change = self.register.users.set_server_admin(number, server_admin=server_admin)
+        await self.take_away(change, apply, allowed=number in self.model.users)
 
     async def set_password(self, pick: int) -> None:
         number, keep = self.pick("user", pick), self.pick("session", pick)
@@ -343,8 +388,8 @@ class Twins:
 
     async def revoke_token(self, pick: int) -> None:
         number = self.pick("token", pick)
-        await self.allowed(self.register.service_tokens.revoke(number), allowed=number in self.model.tokens)
-        self.model.tokens.pop(number, None)
+        change = self.register.service_tokens.revoke(number)
+        await self.take_away(change, lambda model: model.tokens.pop(number), allowed=number in self.model.tokens)
 
     def connect_all(self) -> None:
         """Everybody who gets in has a connection, by every credential and in every org."""

@@ -124,7 +124,9 @@ def test_users_come_with_a_password_of_stdin_and_go(run: Run) -> None:
     assert run("user passwd", "ANN", stdin="another horse\n") == (0, "", "")
     status, _, told = run("user passwd", "ann", stdin="short\n")
     assert (status, "accounts.password_characters" in told) == (1, True)
-    assert run("user remove", "ann") == (0, "", "")
+    status, _, told = run("user remove", "ann")
+    assert (status, "nobody would be left who is a server admin" in told, "--force" in told) == (1, True, True)
+    assert run("user remove", "ann", "--force") == (0, "", "")
     assert len(run("user list")[1].splitlines()) == 1
 
 
@@ -152,6 +154,12 @@ def test_on_a_terminal_a_password_is_asked_for_twice(monkeypatch: pytest.MonkeyP
     assert asked == ["Password for ann: ", "Again: "]
     status, _, told = run("user create", "bob")
     assert (status, "differ" in told) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["token revoke a", "user remove a", "org remove 2"])
+def test_a_running_server_is_not_forced(run: Run, command: str) -> None:
+    status, _, told = run(f"{command} --force --url http://127.0.0.1:1", data=None)
+    assert (status, "--force goes with --data only" in told) == (2, True)
 
 
 def test_orgs_come_and_go_with_their_tokens(run: Run) -> None:

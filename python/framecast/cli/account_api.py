@@ -61,22 +61,27 @@ class AccountApi:
         return int((await self.ask("GET", f"/api/users/lookup?loginOrEmail={quote(login, safe='')}"))["id"])
 
 
-def run(where: Where, command: Callable[[AccountApi], Awaitable[T]]) -> T:
-    """What the command comes to. CommandError when it fails."""
+FORCE = Parameter(help="With --data: even if nobody is left who is an admin.", negative=())
+
+
+def run(where: Where, command: Callable[[AccountApi], Awaitable[T]], *, force: bool = False) -> T:
+    """What the command comes to. CommandError when it fails. `force` as of `open_offline`, and only there."""
+    if force and where.data is None:
+        raise CommandError("--force goes with --data only: a running server keeps its last admin", status=2)
 
     async def inside() -> T:
-        async with _open(where) as api:
+        async with _open(where, force=force) as api:
             return await command(api)
 
     return trio.run(inside)
 
 
 @asynccontextmanager
-async def _open(where: Where) -> AsyncIterator[AccountApi]:
+async def _open(where: Where, *, force: bool) -> AsyncIterator[AccountApi]:
     if where.data is not None:
         from framecast.cli.offline import open_offline  # noqa: PLC0415 - the server's rooms are loaded only for this
 
-        async with open_offline(where.data) as client:
+        async with open_offline(where.data, force=force) as client:
             yield AccountApi(client)
         return
     if urlsplit(where.url).scheme not in {"http", "https"}:

@@ -27,10 +27,11 @@ from framecast.store.directory import hold_data_directory
 
 
 @asynccontextmanager
-async def open_offline(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def open_offline(data: Path, *, force: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """A client for the directory's accounts, as a server admin of org 1, which is made if there is none.
 
-    Holds the directory as a server does. CommandError when there is none, or when a server holds it.
+    With `force` the last admin may go too. Holds the directory as a server does.
+    CommandError when there is none, or when a server holds it.
     """
     logs.configure(Log(level="warning"))
     # As the developer, whom the open gate takes everybody for.
@@ -40,6 +41,7 @@ async def open_offline(data: Path) -> AsyncIterator[httpx.AsyncClient]:
             entrance = await open_entrance(
                 settings, database, Connected(), Attempts(settings.accounts), verifier=None, grafana=None
             )
+            entrance.register.desk.last_admin.may_go = force
             await nursery.start(entrance.register.run)
             routes = build_routes(entrance, JsonBodies(settings.api), settings)
             app = GateMiddleware(bare_app(routes), entrance.gate, _let_pass)

@@ -5,7 +5,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 
-from framecast.cli.account_api import Where, run
+from framecast.cli.account_api import FORCE, Where, run
 from framecast.cli.rows import cut, terminal_columns
 from framecast.cli.stream_page import align
 
@@ -32,7 +32,13 @@ def list_(*, where: Where = EVERYWHERE) -> int:
 
 
 @app.command
-def remove(org: Annotated[int, Parameter(help="Its id.")], /, *, where: Where = EVERYWHERE) -> int:
+def remove(
+    org: Annotated[int, Parameter(help="Its id.")],
+    /,
+    *,
+    force: Annotated[bool, FORCE] = False,
+    where: Where = EVERYWHERE,
+) -> int:
     """Remove an org with its tokens. Everybody who is in it is cut off."""
-    run(where, lambda api: api.ask("DELETE", f"/api/orgs/{org}"))
+    run(where, lambda api: api.ask("DELETE", f"/api/orgs/{org}"), force=force)
     return 0

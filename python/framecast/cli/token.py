@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import cyclopts
 from cyclopts import Parameter
 
-from framecast.cli.account_api import AccountApi, Where, run
+from framecast.cli.account_api import FORCE, AccountApi, Where, run
 from framecast.cli.failure import CommandError
 from framecast.cli.rows import cut, terminal_columns
 from framecast.cli.stream_page import align
@@ -103,6 +103,7 @@ def list_(*, org: Org = None, where: Where = EVERYWHERE) -> int:
 def revoke(
     *tokens: Annotated[str, Parameter(help="Ids or names.", required=True)],
     org: Org = None,
+    force: Annotated[bool, FORCE] = False,
     where: Where = EVERYWHERE,
 ) -> int:
     """Let nobody in by these tokens any more. What they let in is cut off."""
@@ -112,7 +113,7 @@ def revoke(
         for number in [_find(known, token) for token in tokens]:
             await api.ask("DELETE", f"/api/tokens/{number}")
 
-    run(where, revoke_all)
+    run(where, revoke_all, force=force)
     return 0
 
 

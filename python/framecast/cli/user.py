@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import cyclopts
 from cyclopts import Parameter
 
-from framecast.cli.account_api import AccountApi, Where, run
+from framecast.cli.account_api import FORCE, AccountApi, Where, run
 from framecast.cli.rows import cut, terminal_columns
 from framecast.cli.secret_input import read_password
 from framecast.cli.stream_page import align
@@ -67,13 +67,13 @@ def list_(*, where: Where = EVERYWHERE) -> int:
 
 
 @app.command
-def remove(login: Login, /, *, where: Where = EVERYWHERE) -> int:
+def remove(login: Login, /, *, force: Annotated[bool, FORCE] = False, where: Where = EVERYWHERE) -> int:
     """Remove a user. Its sessions and connections end."""
 
     async def remove_user(api: AccountApi) -> None:
         await api.ask("DELETE", f"/api/admin/users/{await api.find_user(login)}")
 
-    run(where, remove_user)
+    run(where, remove_user, force=force)
     return 0
 
 

@@ -1,6 +1,6 @@
 """Service tokens in memory: one hash and one look tell whose a secret is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from framecast.accounts.identity import Identity, Quota, Reach, Role
@@ -55,6 +55,10 @@ class TokenTable:
 
     def __len__(self) -> int:
         return len(self._tokens)
+
+    def __iter__(self) -> Iterator[ServiceToken]:
+        """In no order."""
+        return iter(self._tokens.values())
 
     def find(self, token_id: int) -> ServiceToken | None:
         """The token, if there is one."""

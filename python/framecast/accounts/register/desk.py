@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from framecast.accounts.directory.directory import Directory
+from framecast.accounts.register.last_admin import LastAdmin
 from framecast.accounts.revocation import Announce, Revocation
 from framecast.settings import Accounts
 from framecast.store.clerk import Change, Clerk
@@ -26,6 +27,11 @@ class Desk:
     limits: Accounts
     announce: Announce = _tell_nobody
     """Ends connections; whoever serves some puts it here."""
+    last_admin: LastAdmin = field(init=False)
+    """To be asked by every change that takes rights away."""
+
+    def __post_init__(self) -> None:
+        self.last_admin = LastAdmin(self.directory, self.limits)
 
     async def make(self, change: Change[T]) -> T:
         """See `Clerk.make`."""

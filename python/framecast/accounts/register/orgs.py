@@ -28,7 +28,7 @@ class Orgs:
         return await self._desk.make(partial(self._rename, org_id, name))
 
     async def remove(self, org_id: int) -> None:
-        """Remove the org with its tokens, and end the connections of all who are in it. Refusal 400 or 404."""
+        """Remove the org with its tokens, and end the connections of all who are in it. Refusal 400, 404 or 409."""
         await self._desk.make(partial(self._remove, org_id))
 
     async def _create(self, name: str) -> Org:
@@ -55,6 +55,7 @@ class Orgs:
         desk.directory.orgs.get(org_id)
         if org_id == MAIN_ORG:
             raise Refusal(400, f"org {MAIN_ORG} cannot be removed: what names no org is of this one")
+        desk.last_admin.check_org(org_id)
         await desk.write(partial(delete_org, org_id=org_id))
         sessions = frozenset(map(credential_of_session, desk.directory.sessions.of_org(org_id)))
         desk.directory.drop_org(org_id)

@@ -58,7 +58,10 @@ class ServiceTokens:
         return await self._desk.make(partial(self._create, wanted))
 
     async def revoke(self, token_id: int) -> None:
-        """Let nobody in by it any more, and end the connections that it let in. Refusal 404."""
+        """Let nobody in by it any more, and end the connections that it let in.
+
+        Refusal 404; 409 for the last admin's (last_admin.py).
+        """
         await self._desk.make(partial(self._revoke, token_id))
 
     async def expire(self) -> None:
@@ -90,7 +93,7 @@ class ServiceTokens:
 
     async def _revoke(self, token_id: int) -> None:
         desk = self._desk
-        desk.directory.tokens.get(token_id)
+        desk.last_admin.check_token(desk.directory.tokens.get(token_id))
         await desk.write(partial(delete_service_token, token_id=token_id))
         desk.directory.tokens.drop(token_id)
         desk.announce(Revocation(frozenset({credential_of_token(token_id)})))

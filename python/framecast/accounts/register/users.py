@@ -41,7 +41,10 @@ class Users:
         return await self._desk.make(partial(self._create, wanted))
 
     async def remove(self, user_id: int) -> None:
-        """Remove the user, and end its sessions and connections. Refusal 404."""
+        """Remove the user, and end its sessions and connections.
+
+        Refusal 404; 409 for the last admin (last_admin.py).
+        """
         await self._desk.make(partial(self._remove, user_id))
 
     async def set_password(
@@ -58,19 +61,19 @@ class Users:
         await self._desk.make(partial(self._rehash_password, user_id, former, password_hash))
 
     async def set_server_admin(self, user_id: int, *, server_admin: bool) -> None:
-        """Whether it is a server admin; connections end, and may come back as what it is now. Refusal 404."""
+        """Whether it is a server admin; connections end, and may come back as what it is now. Refusal as `remove`."""
         await self._desk.make(partial(self._set_server_admin, user_id, server_admin))
 
     async def set_disabled(self, user_id: int, *, disabled: bool) -> None:
-        """Let it in no more, and end its sessions and connections; or let it in again. Refusal 404."""
+        """Let it in no more, and end its sessions and connections; or let it in again. Refusal as `remove`."""
         await self._desk.make(partial(self._set_disabled, user_id, disabled))
 
     async def set_role(self, user_id: int, org_id: int, role: Role) -> None:
-        """It belongs to the org as this; connections in that org end if it was something else. Refusal 404."""
+        """It belongs to the org as this; connections in that org end if it was something else. Refusal as `remove`."""
         await self._desk.make(partial(self._set_role, user_id, org_id, role))
 
     async def leave(self, user_id: int, org_id: int) -> None:
-        """It does not belong to the org any more; sessions and connections in that org end. Refusal 404."""
+        """It does not belong to the org any more; sessions and connections in that org end. Refusal as `remove`."""
         await self._desk.make(partial(self._leave, user_id, org_id))
 
     async def move(self, user_id: int, org_id: int, *, session: int | None) -> None:
@@ -105,6 +108,7 @@ class Users:
     async def _remove(self, user_id: int) -> None:
         desk = self._desk
         desk.directory.users.get(user_id)
+        desk.last_admin.check_user(user_id)
         await desk.write(partial(delete_user, user_id=user_id))
         credentials = desk.directory.credentials_of_user(user_id)
         desk.directory.drop_user(user_id)
@@ -128,12 +132,15 @@ class Users:
         desk = self._desk
         user = desk.directory.users.get(user_id)
         if user.server_admin != server_admin:
+            if not server_admin:
+                desk.last_admin.check_server_admin(user_id)
             await self._update(replace(user, server_admin=server_admin))
             desk.announce(Revocation(desk.directory.credentials_of_user(user_id), may_return=True))
 
     async def _set_disabled(self, user_id: int, disabled: bool) -> None:  # noqa: FBT001 - see set_disabled
         user = replace(self._desk.directory.users.get(user_id), disabled=disabled)
         if disabled:
+            self._desk.last_admin.check_user(user_id)
             await self._end_sessions(user, None)
         else:
             await self._update(user)
@@ -145,6 +152,8 @@ class Users:
         former = desk.directory.users.roles_of(user_id).get(org_id)
         if former == role:
             return
+        if role is not Role.ADMIN:
+            desk.last_admin.check_member(user_id, org_id, leaves=False)
         await desk.write(partial(put_membership, membership=Membership(user_id, org_id, str(role))))
         desk.directory.users.put_role(user_id, org_id, role)
         if former is not None:
@@ -156,6 +165,7 @@ class Users:
         users, sessions = desk.directory.users, desk.directory.sessions
         if org_id not in users.roles_of(user_id):
             raise Refusal(404, f"Not Found: org {org_id} has no user {user_id}")
+        desk.last_admin.check_member(user_id, org_id, leaves=True)
         await desk.write(partial(delete_membership, user_id=user_id, org_id=org_id))
         credentials = desk.directory.credentials_of_user(user_id)
         users.drop_role(user_id, org_id)

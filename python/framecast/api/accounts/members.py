@@ -38,7 +38,7 @@ class MemberRoutes:
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
         own, any_ = Action.MANAGE_ORG, Action.MANAGE_SERVER
-        changed = {200: Done, 404: PROBLEM, 503: PROBLEM}
+        changed = {200: Done, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
         post, patch, delete = ("POST",), ("PATCH",), ("DELETE",)
         body = self._body
         return [

@@ -82,7 +82,7 @@ class TokenRoutes:
                 "/api/tokens/{token_id}",
                 self.revoke,
                 methods=("DELETE",),
-                answers={200: Done, 403: PROBLEM, 404: PROBLEM, 503: PROBLEM},
+                answers={200: Done, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM},
             ),
             ApiRoute(
                 "/api/orgs/{org_id}/tokens", self.list_any, needs=any_, answers={200: list[TokenShape], 404: PROBLEM}

@@ -66,7 +66,7 @@ class UserRoutes:
         """Which path leads to which of the methods below."""
         needs, body = Action.MANAGE_SERVER, self._body
         found = {200: UserShape, 404: PROBLEM}
-        changed = {200: Done, 404: PROBLEM, 503: PROBLEM}
+        changed = {200: Done, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
         one = "/api/admin/users/{user_id}"
         post, put = ("POST",), ("PUT",)
         return [
