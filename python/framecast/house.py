@@ -18,7 +18,7 @@ from framecast.accounts.entrance import Entrance
 from framecast.accounts.grafana.beside import GrafanaBeside, find_grafana
 from framecast.accounts.tokens.verifier import TokenVerifier, find_verifier
 from framecast.api.accounts.table import build_routes as account_routes
-from framecast.api.app import App, GateMiddleware, build_app
+from framecast.api.app import App, Check, GateMiddleware, build_app
 from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
 from framecast.api.dashboards import DashboardRoutes
@@ -184,7 +184,8 @@ def build_house(settings: Settings, ground: Ground) -> House:
     openers = entrance.rates.counting_known(entrance.visitors)
     subscribers = SubscriberSockets(openers, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
-    intake = Intake(streams, entrance.gate, settings.push, entrance.register.directory.stands, entrance.rates)
+    stands, denials = entrance.register.directory.stands, entrance.denials
+    intake = Intake(streams, entrance.gate, settings.push, stands, rates=entrance.rates, denials=denials)
     push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     outside.connected.add(roster)
@@ -199,13 +200,9 @@ def build_house(settings: Settings, ground: Ground) -> House:
         *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
-    api = build_app(streams, _build_registry(fanout, hub, streams), routes, *late, listed=_list_testdata(settings))
-    gated = GateMiddleware(api, entrance.rates.counting(entrance.gate), check, entrance.register.directory.stands)
-    app = AppRoom(
-        SecurityHeaders(SeeThroughProxies(gated, proxies), settings.server),
-        settings.server,
-        body_seconds=settings.push.body_seconds,
-    )
+    registry, listed = _build_registry(fanout, hub, streams), _list_testdata(settings)
+    api = build_app(streams, registry, routes, *late, listed=listed, denials=denials)
+    app = _build_app_room(api, settings, entrance, check, proxies)
     rooms = build_rooms(check, subscribers, (push.find_room, writes.find_room), push_sockets, app, proxies=proxies)
     return House(
         outside=outside,
@@ -224,6 +221,13 @@ def build_house(settings: Settings, ground: Ground) -> House:
         rooms=rooms,
         stopping=stopping,
     )
+
+
+def _build_app_room(api: App, settings: Settings, entrance: Entrance, check: Check, proxies: TrustedProxies) -> AppRoom:
+    """What stands in front of the routes, from the outside in."""
+    counted = GateMiddleware(api, entrance.rates.counting(entrance.gate), check, entrance.register.directory.stands)
+    seen = SecurityHeaders(SeeThroughProxies(counted, proxies), settings.server)
+    return AppRoom(seen, settings.server, body_seconds=settings.push.body_seconds)
 
 
 def _build_registry(fanout: Fanout, hub: Hub, streams: StreamTable) -> CollectorRegistry:
@@ -304,4 +308,5 @@ def _build_subscriber_rooms(
         waiting=waiting_budget(settings.live),
         stopping=stopping,
         rates=entrance.rates,
+        denials=entrance.denials,
     )

@@ -99,7 +99,7 @@ def make_intake(
     rates: Rates | None = None,
 ) -> tuple[Intake, RecordingStreams]:
     streams = RecordingStreams()
-    return Intake(streams, gate, limits or Push(), stands, rates), streams
+    return Intake(streams, gate, limits or Push(), stands, rates=rates), streams
 
 
 def count_turns(nursery: trio.Nursery) -> list[int]:

@@ -32,6 +32,10 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+class WrongCredentialError(Refusal):
+    """For a credential that is no good; counted and told already. 401 or 429."""
+
+
 class Allowance:
     """So many at once and as many again in `seconds`, for each of the `max_keys` keys that were last in use."""
 
@@ -86,7 +90,7 @@ class Attempts:
         if wait > 0:
             return _too_many(wait)
         self._addresses.take(place, now)
-        return Refusal(401, message)
+        return WrongCredentialError(401, message)
 
     def wrong_password(self, login: str, address: str) -> Refusal:
         """The same for a password, which counts against its login too."""
@@ -146,7 +150,7 @@ def name_of(login: str) -> str:
 
 
 def _too_many(wait: float) -> Refusal:
-    return Refusal(
+    return WrongCredentialError(
         429,
         f"too many wrong credentials came from this address or for this login; try again in {math.ceil(wait)} s",
         temporary=True,

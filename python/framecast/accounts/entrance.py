@@ -7,6 +7,7 @@ from framecast.accounts.admission import Admissions
 from framecast.accounts.attempts import Attempts
 from framecast.accounts.clock import ForwardClock
 from framecast.accounts.connected import Connected
+from framecast.accounts.denials import Denials
 from framecast.accounts.gate import Gate, Source, Visitors, build_gate, let_strangers_pass, open_gate
 from framecast.accounts.logins import Logins
 from framecast.accounts.passwords import Passwords
@@ -28,6 +29,8 @@ class Entrance:
     register: Register
     passwords: Passwords
     logins: Logins
+    denials: Denials
+    """Where it is told whom the gate, or a room behind it, refuses something."""
     rates: Rates
     """How much those who get in may ask and push."""
     gate: Gate
@@ -63,14 +66,17 @@ async def open_entrance(
     passwords = Passwords(accounts)
     logins = Logins(register, passwords, attempts)
     sources = build_sources(settings, register.directory, attempts, logins, verifier=verifier, grafana=grafana)
+    denials = Denials(accounts)
     gate = open_gate if dev else build_gate(sources)
+    visitors = let_strangers_pass(gate) if accounts.service_tokens or verifier is not None else gate
     return Entrance(
         register=register,
         passwords=passwords,
         logins=logins,
-        rates=Rates(settings.rates),
-        gate=gate,
-        visitors=let_strangers_pass(gate) if accounts.service_tokens or verifier is not None else gate,
+        rates=Rates(settings.rates, tell=denials.note_request),
+        denials=denials,
+        gate=denials.watching(gate),
+        visitors=denials.watching_visitors(visitors),
         admissions=Admissions(
             verifier,
             time.time,

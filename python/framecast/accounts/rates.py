@@ -61,11 +61,22 @@ class _Account:
             self.bytes = Bucket(allowed.bytes, allowed.bytes * burst_seconds, now)
 
 
+Tell = Callable[[Identity, RequestHead, Refusal], None]
+
+
+def _tell_nobody(identity: Identity, head: RequestHead, refusal: Refusal) -> None:
+    del identity, head, refusal
+
+
 class Rates:
     """Counts what senders ask and push. One for the server; waits for nothing."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = trio.current_time) -> None:
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float] = trio.current_time, *, tell: Tell = _tell_nobody
+    ) -> None:
+        """`tell` is told of what a gate refuses for a rate; the rooms behind it tell the rest."""
         self._limits = limits
+        self._tell = tell
         self._clock = clock
         self._usual = {
             Sender.TOKEN: _Allowed(limits.token_requests_per_second, limits.token_bytes_per_second),
@@ -120,7 +131,7 @@ class Rates:
 
         async def pass_(head: RequestHead) -> Identity:
             identity = await gate(head)
-            self.check_request(identity, head.peer)
+            self._check_told(identity, head)
             return identity
 
         return pass_
@@ -131,10 +142,17 @@ class Rates:
         async def pass_(head: RequestHead) -> Identity | None:
             identity = await visitors(head)
             if identity is not None:
-                self.check_request(identity, head.peer)
+                self._check_told(identity, head)
             return identity
 
         return pass_
+
+    def _check_told(self, identity: Identity, head: RequestHead) -> None:
+        try:
+            self.check_request(identity, head.peer)
+        except Refusal as refusal:
+            self._tell(identity, head, refusal)
+            raise
 
     def _take_request(self, account: _Account, identity: Identity) -> None:
         if account.requests is None:

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from framecast.accounts.denials import Denials
 from framecast.accounts.gate import Gate, Stands, whoever_got_in
 from framecast.accounts.permissions import Action
 from framecast.api import influx
@@ -74,14 +75,17 @@ def build_app(
     write: PushRoute,
     *,
     listed: Sequence[ListedChannel] = (),
+    denials: Denials | None = None,
 ) -> App:
     """Build the app over what it shows. `push` and `write` serve what comes late on a kept-alive connection.
 
-    `routes` are those of rooms that have something to keep; `listed` are channels that are always there.
+    `routes` are those of rooms that have something to keep; `listed` are channels that are always there;
+    `denials` is told who may not.
     """
     app = bare_app([*_own_routes(push, write), *routes, WebSocketRoute("/{path:path}", late_upgrade)])
     app.state.streams = streams
     app.state.listed = listed
+    app.state.denials = denials
     app.state.registry = registry
     return app
 

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
+from framecast.accounts.denials import Denials
+from framecast.accounts.identity import Identity
 from framecast.door.answer import describe_refusal
 from framecast.errors import Refusal
 from framecast.ingest.push import printable
@@ -38,8 +40,14 @@ def refusal_problem(refusal: Refusal) -> Response:
 
 
 async def answer_refusal(request: Request, error: Exception) -> Response:
-    """A Refusal raised by a route."""
-    return refusal_problem(cast("Refusal", error))  # registered for this class only
+    """A Refusal raised by a route; told, if it is a permission that is missing."""
+    refusal = cast("Refusal", error)  # registered for this class only
+    denials: Denials | None = getattr(request.app.state, "denials", None)
+    if denials is not None:
+        address = "" if request.client is None else request.client.host
+        identity: Identity | None = getattr(request.state, "identity", None)
+        denials.note(identity, address, request.method, request.url.path, refusal)
+    return refusal_problem(refusal)
 
 
 async def answer_invalid(request: Request, error: Exception) -> Response:

@@ -89,8 +89,17 @@ class Commands:
         if isinstance(action, Connect):
             self._session.refused()
             temporary = temporary or self._may_log_in(refusal)
+        self._tell_denial(action, refusal)
         metrics.ERROR_REPLIES.labels(str(refusal.code)).inc()
         self._send(error_reply(action.id, refusal.code, refusal.message, temporary=temporary))
+
+    def _tell_denial(self, action: Action, refusal: Refusal) -> None:
+        member = self._member
+        identity = member.newcomer.visitor if member.admission is None else member.identity
+        address: Address | None = getattr(action, "address", None)
+        resource = "" if address is None else str(address)
+        wanted = type(action).__name__.lower()
+        self._rooms.denials.note(identity, member.newcomer.place.address, wanted, resource, refusal)
 
     def _may_log_in(self, refusal: Refusal) -> bool:
         """Whether the client should come again though nobody knows it: in a browser whose user logs in meanwhile.
@@ -130,7 +139,8 @@ class Commands:
         try:
             self._rooms.rates.check_request(identity, self._member.newcomer.place.address)
         except Refusal as refusal:
-            raise ErrorCode.TOO_MANY_REQUESTS.refusal(refusal.message) from None
+            code = ErrorCode.TOO_MANY_REQUESTS.code
+            raise Refusal(code, refusal.message, temporary=True, reason=refusal.reason) from None
 
     async def _connect(self, action: Connect) -> None:
         member, newcomer, settings = self._member, self._member.newcomer, self._rooms.settings

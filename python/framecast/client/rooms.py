@@ -8,6 +8,7 @@ from typing import Protocol
 import trio
 
 from framecast.accounts.admission import Admission, Grant
+from framecast.accounts.denials import Denials
 from framecast.accounts.identity import Identity
 from framecast.accounts.rates import Rates
 from framecast.channels.address import Address
@@ -19,7 +20,7 @@ from framecast.channels.subscriptions import Delivery
 from framecast.client.missed import MissedPublications
 from framecast.ingest.held import ByteBudget
 from framecast.protocol.codes import UnsubscribeCode
-from framecast.settings import ChannelOptions, Live
+from framecast.settings import Accounts, ChannelOptions, Live
 from framecast.settings import Rates as RateLimits
 
 
@@ -171,6 +172,9 @@ class Rooms:
 
     rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
     """How much each of them may ask. Without any there are none but tokens' own."""
+
+    denials: Denials = field(default_factory=lambda: Denials(Accounts()))
+    """Where it is told what they may not do."""
 
     methods: Mapping[str, Method] = field(default_factory=dict)
     """What clients may call, by name."""

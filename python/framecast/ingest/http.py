@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from framecast import metrics
-from framecast.accounts.permissions import check_push
 from framecast.door.answer import Answer, Headers, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
 from framecast.door.exchange import Exchange
@@ -88,7 +87,7 @@ class HttpPush:
         identity = await self._intake.admit(request.head)
         encoded, slash, path = request.target.partition("/")
         stream_id = decode_stream_id(encoded)
-        check_push(identity, stream_id)
+        self._intake.check_may_push(identity, stream_id, request.head)
         query = _read_query(request.head.query)
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from framecast import metrics
-from framecast.accounts.permissions import check_push
 from framecast.channels.address import is_namespace
 from framecast.door.answer import Answer, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
@@ -119,7 +118,7 @@ class InfluxWrites:
         query = dict(parse_qsl(request.head.query))
         identity = await self._intake.admit(_with_password(request.head, dialect, query))
         stream_id = _find_stream(dialect, query)
-        check_push(identity, stream_id)
+        self._intake.check_may_push(identity, stream_id, request.head)
         with self._intake.budget.hold() as held:
             with self._intake.noting_refusals(identity, stream_id):
                 precision = find_precision(query.get("precision", ""), dialect.precisions)

@@ -12,8 +12,10 @@ from urllib.parse import unquote_to_bytes
 import structlog
 
 from framecast import metrics
+from framecast.accounts.denials import Denials
 from framecast.accounts.gate import EndedMeanwhileError, Gate, Stands, whoever_got_in
 from framecast.accounts.identity import Identity
+from framecast.accounts.permissions import check_push
 from framecast.accounts.rates import Rates
 from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
@@ -22,7 +24,7 @@ from framecast.errors import Refusal
 from framecast.ingest.body import BodyReader, find_limit
 from framecast.ingest.held import ByteBudget, Held
 from framecast.ingest.outcome import Outcome
-from framecast.settings import FRAME_FORMATS, FrameFormat, Push
+from framecast.settings import FRAME_FORMATS, Accounts, FrameFormat, Push
 from framecast.settings import Rates as RateLimits
 from framecast.streams.rejections import Rejections
 
@@ -84,7 +86,14 @@ class Intake:
     """Takes pushed bodies in. One for the server; used by every connection's task."""
 
     def __init__(
-        self, sink: StreamSink, gate: Gate, limits: Push, stands: Stands = whoever_got_in, rates: Rates | None = None
+        self,
+        sink: StreamSink,
+        gate: Gate,
+        limits: Push,
+        stands: Stands = whoever_got_in,
+        *,
+        rates: Rates | None = None,
+        denials: Denials | None = None,
     ) -> None:
         """`gate` counts nobody: `rates` are asked here, and without them there are none but tokens' own."""
         self.rates = Rates(RateLimits()) if rates is None else rates
@@ -98,11 +107,20 @@ class Intake:
         self._sink = sink
         self._gate = gate
         self._stands = stands
+        self._denials = Denials(Accounts()) if denials is None else denials
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
     async def admit(self, head: RequestHead) -> Identity:
         """Say who pushes; Refusal 401."""
         return await self._gate(head)
+
+    def check_may_push(self, identity: Identity, stream_id: str, head: RequestHead) -> None:
+        """Refusal 403 for who may not push to this stream, which is told."""
+        try:
+            check_push(identity, stream_id)
+        except Refusal as refusal:
+            self._denials.note(identity, head.peer, "push", stream_id, refusal)
+            raise
 
     def check_stands(self, identity: Identity) -> None:
         """To be asked when a body has arrived, which may take a minute: Refusal 401 for who may push no more."""
@@ -112,7 +130,11 @@ class Intake:
     async def read(self, identity: Identity, request: Described, chunks: AsyncIterator[bytes], held: Held) -> bytes:
         """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`."""
         address = request.head.peer
-        self.rates.check_push(identity, address)
+        try:
+            self.rates.check_push(identity, address)
+        except Refusal as refusal:
+            self._denials.note_request(identity, request.head, refusal)
+            raise
         limit = find_limit(identity, self.limits)
         body = await self.bodies.read(chunks, request.encoding, request.declared_bytes, held, limit)
         self.rates.note_pushed(identity, address, len(body))

@@ -20,7 +20,6 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from framecast import metrics
 from framecast.accounts.connected import Hits
 from framecast.accounts.identity import Identity
-from framecast.accounts.permissions import check_push
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
 from framecast.door.crumbs import PIECES_PER_TURN, Pieces
@@ -72,7 +71,7 @@ class PushSockets:
             raise Refusal(404, "no WebSocket is served on this path")
         identity = await self._intake.admit(head)
         stream_id = decode_stream_id(encoded)
-        check_push(identity, stream_id)
+        self._intake.check_may_push(identity, stream_id, head)
         query = dict(parse_qsl(head.query))
         frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
         precision = find_precision(query.get("precision", ""))

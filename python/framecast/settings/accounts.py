@@ -114,4 +114,11 @@ class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
     forgotten."""
 
     complaint_seconds: Seconds = 60.0
-    """One log line about refused credentials per kind in this time."""
+    """One log line about refused credentials per kind in this time, and one about what somebody may not do, or does too
+    fast, per sender and method."""
+
+    complaint_lines: Positive = 20
+    """Lines about what senders may not do, in this time, for all senders together."""
+
+    complaints_kept: Positive = 1_000
+    """Senders and methods whose last such line is remembered; beyond, the oldest is forgotten."""
