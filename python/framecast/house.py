@@ -22,6 +22,7 @@ from framecast.api.app import App, Check, GateMiddleware, build_app
 from framecast.api.bodies import JsonBodies
 from framecast.api.collector import CoreCollector
 from framecast.api.dashboards import DashboardRoutes
+from framecast.api.datasource_health import HealthRoutes
 from framecast.api.datasources import DataSourceRoutes
 from framecast.api.folders import FolderRoutes
 from framecast.api.forwarded import SeeThroughProxies
@@ -58,6 +59,7 @@ from framecast.ingest.push import Intake
 from framecast.ingest.websocket import PushSockets
 from framecast.plugins.asking import Asking
 from framecast.plugins.grafana import add_backends
+from framecast.plugins.health import HealthChecks
 from framecast.plugins.host.host import PluginHost
 from framecast.plugins.instances import Instances
 from framecast.plugins.table import find_plugins
@@ -197,7 +199,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
         *dashboards.routes,
         *account_routes(entrance, bodies, settings),
-        *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
+        *_datasource_routes(datasources, bodies, settings, plugins),
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
     registry, listed = _build_registry(fanout, hub, streams), _list_testdata(settings)
@@ -286,6 +288,15 @@ def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Re
     datasources.announce = DataSourceChanges(instances, lifetimes).take
     scope = PluginScope(hub, lifetimes, asking, instances.of_channel, settings)
     return Plugins(host, instances, asking, lifetimes, scope)
+
+
+def _datasource_routes(
+    datasources: Registry, bodies: JsonBodies, settings: Settings, plugins: Plugins
+) -> list[ApiRoute]:
+    return [
+        *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
+        *HealthRoutes(datasources, HealthChecks(plugins.instances, plugins.asking)).routes(),
+    ]
 
 
 def _list_testdata(settings: Settings) -> list[ListedChannel]:

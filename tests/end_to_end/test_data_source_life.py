@@ -113,6 +113,8 @@ async def test_start_crash_restart_change_last_subscriber_and_deletion(tmp_path:
         assert "subscribe" in await watcher.subscribe(SETTINGS, 4)
         await until(watcher, n=0)
 
+        health = await ask(place, "GET", "/api/datasources/uid/u/health")
+        assert health == {"status": "OK", "message": "reaches http://new", "details": {"uid": "u"}}
         await ask(place, "DELETE", "/api/datasources/uid/u")
         while "unsubscribe" not in (said := await watcher.hear())["push"]:
             pass

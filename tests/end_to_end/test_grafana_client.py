@@ -206,6 +206,7 @@ async def test_it_makes_changes_and_deletes_data_sources(start_server: ServerSta
             assert (listed["name"], listed["isDefault"]) == ("Plant two", True)
             refused = await grafana.refused("datasource.create_datasource", new | {"uid": uid})
             assert (refused.code, "same uid" in refused.message) == (409, True)
+            assert (await grafana.refused("datasource.health", uid)).code == 404, "there is no plugin of its type"
             await grafana.call("datasource.delete_datasource_by_uid", uid)
             assert (await grafana.refused("datasource.get_datasource_by_uid", uid)).code == 404
             for delete in ("delete_datasource_by_name", "delete_datasource_by_id"):
@@ -213,6 +214,9 @@ async def test_it_makes_changes_and_deletes_data_sources(start_server: ServerSta
                 which = made["name"] if delete.endswith("name") else made["id"]
                 await grafana.call(f"datasource.{delete}", which)
             assert await grafana.call("datasource.list_datasources") == []
+            walk = await grafana.call("datasource.create_datasource", {"name": "W", "type": "testdata"})
+            health = await grafana.call("datasource.health", walk["datasource"]["uid"])
+            assert health == {"status": "OK", "message": "Data source is working"}
 
 
 async def test_what_it_sends_wrong_it_is_told(start_server: ServerStarter) -> None:

@@ -12,13 +12,23 @@ from trio.testing import MockClock
 
 from framecast.accounts.identity import Role
 from framecast.errors import Refusal
-from framecast.plugins import Context, DataSource, Frame, User
+from framecast.plugins import Context, DataSource, Frame, Health, User
 from framecast.plugins.grafana import GrafanaPlugin, call_context
 from framecast.plugins.host.backend import BackendPlugin, StreamBrokenError
+from framecast.plugins.host.backend import Health as BackendHealth
 from framecast.plugins.host.context import CallContext
 from framecast.plugins.testing import hosted
 
 Call = tuple[CallContext, str, bytes]
+
+
+HEALTH = {
+    "well": BackendHealth("ok", "fine", b'{"a":1}'),
+    "ill": BackendHealth("error", "down", b""),
+    "null": BackendHealth("unknown", "", b"null"),
+    "list": BackendHealth("ok", "", b"[]"),
+    "garbage": BackendHealth("ok", "", b'{"a":'),
+}
 
 
 class Played:
@@ -37,6 +47,10 @@ class Played:
 
     async def publish(self, context: CallContext, path: str, data: bytes) -> bytes:
         return b"" if data == b"0" else b'{"got":%b}' % data
+
+    async def check_health(self, context: CallContext) -> BackendHealth:
+        assert context.data_source is not None
+        return HEALTH[context.data_source.uid]
 
     @asynccontextmanager
     async def running_stream(self, context: CallContext, path: str, data: bytes) -> AsyncIterator[Any]:
@@ -111,6 +125,20 @@ async def test_what_takes_a_data_source_is_refused_for_good_without_one(autojump
                 assert (caught.value.code, caught.value.temporary) == (code, temporary)
 
 
+async def test_its_health_is_read_or_is_its_own_mistake() -> None:
+    plugin = GrafanaPlugin(Played())
+
+    async def check(uid: str) -> Health:
+        return await plugin.check_health(Context(1, "p", "", None, DataSource(uid=uid)))
+
+    assert await check("well") == Health("ok", "fine", {"a": 1})
+    assert await check("ill") == Health("error", "down")
+    assert await check("null") == Health("unknown")
+    for uid in ("list", "garbage"):
+        with pytest.raises(Refusal, match="the plugin p: its details are no JSON object"):
+            await check(uid)
+
+
 def test_the_host_has_what_is_needed() -> None:
-    for method in ("subscribe", "publish", "running_stream"):
+    for method in ("subscribe", "publish", "running_stream", "check_health"):
         assert callable(getattr(BackendPlugin, method))

@@ -5,7 +5,15 @@ Where streams come from that are neither pushed nor published. Real Grafana plug
 
 from framecast.plugins.columns import Column, FrameError
 from framecast.plugins.frames import Frame
-from framecast.plugins.plugin import Context, DataSource, NotFoundError, PermissionDeniedError, Plugin, User
+from framecast.plugins.plugin import (
+    Context,
+    DataSource,
+    Health,
+    NotFoundError,
+    PermissionDeniedError,
+    Plugin,
+    User,
+)
 from framecast.plugins.sender import Sender, StreamOverError
 
 __all__ = [
@@ -14,6 +22,7 @@ __all__ = [
     "DataSource",
     "Frame",
     "FrameError",
+    "Health",
     "NotFoundError",
     "PermissionDeniedError",
     "Plugin",

@@ -7,16 +7,17 @@ hash of it into the path, so that all subscribers of a channel bring the same. I
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from framecast.errors import Refusal
+from framecast.plugins.host.backend import Health as BackendHealth
 from framecast.plugins.host.backend import PacketStream, StreamBrokenError
 from framecast.plugins.host.context import AppInstance, CallContext, DataSourceInstance
 from framecast.plugins.host.context import User as CallUser
 from framecast.plugins.host.host import PluginHost
-from framecast.plugins.plugin import Context, Plugin
+from framecast.plugins.plugin import Context, Health, Plugin
 from framecast.plugins.sender import Sender
 from framecast.plugins.table import Known, PluginTable
 
@@ -37,6 +38,9 @@ class Backend(Protocol):
 
     def running_stream(self, context: CallContext, path: str, data: bytes) -> AbstractAsyncContextManager[PacketStream]:
         """The packets, for as long as the block lasts. What is not taken of them is held back in the plugin."""
+
+    async def check_health(self, context: CallContext) -> BackendHealth:
+        """How an instance is."""
 
 
 class GrafanaPlugin(Plugin):
@@ -61,6 +65,15 @@ class GrafanaPlugin(Plugin):
     async def publish(self, context: Context, path: str, data: bytes) -> bytes | None:
         """Ask it."""
         return await _asked(context, self.backend.publish(self.tell(context), path, data)) or None
+
+    async def check_health(self, context: Context) -> Health:
+        """Ask it. Refusal 404, final, for a plugin that has no answer to that."""
+        health = await _asked(context, self.backend.check_health(self.tell(context)))
+        try:
+            details = msgspec.json.decode(health.details or b"null", type=dict[str, Any] | None)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise Refusal(500, f"the plugin {context.plugin_id}: its details are no JSON object") from None
+        return Health(health.status, health.message, details or {})
 
     async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
         """Pass on what it sends, as fast as the channel takes it. Refusal 503, temporary, where the stream breaks."""

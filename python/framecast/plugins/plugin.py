@@ -1,4 +1,4 @@
-"""What a plugin is: three questions that the server asks it, and what it is told with each of them."""
+"""What a plugin is: the questions that the server asks it, and what it is told with each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,13 +52,26 @@ class DataSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How a data source is."""
+
+    status: Literal["ok", "error", "unknown"]
+
+    message: str = ""
+    """For whoever set it up. Everybody may see it who may look at the data source's streams."""
+
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further values, as JSON has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """On whose behalf a plugin is asked, and about what."""
 
     org_id: int
     plugin_id: str
     channel: str
-    """``plugin/{id}/{path}`` or ``ds/{uid}/{path}``."""
+    """``plugin/{id}/{path}`` or ``ds/{uid}/{path}``; "" in a question about none."""
 
     user: User | None = None
     """None in a `run` that is everybody's."""
@@ -98,3 +111,7 @@ class Plugin:
     async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
         """Stream until cancelled. To return is to have nothing more to send; to fail is to be started again."""
         raise NotFoundError
+
+    async def check_health(self, context: Context) -> Health | None:
+        """Say how the data source of `context` is; None where the plugin does not tell."""
+        return None

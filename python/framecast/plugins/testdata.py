@@ -14,7 +14,7 @@ import trio
 
 from framecast.plugins.columns import Column
 from framecast.plugins.frames import Frame
-from framecast.plugins.plugin import Context, NotFoundError, Plugin
+from framecast.plugins.plugin import Context, Health, NotFoundError, Plugin
 from framecast.plugins.sender import Sender
 
 PLUGIN_ID = "testdata"
@@ -51,6 +51,10 @@ class Testdata(Plugin):
     async def subscribe(self, context: Context, path: str, data: bytes) -> bytes:
         """Everybody may; NotFoundError for other paths."""
         return (labeled_frame if _find(path).labeled else walk_frame)([]).schema_only
+
+    async def check_health(self, context: Context) -> Health:
+        """There is nothing that could be wrong with it."""
+        return Health("ok", "Data source is working")
 
     async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
         """Walk, on the beat: what comes late does not make what follows late."""

@@ -1,0 +1,41 @@
+"""How data sources are, as their plugins say."""
+
+from functools import partial
+
+import msgspec
+
+from framecast.accounts.identity import Identity
+from framecast.errors import Refusal
+from framecast.plugins.asking import Asking
+from framecast.plugins.instances import Instances
+from framecast.plugins.plugin import Context, Health, Plugin
+
+
+class HealthChecks:
+    """Asks the plugin of a data source. Who may is asked before."""
+
+    def __init__(self, instances: Instances, asking: Asking) -> None:
+        self._instances = instances
+        self._asking = asking
+
+    async def check(self, identity: Identity, uid: str) -> Health:
+        """How it is, in values that are JSON.
+
+        Refusal as of `Instances.of_data_source` and `Asking.ask`; 404, final, where the plugin does not tell.
+        """
+        instance = await self._instances.of_data_source(identity.org_id, uid)
+        question = partial(_ask, instance.plugin, instance.context(identity))
+        health = await self._asking.ask(instance.plugin_id, f"the health of the data source {uid}", question)
+        if health is None:
+            raise Refusal(404, f"Not Found: the plugin {instance.plugin_id} does not tell how its data sources are")
+        return health
+
+
+async def _ask(plugin: Plugin, context: Context) -> Health | None:
+    """What it says. Whatever is raised here is the plugin's failure."""
+    health = await plugin.check_health(context)
+    if health is not None:
+        if not isinstance(health, Health):
+            raise TypeError(f"check_health returned {type(health).__name__}, and not Health or None")
+        msgspec.json.encode((health.status, health.message, health.details))
+    return health
