@@ -54,6 +54,9 @@ source_failures = Counter(
 )
 source_packets = Counter("framecast_source_packets_total", "Packets that plugins' streams have sent.")
 source_bytes = Counter("framecast_source_bytes_total", "Bytes of those packets, without what was known already.")
+source_conflated = Counter(
+    "framecast_source_conflated_packets_total", "Packets of plugins' streams that were let go for newer ones."
+)
 source_held_seconds = Counter(
     "framecast_source_held_seconds_total", "Time that plugins' streams were held back, all together."
 )

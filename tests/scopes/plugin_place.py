@@ -1,6 +1,6 @@
 """Channels of plugins and data sources without a server: the scope, a plugin that echoes, and subscribers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ from framecast.protocol.codes import UnsubscribeCode
 from framecast.scopes.changes import DataSourceChanges
 from framecast.scopes.permitted import Permitted
 from framecast.scopes.plugin import PluginScope
-from framecast.settings import Settings, Sources
+from framecast.settings import ChannelOverrides, Settings, Sources
 from kept_sources import KeptSources
 from live_world import Subscriber, World, live_world
 
@@ -129,12 +129,14 @@ def channel(path: str, org_id: int = 1) -> Address:
 
 
 @asynccontextmanager
-async def place(limits: Sources | None = None, **plugins: Plugin) -> AsyncIterator[Here]:
+async def place(
+    limits: Sources | None = None, channels: Mapping[str, ChannelOverrides] | None = None, **plugins: Plugin
+) -> AsyncIterator[Here]:
     limits = limits or Sources()
     outsiders = Outsiders()
     async with (
         outsiders.open(limits.stop_seconds, abandon=lambda: None),
-        live_world() as world,
+        live_world(channels=channels) as world,
         trio.open_nursery() as nursery,
     ):
         here = Here(world, outsiders, plugins, limits)

@@ -6,12 +6,13 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock
 
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.errors import Refusal
-from framecast.plugins import Column, Context, Frame, FrameError, Plugin, Sender, StreamOverError
+from framecast.plugins import Column, Context, Frame, FrameError, NotFoundError, Plugin, Sender, StreamOverError
 from framecast.plugins.plugin import Sharing
 from framecast.plugins.stream import path_of_login
 from framecast.settings import Sources
@@ -361,3 +362,76 @@ async def test_what_cannot_be_sent_is_told_where_it_is_sent(autojump_clock: Mock
         await trio.sleep(1)
         assert len(told) == 5
         assert [one.data for one in subscriber.received()] == [b'{"all": "well"}']
+
+
+SLOWLY = {"plugin/p": {"conflate_seconds": 1.0}}
+
+
+async def test_a_channel_that_is_told_less_often_gets_the_newest_and_every_schema(autojump_clock: MockClock) -> None:
+    echo, other = Echo(), Echo()
+    async with place(channels=SLOWLY, p=echo, q=other) as here:
+        subscriber, _ = await here.join("p/a")
+        bystander, _ = await here.join("q/a")
+        for number in range(10):
+            await echo.hand(frame(number))
+            await other.hand(frame(number))
+        grown = Frame.of({"time": TIME, "x": 1.0, "y": 10.0})
+        await echo.hand(grown, grown.data_only, grown.schema_only)
+        assert [one["data"]["values"][1] for one in payloads(bystander.received())] == [[x] for x in range(10)]
+        got = payloads(subscriber.received())
+        assert [("schema" in one, one["data"]["values"][1:]) for one in got] == [(True, [[0]]), (True, [[1], [10]])]
+        await trio.sleep(1.1)
+        [last] = payloads(subscriber.received())
+        assert last == json.loads(grown.data_only), "a schema that is known lets nothing go"
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), NotFoundError("no more")])
+async def test_what_was_kept_when_a_stream_fails_is_still_told(failure: Exception, autojump_clock: MockClock) -> None:
+    echo = Echo()
+    async with place(channels=SLOWLY, p=echo) as here:
+        subscriber, _ = await here.join("p/a")
+        with structlog.testing.capture_logs() as logs:
+            await echo.hand(frame(1), frame(2), frame(3), failure)
+            await trio.sleep(0.1)
+        assert [one["data"]["values"][1] for one in payloads(subscriber.received())] == [[1], [3]]
+        assert len(echo.ran) == (2 if isinstance(failure, ValueError) else 1)
+        [told] = [one["error"] for one in logs if one["log_level"] == "warning"]
+        assert "Group" not in told, "it is told as itself"
+
+
+async def test_what_was_kept_when_a_stream_is_ended_is_told_to_nobody(autojump_clock: MockClock) -> None:
+    echo = Echo()
+    async with place(channels={"ds": {"conflate_seconds": 1.0}}, p=echo) as here:
+        here.sources.set("u")
+        subscriber, _ = await here.join("ds/u/a")
+        await echo.hand(frame(1), frame(2))
+        here.sources.set("u", url="http://new")
+        await trio.sleep(10)
+        assert [one["data"]["values"][1] for one in payloads(subscriber.received())] == [[1]]
+
+
+async def test_what_was_kept_of_a_stream_that_was_given_up_is_told_to_nobody(autojump_clock: MockClock) -> None:
+    class Deaf(Echo):
+        async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
+            await sender.send(frame(1))
+            await sender.send(frame(2))
+            with trio.CancelScope(shield=True):
+                await trio.sleep(30)
+
+    async with place(channels={"ds": {"conflate_seconds": 1_000.0}}, p=Deaf()) as here:
+        here.sources.set("u")
+        await here.join("ds/u/a")
+        here.sources.set("u", url="http://new")
+        await trio.sleep(40)
+        history = here.world.hub.history(channel("ds/u/a"))
+        assert history is not None
+        assert history.position.offset == 1
+
+
+async def test_a_flood_waits_for_its_share_though_little_of_it_is_told(autojump_clock: MockClock) -> None:
+    bad = Bad()
+    async with place(Sources(packets_per_second=10, packets_burst=20), SLOWLY, p=bad) as here:
+        subscriber, _ = await here.join("p/flood")
+        await trio.sleep(10)
+        assert 119 <= bad.sent <= 121
+        assert 10 <= len(subscriber.received()) <= 12

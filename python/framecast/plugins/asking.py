@@ -81,8 +81,7 @@ class Asking:
 
 def refusal_of(failure: BaseException, plugin_id: str, channel: str) -> Refusal | None:
     """What a plugin says no with, as everybody else knows it; None where it failed. Looks into groups of one."""
-    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
-        failure = failure.exceptions[0]
+    failure = sole_failure(failure)
     said = f": {failure}" if str(failure) else ""
     match failure:
         case Refusal():
@@ -92,3 +91,10 @@ def refusal_of(failure: BaseException, plugin_id: str, channel: str) -> Refusal 
         case PermissionDeniedError():
             return Refusal(403, f"Forbidden: the plugin {plugin_id} does not let you on {channel}{said}")
     return None
+
+
+def sole_failure(failure: BaseException) -> BaseException:
+    """The one that a group is of, as nurseries raise it; anything else as it is."""
+    while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+        failure = failure.exceptions[0]
+    return failure

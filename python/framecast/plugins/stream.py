@@ -9,7 +9,7 @@ from framecast.channels.address import Address
 from framecast.channels.hub import Hub
 from framecast.channels.outsiders import Run
 from framecast.errors import Refusal
-from framecast.plugins.asking import refusal_of
+from framecast.plugins.asking import refusal_of, sole_failure
 from framecast.plugins.instances import FindInstance, Instance
 from framecast.plugins.outlet import Outlet
 from framecast.plugins.plugin import Context, Plugin, User
@@ -54,12 +54,13 @@ class PluginStream:
         outlet = Outlet(self._hub, address, run, self._limits)
         sender = Sender(outlet.deliver, max_bytes=self._limits.packet_bytes)
         try:
-            await instance.plugin.run(context, address.path, self._told.data, sender)
-        except Exception as error:
+            async with outlet.open():
+                await instance.plugin.run(context, address.path, self._told.data, sender)
+        except Exception as error:  # noqa: BLE001 - it is raised again, out of its group
             refusal = refusal_of(error, instance.plugin_id, str(address))
-            if refusal is None or refusal is error:
-                raise
-            raise refusal from None
+            if refusal is not None:
+                raise refusal from None
+            raise sole_failure(error) from None
 
     async def _find_again(self) -> Instance:
         """What is there now. Where that is nothing, or another plugin, subscribers have to ask it first."""

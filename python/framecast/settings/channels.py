@@ -66,6 +66,11 @@ class ChannelOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     delta: bool = False
     """Subscribers that ask for it get the difference to the publication before instead of the whole (fossil)."""
 
+    conflate_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    """Of what a plugin sends on one channel in this time the newest packet alone goes on, for who must not be told more
+    often; 0 lets all of them. One with a schema that is new is never left out. Beyond `sources.packets_per_second` the
+    plugin waits, either way."""
+
     publish: Literal["nobody", "subscribers", "everybody"] = "nobody"
     """Which clients may publish: none, those that are subscribed to the channel, all that are let in. Streams take
     pushes only."""
