@@ -12,7 +12,7 @@ PLUGIN := tests/end_to_end/go_plugin
 PEER := bench/peer
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
-.PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench fuzz clean
+.PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench soak fuzz clean
 
 build: $(VENV)/ready
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
@@ -104,6 +104,10 @@ proto: .tools/proto/ready
 # The table, with its record: some twenty minutes on a quiet machine. Its peer is a program in Go.
 bench: build $(VENV)/go-ready
 	$(BIN)/python -m bench
+
+# Half an hour of clients that come, go, stall and break off, with its record.
+soak: build
+	$(BIN)/python -m bench.soak
 
 # Each target for a minute, on the nightly toolchain.
 fuzz:

@@ -11,7 +11,7 @@ from tempfile import gettempdir
 from bench import record
 from bench.comparison import LIMIT, OURS, PEER, Round
 from bench.cores import find_cores
-from bench.machine import find_commit, find_machine, find_versions
+from bench.machine import find_commit, find_machine, find_peer_versions, find_versions
 from bench.page import write_page
 from bench.record import Record, record_row
 from bench.rows import ROWS
@@ -61,7 +61,7 @@ def main() -> int:
         commit=find_commit(),
         began=now.isoformat(timespec="seconds"),
         machine=find_machine(),
-        versions=find_versions(),
+        versions=find_versions() | (find_peer_versions() if CENTRIFUGE in servers else {}),
         rounds=options.rounds,
         seconds=options.seconds,
         server_core=server_core,

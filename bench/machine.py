@@ -54,18 +54,19 @@ def find_commit() -> str:
 
 
 def find_versions() -> dict[str, str]:
-    """Of what measures and what is measured, as far as it is there."""
+    """Of ours, and of what it stands on."""
     built = build_info()
-    versions = {
+    return {
         "core": f"{built['profile']} build of sources {built['source_hash']}",
         "Python": platform.python_version(),
         **{name: version(name) for name in DISTRIBUTIONS},
     }
-    if PEER_PROGRAM.exists():
-        command = [find_go(), "version", "-m", str(PEER_PROGRAM)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        versions |= read_go_versions(said)
-    return versions
+
+
+def find_peer_versions() -> dict[str, str]:
+    """Of the peer that was built, and of what it stands on."""
+    command = [find_go(), "version", "-m", str(PEER_PROGRAM)]
+    return read_go_versions(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def read_go_versions(said: str) -> dict[str, str]:

@@ -59,6 +59,8 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     address: str
     """HOST:PORT."""
+    log: Path
+    """What it wrote on its stderr, as long as it runs."""
 
     @property
     def url(self) -> str:
@@ -83,16 +85,16 @@ class MeasuredServer:
         """Bring it up to date: a stale one must not be measured."""
 
     @contextmanager
-    def running(self, core: int, limits: Limits = DEFAULT_LIMITS) -> Iterator[RunningServer]:
-        """A fresh one on its core, gone at the end. ServerError when it does not start."""
+    def running(self, core: int | None, limits: Limits = DEFAULT_LIMITS) -> Iterator[RunningServer]:
+        """A fresh one on its core (None: on any), gone at the end. ServerError when it does not start."""
         with TemporaryDirectory(prefix="framecast-bench-") as data:
             log = Path(data) / "stderr.log"
             with log.open("wb") as stderr:
-                process = subprocess.Popen(
-                    pinned(core, self.command(limits, data)), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr
-                )
+                command = self.command(limits, data)
+                placed = command if core is None else pinned(core, command)
+                process = subprocess.Popen(placed, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr)
             try:
-                yield RunningServer(process, self._find_address(process, log))
+                yield RunningServer(process, self._find_address(process, log), log)
             finally:
                 end(process)
 

@@ -1,6 +1,7 @@
 """Line protocol posted as fast as it is answered, on four keep-alive connections."""
 
 from bench.rows.row import Figure, Row
+from bench.servers import MIB, Limits
 
 INGESTION = (
     Row(
@@ -10,6 +11,8 @@ INGESTION = (
         arguments=("--lines=5000", "--connections=4", "--subscribers=10"),
         figures=(Figure("lines_per_second", "lines/s", against_peer=5.0, more_is_better=True),),
         connections=14,
+        # Half a megabyte a body for each subscriber: a load that does not get its core for a moment is not cut for it.
+        limits=Limits(queue_bytes=64 * MIB, total_queue_bytes=1024 * MIB),
     ),
     Row(
         name="ingest-5",

@@ -1,0 +1,1 @@
+"""Half an hour of clients that come, go, stall and break off: does the server stay as it was, and who notices?"""
