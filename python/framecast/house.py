@@ -42,6 +42,7 @@ from framecast.client.http_stream import HttpStreams
 from framecast.client.inbox import waiting_budget
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
+from framecast.client.schedule import Schedule
 from framecast.dashboards.archive import Archive
 from framecast.dashboards.events import DashboardEvents
 from framecast.dashboards.folders import Folders
@@ -154,8 +155,8 @@ class House:
     datasources: Registry
     app: AppRoom
     push_sockets: PushSockets
+    subscribers: SubscriberSockets
     rooms: Rooms
-    stopping: trio.Event
 
 
 def find_outside(settings: Settings) -> Outside:
@@ -220,8 +221,8 @@ def build_house(settings: Settings, ground: Ground) -> House:
         datasources=datasources,
         app=app,
         push_sockets=push_sockets,
+        subscribers=subscribers,
         rooms=rooms,
-        stopping=stopping,
     )
 
 
@@ -320,4 +321,5 @@ def _build_subscriber_rooms(
         stopping=stopping,
         rates=entrance.rates,
         denials=entrance.denials,
+        schedule=Schedule(),
     )

@@ -144,6 +144,8 @@ async def _run_background(house: House, tls: TlsDoor | None, *, task_status: tri
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)
+            await nursery.start(house.subscribers.rooms.schedule.run)
+            await nursery.start(house.subscribers.roster.run)
             await nursery.start(house.streams.run)
             await nursery.start(house.plugins.host.run)
             await nursery.start(house.plugins.lifetimes.run)
@@ -176,6 +178,6 @@ async def _end_connections(house: House, connections: trio.Nursery, grace_second
     """Say goodbye to everybody at once, let running pushes finish, and cancel what is left after the grace time."""
     connections.cancel_scope.deadline = trio.current_time() + grace_seconds
     house.rooms.closing.begin(grace_seconds=grace_seconds)
-    house.stopping.set()
+    house.subscribers.rooms.stopping.set()
     house.push_sockets.stop()
     await house.app.terminate()

@@ -247,3 +247,22 @@ async def test_pings_come_while_the_rest_of_the_beginnings_waits_for_room(
         assert "connect" in await world.ask('{"id":1,"connect":{"token":"t"}}')
         assert await world.client.get_message() == "{}"
         assert trio.current_time() <= 1
+
+
+def tasks() -> int:
+    """How many there are."""
+    return trio.lowlevel.current_statistics().tasks_living  # noqa: TID251 - nothing else counts them
+
+
+async def test_an_idle_client_costs_no_task_of_its_own_but_one(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_world() as world:
+        await world.connect()
+        await trio.testing.wait_all_tasks_blocked()
+        before = tasks()
+        world.scopes.stream.hooks["slow"] = partial(trio.sleep, 1)
+        await world.say('{"id":2,"subscribe":{"channel":"stream/a/slow"}}')
+        await trio.testing.wait_all_tasks_blocked()
+        assert tasks() == before + 1, "somebody reads on"
+        assert "subscribe" in await world.next_line()
+        await trio.testing.wait_all_tasks_blocked()
+        assert tasks() == before

@@ -16,17 +16,17 @@ from framecast.settings import KIB, Live
 ROOM = Live(waiting_bytes=100 * KIB)
 
 
-async def test_a_small_part_of_each_client_is_free_when_the_others_hold_everything() -> None:
+def test_a_small_part_of_each_client_is_free_when_the_others_hold_everything() -> None:
     budget = waiting_budget(ROOM)
     with budget.hold() as others, budget.hold() as held:
         others.grow(ROOM.waiting_bytes)
         inbox = Inbox(1_000_000, held)
-        await inbox.put(b"x" * (FREE_BYTES - FRAME_BYTES))
+        inbox.put(b"x" * (FREE_BYTES - FRAME_BYTES))
         with pytest.raises(Refusal, match=r"live\.waiting_bytes"):
-            await inbox.put(b"")
-        assert len(await inbox.get() or b"") == FREE_BYTES - FRAME_BYTES
-        await inbox.put(b"again")
-        assert await inbox.get() == b"again"
+            inbox.put(b"")
+        assert len(inbox.take() or b"") == FREE_BYTES - FRAME_BYTES
+        inbox.put(b"again")
+        assert inbox.take() == b"again"
 
 
 @given(st.lists(st.integers(0, 40_000) | st.none()))
@@ -34,19 +34,35 @@ def test_what_is_held_is_what_waits_beyond_the_free_part(steps: list[int | None]
     budget = waiting_budget(Live(waiting_bytes=10**9))
     waiting: list[int] = []
 
-    async def take_steps() -> None:
-        with budget.hold() as held:
-            inbox = Inbox(10**9, held)
-            for size in steps:
-                if size is not None:
-                    await inbox.put(b"x" * size)
-                    waiting.append(size)
-                elif waiting:
-                    assert len(await inbox.get() or b"") == waiting.pop(0)
-                assert budget.held_bytes == max(0, sum(waiting) + FRAME_BYTES * len(waiting) - FREE_BYTES)
-        assert budget.held_bytes == 0
+    with budget.hold() as held:
+        inbox = Inbox(10**9, held)
+        for size in steps:
+            if size is not None:
+                inbox.put(b"x" * size)
+                waiting.append(size)
+            elif waiting:
+                assert len(inbox.take() or b"") == waiting.pop(0)
+            assert budget.held_bytes == max(0, sum(waiting) + FRAME_BYTES * len(waiting) - FREE_BYTES)
+    assert budget.held_bytes == 0
 
-    trio.run(take_steps)
+
+async def test_who_reads_waits_while_it_is_full(autojump_clock: trio.testing.MockClock) -> None:
+    with waiting_budget(ROOM).hold() as held:
+        inbox = Inbox(FRAME_BYTES + 10, held)
+        inbox.put(b"x" * 9)
+        await inbox.wait_room()
+        inbox.put(b"x" * 100)
+        with trio.move_on_after(5) as waiting:
+            await inbox.wait_room()
+        assert waiting.cancelled_caught
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(inbox.wait_room)
+            await trio.testing.wait_all_tasks_blocked()
+            assert inbox.take() == b"x" * 9
+            await trio.testing.wait_all_tasks_blocked()
+            assert nursery.child_tasks, "what is left alone fills it"
+            assert inbox.take() == b"x" * 100
+        assert inbox.take() is None
 
 
 async def test_who_floods_while_all_room_is_taken_is_sent_away_to_come_again(

@@ -169,6 +169,8 @@ async def open_world(
             roster = Roster(wishes.settings, stopping)
             world = World(client, accepted[0], outbox, hub, MemoryScopes(hub), stopping, roster)
             rooms = build_rooms(wishes, hub, world.scopes, world.stopping)
+            nursery.start_soon(rooms.schedule.run)
+            nursery.start_soon(roster.run)
 
             async def serve() -> None:
                 with world.scope:

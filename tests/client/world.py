@@ -23,6 +23,7 @@ from framecast.channels.subscriptions import PLAINLY, Delivery
 from framecast.client.inbox import waiting_budget
 from framecast.client.replies import client_info
 from framecast.client.rooms import Admissions, Method, Rooms
+from framecast.client.schedule import Schedule
 from framecast.errors import Refusal
 from framecast.protocol import json_codec
 from framecast.protocol.codec import Codec
@@ -258,6 +259,7 @@ def build_rooms(wishes: Wishes, hub: MemoryHub, scopes: MemoryScopes, stopping: 
         version=wishes.version,
         waiting=waiting_budget(wishes.settings),
         stopping=stopping,
+        schedule=Schedule(),
         methods=wishes.methods,
         rates=wishes.rates,
         unix_seconds=lambda: UNIX_SECONDS + trio.current_time(),

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from framecast.errors import Refusal
 from framecast.protocol.codec import CODECS, Codec, negotiate
-from framecast.protocol.messages import Command, Ping, PublishRequest
+from framecast.protocol.messages import Command, Ping, Pong, PublishRequest
 
 JSON = "centrifuge-json"
 PROTOBUF = "centrifuge-protobuf"
@@ -78,3 +78,8 @@ def test_a_payload_is_published_the_same_from_both_forms() -> None:
 def test_a_payload_that_is_no_json_is_refused_where_it_can_come_in() -> None:
     with pytest.raises(Refusal, match="data is not JSON"):
         CODECS["protobuf"].publishable(Raw(b"\x00"))
+
+
+@pytest.mark.parametrize("codec", CODECS.values())
+def test_the_message_that_is_a_pong_is_read_as_one(codec: Codec) -> None:
+    assert list(codec.decode(codec.PONG)) == [Pong()]

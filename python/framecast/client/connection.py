@@ -1,13 +1,14 @@
 """One subscriber's connection: the one place where its transport, its session and the rooms meet.
 
-Four tasks share a connection: one always reads, one acts on what was read, one minds the time, one waits for the
-server's end. Whoever finds a reason to end notes it and cancels the others; the goodbye is said once, at the end.
-Everything goes out through the outbox, because only there order is kept with the publications of the core.
+An idle connection is one task, which reads. While it acts on what was read, a second one reads on. Its times are kept
+by the schedule of all connections, and of the server's end it hears from the roster. Whoever finds a reason to end
+notes it and cancels the task; the goodbye is said once, at the end. Everything goes out through the outbox, because
+only there order is kept with the publications of the core.
 """
 
-import random
 import uuid
 from dataclasses import dataclass
+from math import inf
 
 import structlog
 import trio
@@ -19,8 +20,9 @@ from framecast.client.inbox import Inbox
 from framecast.client.member import Member
 from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms
-from framecast.client.session import Session, State
+from framecast.client.session import Session
 from framecast.client.subscribing import Subscribing
+from framecast.client.timekeeping import Due, Timekeeping
 from framecast.client.transport import PeerLeft, Transport
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode
@@ -49,6 +51,13 @@ REFUSED = Ending(NORMAL, "connect refused", str(NORMAL))
 
 def _ending(close: CloseCode) -> Ending:
     return Ending(close.code, close.reason, str(close.code))
+
+
+ENDINGS = {
+    Due.STALE: _ending(CloseCode.STALE),
+    Due.REFUSED: REFUSED,
+    Due.NO_PONG: _ending(CloseCode.NO_PONG),
+}
 
 
 async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
@@ -92,26 +101,26 @@ async def _close(transport: Transport, code: int, reason: str, *, seconds: float
 
 
 class _Connection:
-    """The four tasks and what they share. Owned by `serve_subscriber`."""
+    """One client's task and what it works with. Owned by `serve_subscriber`."""
 
     def __init__(self, member: Member) -> None:
         rooms, newcomer = member.rooms, member.newcomer
         self._transport = newcomer.transport
         self._outbox = newcomer.outbox
         self._codec = newcomer.codec
-        self._stopping = rooms.stopping
-        self._settings = rooms.settings
+        self._rooms = rooms
         self._session = member.session
         self._pace = member.pace
-        self._only_listens = newcomer.listens_to is not None
-        self._held = rooms.waiting.hold()
-        self._inbox = Inbox(rooms.settings.message_bytes, self._held)
-        self._connect_came = trio.Event()
-        self._connect_answered = trio.Event()
-        self._rescheduled = trio.Event()
+        self._inbox: Inbox | None = None
+        """There while something that came is acted upon."""
+        self._left = False
+        """Whether nothing more will come."""
         self._ending: Ending | None = None
         self._scope = trio.CancelScope()
-        self._log = log.bind(client=member.session.client, connection=member.connection)
+        self._time = Timekeeping(
+            member.session, rooms.settings, now=trio.current_time(), answers=newcomer.listens_to is None
+        )
+        self._appointment = rooms.schedule.make(self._keep_time)
         member.send = self._send
         member.end = newcomer.place.end = self._close
         self._subscribing = Subscribing(member)
@@ -120,26 +129,34 @@ class _Connection:
 
     async def run(self) -> Ending:
         """Run until there is a reason to end, and return it."""
+        if self._rooms.stopping.is_set():
+            # Those who were here then are ended by the roster.
+            self._close(CloseCode.SHUTDOWN)
+        self._reschedule()
         try:
-            with self._held, self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._read)
-                    nursery.start_soon(self._act)
-                    nursery.start_soon(self._mind_time)
-                    nursery.start_soon(self._await_shutdown)
+            with self._scope:
+                await self._talk()
         except* Exception:  # noqa: BLE001 - see below
             # The supervision boundary of one connection: a bug in here must not reach its neighbours.
-            self._log.exception("subscriber_failed")
-            self._end(_ending(CloseCode.INTERNAL))
+            self._fail()
+        finally:
+            self._rooms.schedule.cancel(self._appointment)
         return self._ending or PEER_LEFT
 
+    def _fail(self) -> None:
+        log.exception("subscriber_failed", client=self._session.client, connection=self._outbox.connection)
+        self._close(CloseCode.INTERNAL)
+
     def _end(self, ending: Ending) -> None:
-        """Note why it ends, unless that is known already, and stop all tasks."""
+        """Note why it ends, unless that is known already, and stop."""
         self._ending = self._ending or ending
         self._scope.cancel()
 
     def _close(self, close: CloseCode) -> None:
         self._end(_ending(close))
+
+    def _break(self, error: PeerError) -> None:
+        self._end(Ending(error.code, error.reason, str(error.code)))
 
     def _lost(self) -> Ending:
         """Why nothing goes in or out any more."""
@@ -147,28 +164,68 @@ class _Connection:
             return STALLED
         return CUT if self._outbox.overflowed else PEER_LEFT
 
-    async def _await_shutdown(self) -> None:
-        await self._stopping.wait()
-        self._end(_ending(CloseCode.SHUTDOWN))
+    async def _talk(self) -> None:
+        """Read, act on what came while reading on, and so forth until the client has left or it ends."""
+        while (frame := await self._read()) is not None and not self._scope.cancel_called:
+            if not self._hear_pong(frame):
+                await self._act_on(frame)
 
-    async def _read(self) -> None:
-        """Always be reading: behind an unread message trio-websocket sees neither pings nor the end."""
+    async def _read(self) -> bytes | None:
+        """What comes next; None when nothing more will come. Cancelled, it has taken nothing."""
+        if not self._left:
+            try:
+                return await self._transport.receive()
+            except PeerLeft as left:
+                self._left = True
+                self._ending = self._ending or (MESSAGE_TOO_BIG if left.too_big else self._lost())
+                # What was said before leaving still counts: many a script publishes and goes.
+                self._scope.deadline = trio.current_time() + self._rooms.settings.close_seconds
+        return None
+
+    def _hear_pong(self, frame: bytes) -> bool:
+        """Whether that was a pong and no more, as most of what idle clients say: it is heard without a task."""
+        if frame != self._codec.PONG:
+            return False
         try:
-            while True:
-                await self._inbox.put(await self._transport.receive())
-        except PeerLeft as left:
-            self._ending = self._ending or (MESSAGE_TOO_BIG if left.too_big else self._lost())
+            self._session.receive(Pong())
+        except PeerError as broken:
+            self._break(broken)
+        return True
+
+    async def _act_on(self, frame: bytes) -> None:
+        """Carry out what came and what comes meanwhile, while another task reads on.
+
+        Somebody must always be reading: behind an unread message neither pings nor the end of the connection are seen.
+        """
+        with self._rooms.waiting.hold() as held:
+            inbox = self._inbox = Inbox(self._rooms.settings.message_bytes, held)
+            self._keep(inbox, frame)
+            # Something may come in the moment in which all else is done.
+            while inbox.waiting and not self._scope.cancel_called:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._read_on, inbox)
+                    await self._act(inbox)
+                    nursery.cancel_scope.cancel()
+            self._inbox = None
+        self._reschedule()
+
+    async def _read_on(self, inbox: Inbox) -> None:
+        await inbox.wait_room()
+        while (frame := await self._read()) is not None:
+            self._keep(inbox, frame)
+            await inbox.wait_room()
+
+    def _keep(self, inbox: Inbox, frame: bytes) -> None:
+        try:
+            inbox.put(frame)
         except Refusal:
             # SDKs come again after it, when there may be room.
-            self._end(_ending(CloseCode.TOO_MANY_REQUESTS))
-        # What was said before leaving still counts: many a script publishes and goes.
-        self._scope.deadline = trio.current_time() + self._settings.close_seconds
-        self._inbox.close()
+            self._close(CloseCode.TOO_MANY_REQUESTS)
 
-    async def _act(self) -> None:
-        """Carry out the commands, one after another, in the order they came."""
+    async def _act(self, inbox: Inbox) -> None:
+        """Carry out the commands, one after another, in the order they came, until there are no more."""
         try:
-            while (frame := await self._inbox.get()) is not None:
+            while (frame := inbox.take()) is not None:
                 for item in self._codec.decode(frame):
                     pause = 0.0
                     if isinstance(item, Command):
@@ -178,26 +235,26 @@ class _Connection:
                     await trio.sleep(pause)
                     await self._hear(item)
         except PeerError as broken:
-            self._end(Ending(broken.code, broken.reason, str(broken.code)))
-        else:
-            self._end(PEER_LEFT)
+            self._break(broken)
 
     async def _hear(self, item: Command | Pong | PeerError) -> None:
         action = self._session.receive(item)
+        if action is None:
+            return
         if isinstance(action, Connect):
-            self._connect_came.set()
-        if action is not None:
-            await self._commands.carry_out(action)
-        if isinstance(action, Subscribe | Refresh | RefreshSubscription):
+            self._time.connect_came()
+        await self._commands.carry_out(action)
+        if isinstance(action, Connect):
+            self._time.connect_answered(trio.current_time())  # if not by its reply, then by a refusal
+        if isinstance(action, Connect | Subscribe | Refresh | RefreshSubscription):
             # It may have brought a token that runs out.
-            self._rescheduled.set()
-        if isinstance(action, Connect):
-            self._connect_answered.set()  # if not by its reply, then by a refusal
+            self._reschedule()
 
     def _send(self, message: Reply | Push | Ping) -> None:
         if isinstance(message, Reply) and message.connect is not None:
             # Pings begin now, whatever still has to be pushed to the newcomer.
-            self._connect_answered.set()
+            self._time.connect_answered(trio.current_time())
+            self._reschedule()
         try:
             self._outbox.send_message(self._codec.encode(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -205,52 +262,28 @@ class _Connection:
             if self._ending is None:
                 self._end(self._lost())
 
-    async def _mind_time(self) -> None:
-        """Wait for `connect`, then ping for ever."""
-        with trio.move_on_after(self._settings.connect_seconds) as waiting:
-            await self._connect_came.wait()
-        if waiting.cancelled_caught:
-            self._end(_ending(CloseCode.STALE))
+    def _reschedule(self) -> None:
+        self._rooms.schedule.move(self._appointment, self._time.next_look(busy=self._inbox is not None))
+
+    def _keep_time(self, now: float) -> float:
+        """Do what is due, and return when to look next. Called by the schedule, among other connections' times."""
+        try:
+            self._look(now)
+        except PeerError as expired:
+            self._break(expired)
+        except Exception:  # noqa: BLE001 - the boundary of one connection, as in `run`
+            self._fail()
+        return inf if self._scope.cancel_called else self._time.next_look(busy=self._inbox is not None)
+
+    def _look(self, now: float) -> None:
+        """Ping, and end what runs out. PeerError when the client itself does."""
+        due = self._time.look(now, busy=self._inbox is not None)
+        if due is Due.NO_PONG:
+            silent_seconds = round(now - self._outbox.last_received, 3)
+            log.debug("pong_missed", connection=self._outbox.connection, silent_seconds=silent_seconds)
+        if due in ENDINGS:
+            self._end(ENDINGS[due])
             return
-        # How long that takes is our business: see Commands.carry_out.
-        await self._connect_answered.wait()
-        if self._session.state is State.REFUSED:
-            # SDKs leave by themselves as soon as they are refused.
-            await trio.sleep(self._settings.close_seconds)
-            self._end(REFUSED)
-        else:
-            try:
-                await self._keep_time()
-            except PeerError as expired:
-                self._end(Ending(expired.code, expired.reason, str(expired.code)))
-
-    async def _keep_time(self) -> None:
-        """Ping for ever, and end what runs out. PeerError when the client itself does."""
-        interval = self._settings.ping_seconds
-        # Spread out, so that clients who all came back at once are not all pinged at once.
-        next_ping = trio.current_time() + random.uniform(interval / 2, interval)  # noqa: S311 - no secret
-        while True:
-            await self._sleep_until(min(next_ping, self._session.expiry_deadline))
-            now = trio.current_time()
-            if self._is_silent(now):
-                self._log.debug("pong_missed", silent_seconds=round(now - self._outbox.last_received, 3))
-                self._end(_ending(CloseCode.NO_PONG))
-                return
-            self._subscribing.expire(now)
-            if now >= next_ping:
-                if not self._only_listens:
-                    self._session.pinged(now)
-                self._send(Ping())
-                next_ping += interval
-
-    def _is_silent(self, now: float) -> bool:
-        # What came is looked at before anybody is called silent: a pong may stand in it.
-        return now >= self._session.pong_deadline and not self._inbox.busy
-
-    async def _sleep_until(self, deadline: float) -> None:
-        """Sleep until then, or until a pong is due, or until a command may have changed either."""
-        if not self._inbox.busy:
-            deadline = min(deadline, self._session.pong_deadline)
-        self._rescheduled = trio.Event()
-        with trio.move_on_at(deadline):
-            await self._rescheduled.wait()
+        self._subscribing.expire(now)
+        if due is Due.PING:
+            self._send(Ping())

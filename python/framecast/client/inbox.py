@@ -33,7 +33,7 @@ def waiting_budget(limits: Live) -> ByteBudget:
 
 
 class Inbox:
-    """A FIFO of messages for one reader and one actor. Used from Trio's thread only."""
+    """A FIFO of messages for one reader and one actor, there only while something is acted upon. Trio's thread only."""
 
     def __init__(self, max_bytes: int, held: Held) -> None:
         """What it holds beyond `FREE_BYTES` is counted in `held`."""
@@ -41,48 +41,36 @@ class Inbox:
         self._held = held
         self._frames: deque[bytes] = deque()
         self._bytes = 0
-        self._acting = False
-        self._closed = False
-        self._changed = trio.Event()
+        self._taken = trio.Event()
 
     @property
-    def busy(self) -> bool:
-        """Whether something that was received has not been acted upon yet."""
-        return self._acting or bool(self._frames)
+    def waiting(self) -> bool:
+        """Whether there is a message in it."""
+        return bool(self._frames)
 
-    async def put(self, frame: bytes) -> None:
-        """Add a message, waiting while the inbox is full (by at most one message more than its limit).
+    def put(self, frame: bytes) -> None:
+        """Add a message, though the inbox be full: who waits for room first exceeds it by at most one message.
 
         Refusal 503 when all clients together have too much waiting.
         """
-        while self._bytes >= self._max_bytes:
-            await self._changed.wait()
         self._count(len(frame) + FRAME_BYTES)
         self._frames.append(frame)
-        self._wake()
 
-    def close(self) -> None:
-        """Nothing more will come."""
-        self._closed = True
-        self._wake()
+    async def wait_room(self) -> None:
+        """Wait while it is full."""
+        while self._bytes >= self._max_bytes:
+            self._taken = trio.Event()
+            await self._taken.wait()
 
-    async def get(self) -> bytes | None:
-        """Take the oldest message, waiting for it; None when nothing more will come."""
-        self._acting = False
-        while not self._frames:
-            if self._closed:
-                return None
-            await self._changed.wait()
-        self._acting = True
+    def take(self) -> bytes | None:
+        """Take the oldest message out; None when there is none."""
+        if not self._frames:
+            return None
         frame = self._frames.popleft()
         self._count(-len(frame) - FRAME_BYTES)
-        self._wake()
+        self._taken.set()
         return frame
 
     def _count(self, more_bytes: int) -> None:
         self._held.resize(max(0, self._bytes + more_bytes - FREE_BYTES))
         self._bytes += more_bytes
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()

@@ -18,6 +18,7 @@ from framecast.channels.client_info import ClientInfo
 from framecast.channels.history import Kept
 from framecast.channels.subscriptions import Delivery
 from framecast.client.missed import MissedPublications
+from framecast.client.schedule import Schedule
 from framecast.ingest.held import ByteBudget
 from framecast.protocol.codes import UnsubscribeCode
 from framecast.settings import Accounts, ChannelOptions, Live
@@ -168,7 +169,10 @@ class Rooms:
     """What clients have said and nobody has acted upon yet."""
 
     stopping: trio.Event
-    """Set when the server goes down: every session says so and ends."""
+    """Set when the server goes down: the roster ends who is there, and who comes later ends at once."""
+
+    schedule: Schedule
+    """The times of all connections."""
 
     rates: Rates = field(default_factory=lambda: Rates(RateLimits()))
     """How much each of them may ask. Without any there are none but tokens' own."""

@@ -65,6 +65,14 @@ class Roster:
         if self._stopping.is_set():
             raise Refusal(503, "this server is shutting down", temporary=True)
 
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Tell everybody when the server goes down (3001). Must outlive the connections."""
+        task_status.started()
+        await self._stopping.wait()
+        for place in tuple(self._places):
+            if place.end is not None:
+                place.end(CloseCode.SHUTDOWN)
+
     @contextmanager
     def place(self, address: str) -> Iterator[Place | None]:
         """Hold a place for a client from `address`, for the length of the block; None when no place is free (3504).

@@ -22,6 +22,10 @@ class Codec(Protocol):
     def BINARY(self) -> bool:  # noqa: N802 - a constant of a module
         """Whether what is written goes out as binary WebSocket messages. What comes in may be either."""
 
+    @property
+    def PONG(self) -> bytes:  # noqa: N802 - a constant of a module
+        """The message that holds a pong and nothing else, as SDKs send it; `decode` reads it as any other."""
+
     def decode(self, message: str | bytes | bytearray) -> Iterator[Command | Pong | PeerError]:
         """Read the commands of one message one at a time; never raises. PeerError 3501 is the last, if at all."""
 

@@ -12,6 +12,7 @@ from framecast.protocol.payload import without_line_breaks
 
 NAME = "json"
 BINARY = False
+PONG = b"{}"
 
 NEWLINE = b"\n"
 

@@ -21,6 +21,7 @@ from framecast.protocol.schema import client_pb2
 
 NAME = "protobuf"
 BINARY = True
+PONG = b"\0"
 
 MAX_LENGTH_BYTES = 10
 """What an unsigned varint of 64 bits takes at most; leading zeros may fill it."""

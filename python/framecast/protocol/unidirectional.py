@@ -33,6 +33,7 @@ class UnidirectionalCodec:
         self._codec = codec
         self.NAME = codec.NAME
         self.BINARY = codec.BINARY
+        self.PONG = codec.PONG
 
     def decode(self, message: str | bytes | bytearray) -> Iterator[Command | Pong | PeerError]:
         """Read the command that was said for the client."""
