@@ -349,7 +349,7 @@ class FanoutStatistics:
 
     @property
     def deliveries(self) -> int:
-        """Publications put into queues since the start."""
+        """Publications put into queues since the start; those that wait for the writer to do so count later."""
 
     @property
     def encodings(self) -> int:
@@ -370,7 +370,8 @@ class Fanout:
 
     No method blocks or waits for a peer. From `add` until the ``released`` event nobody else may write to, or close,
     the descriptor. All methods may be called from any thread; order is kept per connection among calls of one thread,
-    and all subscribers of a channel see its publications in the same order. Every method releases the GIL.
+    but that publications of different channels may pass each other, and all subscribers of a channel see its
+    publications in the same order. Every method releases the GIL.
     Should the writer thread ever fail, every connection gets ``broken`` and ``released``, and `add` raises OSError.
     """
 
@@ -452,6 +453,9 @@ class Fanout:
     ) -> int:
         """Queue one Centrifuge publication push for every subscriber; return how many took it.
 
+        From 64 subscribers on it is the writer that puts it into their queues. Then the answer is for how many it is;
+        who is cut before the writer comes by does not get it.
+
         `data` must be JSON text; it is embedded as it is, but for raw line breaks in JSON, which become blanks.
         `offset` 0 is left out of the push. `info` is who published: user, client, and the JSON of conn_info and
         chan_info, each left out when empty. `detail`, JSON as well, is what `detailed` subscribers get for `data`.
@@ -460,7 +464,7 @@ class Fanout:
         """
 
     def announce(self, channel: str, joined: bool, info: tuple[str, str, bytes, bytes]) -> int:
-        """Queue a join push, or else a leave push, for the subscribers with `events`; return how many took it.
+        """Queue a join push, or else a leave push, for the subscribers with `events`; return how many, as in `publish`.
 
         `info` is who joined or left, as in `publish`.
         """

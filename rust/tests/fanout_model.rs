@@ -8,7 +8,6 @@ use std::sync::Arc;
 use _core::fanout::budget::{Budget, Buffer};
 use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
 use _core::fanout::subscribers::Subscribers;
-use _core::wire::{Form, Framing, Reader};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -103,34 +102,44 @@ proptest! {
     }
 
     #[test]
-    fn subscriber_sets_group_each_subscriber_once_under_its_last_form(
-        moves in proptest::collection::vec((0_u64..12, proptest::option::of(0_u8..4)), 1..200),
+    fn walk_along_the_subscribers_misses_nobody_who_was_there_and_stays(
+        there in 0_u64..40,
+        length in 1_usize..8,
+        moves in proptest::collection::vec(proptest::collection::vec((0_u64..60, any::<bool>()), 0..6), 0..60),
     ) {
         let mut subscribers = Subscribers::default();
-        let mut model: BTreeMap<u64, String> = BTreeMap::new();
-        for (id, spelling) in moves {
-            if let Some(spelling) = spelling {
-                let spelling = format!("spelling {spelling}");
-                let form = Form { reader: Reader { framing: Framing::TextMessages, unidirectional: false }, spelling: spelling.as_str().into(), detailed: false };
-                let before = subscribers.insert(id, form, id * 10);
-                prop_assert_eq!(before, model.insert(id, spelling).map(|_| id * 10));
-            } else {
-                let before = subscribers.remove(id);
-                prop_assert_eq!(before, model.remove(&id).map(|_| id * 10));
+        let mut model: BTreeMap<u64, u64> = BTreeMap::new();
+        for id in 0..there {
+            prop_assert_eq!(subscribers.insert(id, id * 10), None);
+            model.insert(id, id * 10);
+        }
+        let mut stayed: BTreeSet<u64> = model.keys().copied().collect();
+        let mut met = BTreeSet::new();
+        let mut end = usize::MAX;
+        let mut moves = moves.into_iter();
+        while end > 0 {
+            let (begin, part) = subscribers.part_before(end, length);
+            prop_assert!(part.len() <= length);
+            for (id, kept) in part {
+                prop_assert_eq!(Some(&*kept), model.get(id));
+                met.insert(*id);
             }
-            let mut seen = BTreeMap::new();
-            let mut forms = BTreeSet::new();
-            for (form, group) in subscribers.groups() {
-                prop_assert!(!group.is_empty());
-                prop_assert!(forms.insert(form.spelling.to_string()), "a form has one group");
-                for (id, kept) in group {
-                    prop_assert_eq!(*kept, id * 10);
-                    prop_assert!(seen.insert(*id, form.spelling.to_string()).is_none());
+            end = begin;
+            for (id, comes) in moves.next().unwrap_or_default() {
+                if comes {
+                    prop_assert_eq!(subscribers.insert(id, id * 10), model.insert(id, id * 10));
+                } else {
+                    prop_assert_eq!(subscribers.remove(id), model.remove(&id));
                 }
+                // Whoever comes again has been given what it missed.
+                stayed.remove(&id);
             }
-            prop_assert_eq!(&seen, &model);
             prop_assert_eq!(subscribers.len(), model.len());
             prop_assert_eq!(subscribers.is_empty(), model.is_empty());
+            for id in 0..60 {
+                prop_assert_eq!(subscribers.get_mut(id).map(|kept| *kept), model.get(&id).copied());
+            }
         }
+        prop_assert!(stayed.is_subset(&met), "{stayed:?} against {met:?}");
     }
 }

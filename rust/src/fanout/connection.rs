@@ -3,12 +3,13 @@
 //! Every transition is made under the one lock in here, and only ever forward. The writer asks
 //! [`Connection::next`] what to do, does it without the lock, and reports with [`Connection::settle`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::budget::{Budget, Buffer};
+use super::channel::{Channel, Membership};
 use super::event::Kind;
 use super::queue::{Batch, Queue};
 use super::stall::{Look, Refused, Room};
@@ -51,8 +52,8 @@ pub(super) struct State {
     scheduled: bool,
     /// While its socket is full, the writer waits for it to drain.
     room: Room,
-    /// The channels it is in.
-    pub channels: HashSet<Arc<str>>,
+    /// The channels it is in. Once it is not open any more, each has been told.
+    pub channels: HashMap<Arc<str>, Membership>,
 }
 
 impl State {
@@ -67,8 +68,23 @@ impl State {
 
     fn cut(&mut self, kind: Kind) {
         if self.cut.is_none() && self.phase < Phase::Released {
+            self.close_to_publications();
             self.cut = Some(kind);
             self.queue.clear();
+        }
+    }
+
+    /// To be called before it ceases to be open.
+    fn close_to_publications(&self) {
+        if self.is_open() {
+            self.channels.values().for_each(Membership::lose);
+        }
+    }
+
+    /// It leaves one channel.
+    pub(super) fn leave(&mut self, channel: &str) {
+        if let Some(membership) = self.channels.remove(channel).filter(|_| self.is_open()) {
+            membership.lose();
         }
     }
 }
@@ -86,7 +102,7 @@ impl Connection {
                 cut_done: false,
                 scheduled: false,
                 room: Room::new(terms.write_limit),
-                channels: HashSet::new(),
+                channels: HashMap::new(),
             }),
         }
     }
@@ -97,6 +113,11 @@ impl Connection {
 
     /// Queue `buffer`; when it does not fit the connection is cut.
     pub(super) fn put(&self, buffer: &Buffer, content: Content) -> Outcome {
+        self.put_all(std::slice::from_ref(buffer), content)
+    }
+
+    /// Queue `buffers`; when they do not all fit the connection is cut.
+    pub(super) fn put_all(&self, buffers: &[Buffer], content: Content) -> Outcome {
         let last = match content {
             Content::Raw => Phase::Left,
             Content::Message => Phase::Open,
@@ -108,7 +129,7 @@ impl Connection {
                 schedule: false,
             };
         }
-        if !state.queue.push(buffer) {
+        if !buffers.iter().all(|buffer| state.queue.push(buffer)) {
             state.cut(Kind::Overflow);
             return Outcome {
                 taken: false,
@@ -123,8 +144,9 @@ impl Connection {
 
     /// Go forward to `phase`, if it is not that far yet, and hand out the channels that the caller must leave
     /// for it.
-    pub(super) fn advance(&self, phase: Phase) -> (HashSet<Arc<str>>, Outcome) {
+    pub(super) fn advance(&self, phase: Phase) -> (HashMap<Arc<str>, Membership>, Outcome) {
         let mut state = self.state();
+        state.close_to_publications();
         let taken = state.phase < phase;
         if taken {
             state.phase = phase;
@@ -248,11 +270,22 @@ impl Connection {
         if let Some(kind) = cut {
             state.cut(kind);
         }
+        state.close_to_publications();
         state.phase = Phase::Released;
         state.queue.clear();
-        state.channels = HashSet::new();
+        state.channels = HashMap::new();
         let unsaid = state.cut.filter(|_| !state.cut_done);
         unsaid.into_iter().chain([Kind::Released]).collect()
+    }
+
+    /// Its channels in which something waits for the writer to go round.
+    pub(super) fn find_waiting(&self) -> Vec<Arc<Channel>> {
+        let state = self.state();
+        let memberships = state.channels.values();
+        memberships
+            .filter(|membership| membership.channel.has_waiting())
+            .map(|membership| Arc::clone(&membership.channel))
+            .collect()
     }
 
     /// Why it was cut, if it was.

@@ -1,158 +1,90 @@
-//! From a channel to its subscribers' queues: what is made once per form, and who gets it.
+//! From a channel to its subscribers' queues: who goes round, and what is counted.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Fanout;
-use super::budget::Buffer;
-use super::channels::{Seat, Share};
-use super::connection::{Connection, Content};
-use crate::delta::delta;
-use crate::wire::{Announcement, ClientInfo, Protocol, Publication, Shape};
+use super::audience::Encoder;
+use super::channel::{Channel, Left, MANY};
+use super::connection::Connection;
+use super::log::News;
+use super::round::Taken;
+use super::shared::Shared;
+use crate::wire::{Announcement, ClientInfo, Publication};
 
 impl Fanout {
-    /// Queue one publication for every subscriber of `channel`; return how many took it.
+    /// Queue one publication for every subscriber of `channel`; return how many took it or, where they are many and
+    /// the writer will go round, for how many it is: who is cut before then does not get it.
     ///
     /// A reader of deltas gets what changed since the publication before, if that is less than the whole.
     pub fn publish(&self, channel: &str, publication: &Publication<'_>) -> usize {
-        let mut spread = Spread::default();
-        {
-            let mut shard = self.channels.shard(channel);
-            let Some(channel) = shard.get_mut(channel) else {
-                return 0;
-            };
-            let change = Change {
-                previous: channel.previous.take(),
-                payload: publication.payload,
-                delta: OnceCell::new(),
-            };
-            for (form, group) in channel.subscribers.groups_mut() {
-                let mut made = Varieties::default();
-                for (_, seat) in group {
-                    let Some(shape) = change.shape(seat) else { continue };
-                    spread.put(
-                        &seat.connection,
-                        made.place(shape, form.reader.protocol()),
-                        || self.shared.buffer(form.publication(publication, shape)),
-                    );
-                    seat.has_got_one();
-                }
-            }
-            channel.keep(publication.payload, &self.shared.budget);
-        }
-        let counted = spread.taken as u64;
-        self.shared.counters.deliveries.fetch_add(counted, Relaxed);
-        self.conclude(spread)
+        self.say(channel, &News::Publication(publication))
     }
 
-    /// Tell every subscriber of `channel` that wants to know who has joined or left; return how many took it.
+    /// Tell every subscriber of `channel` that wants to know who has joined or left; return how many, as for a
+    /// publication.
     pub fn announce(&self, channel: &str, announcement: Announcement, info: &ClientInfo<'_>) -> usize {
-        let mut spread = Spread::default();
-        {
-            let shard = self.channels.shard(channel);
-            let Some(channel) = shard.get(channel) else {
-                return 0;
-            };
-            for (form, group) in channel.subscribers.groups() {
-                let mut made = None;
-                for (_, seat) in group.iter().filter(|(_, seat)| seat.events) {
-                    spread.put(&seat.connection, &mut made, || {
-                        self.shared.buffer(form.announcement(announcement, info))
-                    });
-                }
+        self.say(channel, &News::Announcement(announcement, info))
+    }
+
+    fn say(&self, channel: &str, news: &News<'_>) -> usize {
+        let Some(channel) = self.channels.find(channel) else {
+            return 0;
+        };
+        let shared = &self.shared;
+        let mut encoder = Encoder {
+            budget: &shared.budget,
+            made: 0,
+        };
+        // What waits in a log cannot be had back by cutting anybody: where memory is short, nothing does.
+        let count = if channel.size() < MANY || !shared.budget.is_half_free_beside(0) {
+            let mut taken = Taken::default();
+            channel.say_now(news, &mut encoder, &mut taken);
+            let count = taken.last;
+            shared.conclude(taken);
+            count
+        } else {
+            let (left, count) = channel.say_later(news, &mut encoder);
+            match left {
+                Left::Nothing => {}
+                Left::Order => shared.order(|work| work.rounds.push(channel)),
+                Left::TooMuch => shared.go_round(&channel),
             }
-        }
-        self.conclude(spread)
+            count
+        };
+        shared.counters.encodings.fetch_add(encoder.made, Relaxed);
+        shared.keep_budget();
+        count
     }
 
-    fn conclude(&self, spread: Spread) -> usize {
-        let counters = &self.shared.counters;
-        counters.encodings.fetch_add(spread.encodings, Relaxed);
-        self.shared.schedule_all(spread.due);
-        self.shared.keep_budget();
-        spread.taken
-    }
-}
-
-/// What became of a push.
-#[derive(Default)]
-struct Spread {
-    taken: usize,
-    encodings: u64,
-    due: Vec<Arc<Connection>>,
-}
-
-impl Spread {
-    /// Queue for `connection` what stands in `made`, which is made now if nobody has needed it yet. One that
-    /// was cut stays in its channels until its owner says `finish` or `remove`: nothing is made for it.
-    fn put(
-        &mut self,
-        connection: &Arc<Connection>,
-        made: &mut Option<Buffer>,
-        encode: impl FnOnce() -> Buffer,
-    ) {
-        if made.is_none() && !connection.state().is_open() {
+    /// Queue what waits for `connection` alone in its channels.
+    pub(super) fn catch_up(&self, connection: &Connection) {
+        let waiting = connection.find_waiting();
+        if waiting.is_empty() {
             return;
         }
-        let message = made.get_or_insert_with(|| {
-            self.encodings += 1;
-            encode()
-        });
-        let outcome = connection.put(message, Content::Message);
-        self.taken += usize::from(outcome.taken);
-        if outcome.schedule {
-            self.due.push(Arc::clone(connection));
+        let mut taken = Taken::default();
+        for channel in waiting {
+            channel.catch_up(connection.id, &self.shared.budget, &mut taken);
         }
+        self.shared.conclude(taken);
     }
 }
 
-/// The varieties of a publication in one form, as far as they are made.
-#[derive(Default)]
-struct Varieties {
-    value: Option<Buffer>,
-    text: Option<Buffer>,
-    delta: Option<Buffer>,
-}
-
-impl Varieties {
-    fn place(&mut self, shape: Shape<'_>, protocol: Protocol) -> &mut Option<Buffer> {
-        match (shape, protocol) {
-            (Shape::Text, Protocol::Json) => &mut self.text,
-            (Shape::Value | Shape::Text, _) => &mut self.value,
-            (Shape::Delta(_), _) => &mut self.delta,
-        }
+impl Shared {
+    /// Go round with what waits in `channel`, instead of the writer.
+    fn go_round(&self, channel: &Channel) {
+        let mut taken = Taken::default();
+        channel.go_round(&self.budget, &mut taken);
+        self.conclude(taken);
     }
-}
 
-/// What changed since the publication before, which is found out only when somebody needs it.
-struct Change<'a> {
-    previous: Option<Buffer>,
-    payload: &'a [u8],
-    delta: OnceCell<Option<Vec<u8>>>,
-}
-
-impl Change<'_> {
-    /// The shape in which this subscriber gets the publication; None if it gets nothing any more.
-    fn shape(&self, seat: &Seat) -> Option<Shape<'_>> {
-        match seat.share {
-            Share::Full => Some(Shape::Value),
-            Share::DeltasNext => Some(Shape::Text),
-            Share::Deltas if self.delta.get().is_none() && !seat.connection.state().is_open() => None,
-            Share::Deltas => {
-                let delta = self
-                    .delta
-                    .get_or_init(|| delta(self.previous.as_deref()?, self.payload));
-                Some(delta.as_deref().map_or(Shape::Text, Shape::Delta))
-            }
-        }
+    /// Count what was taken, and have the writer attend to whom it must.
+    pub(super) fn conclude(&self, taken: Taken) {
+        self.count(&taken);
+        self.schedule_all(taken.due);
     }
-}
 
-impl Seat {
-    fn has_got_one(&mut self) {
-        if self.share == Share::DeltasNext {
-            self.share = Share::Deltas;
-        }
+    pub(super) fn count(&self, taken: &Taken) {
+        self.counters.deliveries.fetch_add(taken.publications, Relaxed);
     }
 }

@@ -1,29 +1,38 @@
 //! Fan-out: one byte-bounded queue per connection, one writer thread for all of them.
 //!
-//! A publisher encodes a publication once per wire form and appends the shared buffer to the queue of every
-//! subscriber; the [`writer`] thread alone touches the sockets. Nothing a caller does waits for a peer.
+//! A publisher encodes a publication once per wire form. The shared buffer is appended to the queue of every
+//! subscriber, where they are few by the publisher, and otherwise by the writer, to whom it is left in the channel's
+//! log ([`channel`]). The [`writer`] thread alone touches the sockets. Nothing a caller does waits for a peer.
+//!
+//! The order of the calls that concern a connection is the order in its queue, but that publications of different
+//! channels may pass each other: before anything else is queued for it, and before it leaves, it gets what waits.
 //!
 //! **Locks**, in the order in which they may be taken while another is held:
-//! channel shard → connection; evicting → registry, connection or work list; registry → (nothing); work list → (nothing); events → (nothing).
-//! The writer takes a connection's lock for moving buffers, never across a system call, and never a
-//! channel's. A publisher holds its channel's shard for the whole fan-out, which is what orders the
-//! publications of a channel alike for everybody. A lock poisoned by a panic is used on: every state in here
-//! is good enough to release connections from.
+//! channel shard → a channel's seats → connection → a channel's log;
+//! evicting → registry, connection or work list; registry → (nothing); work list → (nothing); events → (nothing).
+//! The writer takes a connection's lock for moving buffers, never across a system call, and a channel's seats for a
+//! part of a round. A publisher takes the log's, which orders the publications of a channel alike for everybody. A
+//! lock poisoned by a panic is used on: every state in here is good enough to release connections from.
 //!
 //! **Released**: only the writer thread uses descriptors after `add`, and it says `released` as the last
 //! thing it does for one, after moving the connection to its last phase and taking it out of the epoll set.
 //! What happens exactly once in [`connection::Connection::next`], under that connection's lock, therefore
 //! happens once in all.
 
+mod audience;
 pub mod budget;
-
+mod channel;
 mod channels;
 mod connection;
 mod delivery;
 mod event;
 mod eviction;
+mod log;
+#[cfg(test)]
+mod model;
 pub mod queue;
 mod registry;
+mod round;
 mod shared;
 mod stall;
 mod statistics;
@@ -31,7 +40,6 @@ mod steps;
 pub mod subscribers;
 mod writer;
 
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,9 +48,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use budget::Buffer;
-use channels::{Channels, Seat, Share};
+use channel::Wish;
+use channels::Channels;
 use connection::{Connection, Content, Phase};
 pub use event::{Event, Kind};
+use round::Taken;
 use shared::Shared;
 pub use statistics::Statistics;
 
@@ -163,26 +173,29 @@ impl Fanout {
             spelling: subscription.spelling,
             detailed: subscription.detailed,
         };
-        let seat = Seat {
-            connection,
+        let wish = Wish {
             events: subscription.events,
-            share: if subscription.delta && !subscription.detailed {
-                Share::DeltasNext
-            } else {
-                Share::Full
-            },
+            deltas: subscription.delta && !subscription.detailed,
         };
-        self.channels.join(channel, form, seat);
+        let mut taken = Taken::default();
+        let budget = &self.shared.budget;
+        self.channels
+            .join(channel, connection, (form, wish), budget, &mut taken);
+        self.shared.conclude(taken);
     }
 
-    /// Take `connection` out of the subscribers of `channel`.
+    /// Take `connection` out of the subscribers of `channel`; what was published before is still queued for it.
     pub fn unsubscribe(&self, connection: u64, channel: &str) {
-        let Some(connection) = self.find(connection) else {
-            return;
-        };
-        self.channels.leave(channel, connection.id, || {
-            connection.state().channels.remove(channel);
-        });
+        if let Some(connection) = self.find(connection) {
+            self.leave_channel(&connection, channel);
+        }
+    }
+
+    fn leave_channel(&self, connection: &Connection, channel: &str) {
+        let mut taken = Taken::default();
+        let budget = &self.shared.budget;
+        self.channels.leave(channel, connection, budget, &mut taken);
+        self.shared.conclude(taken);
     }
 
     /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes
@@ -211,8 +224,10 @@ impl Fanout {
     /// Bytes waiting in the queue of `connection`; 0 when it is gone.
     #[must_use]
     pub fn queued_bytes(&self, connection: u64) -> usize {
-        self.find(connection)
-            .map_or(0, |connection| connection.queued_bytes())
+        self.find(connection).map_or(0, |connection| {
+            self.catch_up(&connection);
+            connection.queued_bytes()
+        })
     }
 
     /// What of the budget is taken by all messages that wait, each counted once.
@@ -266,6 +281,7 @@ impl Fanout {
     }
 
     fn put(&self, connection: Arc<Connection>, buffer: Buffer, content: Content) -> bool {
+        self.catch_up(&connection);
         let outcome = connection.put(&buffer, content);
         // So that it counts, from here on, only where it is queued.
         drop(buffer);
@@ -280,10 +296,13 @@ impl Fanout {
         let Some(connection) = self.find(connection) else {
             return;
         };
-        let (channels, outcome): (HashSet<_>, _) = connection.advance(phase);
+        if phase < Phase::Removed {
+            self.catch_up(&connection);
+        }
+        let (channels, outcome) = connection.advance(phase);
         // No subscribe can add to them any more: it would find the phase changed.
-        for channel in channels {
-            self.channels.leave(&channel, connection.id, || ());
+        for channel in channels.keys() {
+            self.leave_channel(&connection, channel);
         }
         if outcome.schedule {
             self.shared.schedule(connection);

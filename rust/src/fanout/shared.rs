@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Buffer};
+use super::channel::Channel;
 use super::connection::Connection;
 use super::event::Events;
 use super::lock;
@@ -14,6 +15,8 @@ use super::writer::Watch;
 #[derive(Default)]
 pub(super) struct Work {
     pub due: Vec<Arc<Connection>>,
+    /// Channels with something in their logs.
+    pub rounds: Vec<Arc<Channel>>,
     /// The writer waits for the wake-up signal: whoever brings work raises it, and so only once.
     pub asleep: bool,
     pub stop: bool,
@@ -23,7 +26,7 @@ pub(super) struct Work {
 
 impl Work {
     pub fn fall_asleep(&mut self) -> bool {
-        self.asleep = self.due.is_empty() && !self.stop;
+        self.asleep = self.due.is_empty() && self.rounds.is_empty() && !self.stop;
         self.asleep
     }
 }

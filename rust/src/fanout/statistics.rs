@@ -15,7 +15,7 @@ pub struct Statistics {
     pub queued_bytes: usize,
     /// Memory that waiting messages take, each counted once however many queues it is in.
     pub total_bytes: usize,
-    /// Publications put into queues.
+    /// Publications put into queues; where the writer does that, they count when it has.
     pub deliveries: u64,
     /// Wire forms that publications were encoded in.
     pub encodings: u64,

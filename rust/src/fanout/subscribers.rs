@@ -1,80 +1,69 @@
-//! Who gets what is published on a channel: its subscribers, grouped by wire form.
+//! The subscribers of one channel, in a row that can be walked along in parts while it changes.
 
 use std::collections::HashMap;
 
-use crate::wire::Form;
-
-/// One channel's subscribers, grouped by [`Form`] so that each form is encoded once.
+/// Subscribers by id and by place in the row.
 ///
-/// `S` is what is kept per subscriber; only its id matters here. Joining, leaving and changing the form take
-/// constant time.
+/// Joining and leaving take constant time and move at most one other: the last of the row to a place before it. Who
+/// walks from the end to the beginning therefore misses nobody who was there when the walk began, whatever happens
+/// between two steps, though it may meet somebody twice.
 #[derive(Debug)]
 pub struct Subscribers<S> {
-    groups: HashMap<Form, Vec<(u64, S)>>,
-    /// Where each subscriber stands: its form and its place in that group.
-    places: HashMap<u64, (Form, usize)>,
+    row: Vec<(u64, S)>,
+    places: HashMap<u64, usize>,
 }
 
 impl<S> Default for Subscribers<S> {
     fn default() -> Self {
         Subscribers {
-            groups: HashMap::new(),
+            row: Vec::new(),
             places: HashMap::new(),
         }
     }
 }
 
 impl<S> Subscribers<S> {
-    /// Add the subscriber `id`, or move it to another form; return what was kept of it before.
-    pub fn insert(&mut self, id: u64, form: Form, subscriber: S) -> Option<S> {
+    /// Put the subscriber `id` at the end; return what was kept of it before.
+    pub fn insert(&mut self, id: u64, subscriber: S) -> Option<S> {
         let before = self.remove(id);
-        // The group's own key is shared by all its places, so that a spelling is kept once.
-        let form = self
-            .groups
-            .get_key_value(&form)
-            .map_or(form, |(known, _)| known.clone());
-        let group = self.groups.entry(form.clone()).or_default();
-        self.places.insert(id, (form, group.len()));
-        group.push((id, subscriber));
+        self.places.insert(id, self.row.len());
+        self.row.push((id, subscriber));
         before
     }
 
     /// Take the subscriber `id` out and return what was kept of it; an unknown one is ignored.
     pub fn remove(&mut self, id: u64) -> Option<S> {
-        let (form, place) = self.places.remove(&id)?;
-        let group = self.groups.get_mut(&form)?;
-        let (_, subscriber) = group.swap_remove(place);
-        if let Some((moved, _)) = group.get(place) {
-            if let Some((_, its_place)) = self.places.get_mut(moved) {
-                *its_place = place;
-            }
-        } else if group.is_empty() {
-            self.groups.remove(&form);
+        let place = self.places.remove(&id)?;
+        let (_, subscriber) = self.row.swap_remove(place);
+        if let Some((moved, _)) = self.row.get(place) {
+            self.places.insert(*moved, place);
         }
         Some(subscriber)
     }
 
-    /// Each form with its subscribers, in no promised order.
-    pub fn groups(&self) -> impl Iterator<Item = (&Form, &[(u64, S)])> {
-        self.groups.iter().map(|(form, group)| (form, group.as_slice()))
+    /// What is kept of the subscriber `id`.
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut S> {
+        let place = *self.places.get(&id)?;
+        self.row.get_mut(place).map(|(_, subscriber)| subscriber)
     }
 
-    /// Each form with its subscribers, of which what is kept may change.
-    pub fn groups_mut(&mut self) -> impl Iterator<Item = (&Form, &mut [(u64, S)])> {
-        self.groups
-            .iter_mut()
-            .map(|(form, group)| (form, group.as_mut_slice()))
+    /// The part of the row that a walk visits next, at most `length` long, when `end` and what is behind it was
+    /// visited: where the part begins, and who stands in it. From the end of the row for `usize::MAX`.
+    pub fn part_before(&mut self, end: usize, length: usize) -> (usize, &mut [(u64, S)]) {
+        let end = end.min(self.row.len());
+        let begin = end.saturating_sub(length);
+        (begin, &mut self.row[begin..end])
     }
 
     /// How many subscribers there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.row.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.row.is_empty()
     }
 }

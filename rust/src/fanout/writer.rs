@@ -1,7 +1,7 @@
 //! The one thread that writes to sockets, and every system call that touches a connection's descriptor.
 //!
 //! It sleeps in epoll until a publisher raises the wake-up signal, a full socket drains, or one has been full
-//! for too long. A pass gives every
+//! for too long. It goes round in the channels that something was left in, and then makes a pass, which gives every
 //! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up
 //! a short one; what is left waits for the next pass. There is no time window: whatever was queued since the
 //! last visit goes out together.
@@ -19,10 +19,12 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
+use super::channel::Channel;
 use super::connection::{Connection, Next, Sent, Step};
 use super::event::{Kind, Signal};
 use super::lock;
 use super::queue::{Batch, MAX_BATCH_BUFFERS};
+use super::round::Taken;
 use super::shared::Shared;
 use super::stall::FullSockets;
 
@@ -96,6 +98,7 @@ fn descriptor(connection: &Connection) -> BorrowedFd<'_> {
 pub(super) fn run(shared: &Arc<Shared>) {
     let mut writer = Writer {
         shared: Arc::clone(shared),
+        rounds: Vec::new(),
         due: Vec::new(),
         carried: Vec::new(),
         full: FullSockets::default(),
@@ -141,6 +144,8 @@ fn carry_out(shared: &Shared, connection: &Connection, kind: Kind) {
 
 struct Writer {
     shared: Arc<Shared>,
+    /// Channels to go round in before this pass.
+    rounds: Vec<Arc<Channel>>,
     /// Connections to attend to in this pass.
     due: Vec<Arc<Connection>>,
     /// Those of them that have more for the next.
@@ -155,6 +160,7 @@ impl Writer {
     fn serve(&mut self) -> rustix::io::Result<()> {
         loop {
             let stop = self.gather()?;
+            self.go_round();
             self.pass();
             if stop {
                 return Ok(());
@@ -182,7 +188,22 @@ impl Writer {
         assert!(!work.fail, "asked to fail");
         work.asleep = false;
         self.due.append(&mut work.due);
+        self.rounds.append(&mut work.rounds);
         Ok(work.stop)
+    }
+
+    /// Put what waits in the channels' logs into the queues.
+    fn go_round(&mut self) {
+        if self.rounds.is_empty() {
+            return;
+        }
+        let mut taken = Taken::default();
+        for channel in self.rounds.drain(..) {
+            channel.go_round(&self.shared.budget, &mut taken);
+        }
+        self.shared.count(&taken);
+        self.due.append(&mut taken.due);
+        self.shared.keep_budget();
     }
 
     fn notice(&mut self, event: epoll::Event) {
