@@ -1,4 +1,8 @@
-"""One HTTP answer, independent of who sends it, and the closing that lets a refused peer read it."""
+"""One HTTP answer, independent of who sends it, and the closing that lets a refused peer read it.
+
+Requests are read by h11; answers are not written by it, which was a third of a small push. They
+hold nothing of a peer's.
+"""
 
 import math
 import time

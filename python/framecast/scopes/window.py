@@ -1,4 +1,8 @@
-"""The window of a frame channel: what is kept of its past, joined into one frame for a subscriber that begins."""
+"""The window of a frame channel: what is kept of its past, joined into one frame for a subscriber that begins.
+
+After too long an absence what is left goes out without the schema, unless that grew meanwhile: the shipped panel keeps
+the rows it has, and loses its labels over a schema that is sent again.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial

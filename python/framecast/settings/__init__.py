@@ -1,6 +1,7 @@
 """Every limit, size and deadline of the server: one frozen tree, built once at start and passed down.
 
 Sections and keys are named as in Grafana's ini where they mean the same. What fills the tree is configuration/.
+Structs of msgspec: the command line starts without the 190 ms that pydantic takes, and messages are ours.
 """
 
 from collections.abc import Mapping
