@@ -27,6 +27,13 @@ class Watcher:
             pass
         return said
 
+    async def unsubscribe(self, channel: str, number: int = 99) -> Any:
+        """The reply."""
+        await self.say(id=number, unsubscribe={"channel": channel})
+        while (said := await self.hear()).get("id") != number:
+            assert "unsubscribe" not in said.get("push", {}), said
+        return said
+
     async def hear(self) -> Any:
         """What the server says next, one thing."""
         while True:
@@ -59,9 +66,9 @@ async def ask(place: str, method: str, path: str, document: Any = None, *, statu
 
 
 async def metric(place: str, name: str) -> float:
-    """The number that /metrics has for it, which must be there once."""
+    """The number that /metrics has for it; 0 for what is not there, as with a label before it is counted."""
     async with connect(place) as connection:
         await connection.send(request("GET", "/metrics", host=place))
         page = (await connection.answer()).body.decode()
-    [value] = re.findall(rf"^{name} (.*)$", page, re.MULTILINE)
-    return float(value)
+    found = re.findall(rf"^{re.escape(name)} (.*)$", page, re.MULTILINE)
+    return float(found[0]) if found else 0.0

@@ -161,3 +161,53 @@ async def test_what_the_plugin_refuses_is_so_for_good(tmp_path: Path, go_plugin:
         told = echoed["subscribe"]["data"]
         assert (told["login"], told["role"], told["org"]) == ("", "Admin", 1)
         assert json.dumps(told["secrets"]) == '{"password": "sesame"}'
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("large/2000000", "a packet of 2000002 bytes: sources.packet_bytes = 1048576"),
+        ("garbage", "a packet must be one JSON value in UTF-8"),
+        ("goroutine-panic", "UNAVAILABLE: "),
+        ("crash/10", "UNAVAILABLE: "),
+        ("unknown", "UNKNOWN: no stream"),
+    ],
+)
+async def test_a_bad_stream_is_begun_again_and_its_subscribers_stay(
+    tmp_path: Path, go_plugin: Path, path: str, words: str
+) -> None:
+    async with scene(tmp_path, go_plugin) as here, watching(here.server.address) as watcher:
+        assert "subscribe" in await watcher.subscribe(f"ds/u/{path}")
+        while await metric(here.server.address, 'framecast_source_failures_total{how="failed"}') < 3:  # noqa: ASYNC110 - another process
+            await trio.sleep(0.05)
+        log = here.server.log.read_text()
+        [told] = [json.loads(line) for line in log.splitlines() if '"a stream failed"' in line]
+        assert told["channel"] == f"ds/u/{path}"
+        assert words in told["error"]
+        assert "unsubscribe" in (await watcher.unsubscribe(f"ds/u/{path}"))
+
+
+async def test_a_flood_is_held_back_in_the_plugin(tmp_path: Path, go_plugin: Path) -> None:
+    """Nothing of it is lost, the server takes no more than the channel may have, and the calm one notices nothing."""
+    few = ("sources.packets_per_second=500", "sources.packets_burst=100")
+    async with scene(tmp_path, go_plugin, *few) as here, watching(here.server.address) as watcher:
+        assert "subscribe" in await watcher.subscribe("ds/u/fast/2000")
+        numbers: list[int] = []
+        while len(numbers) < 2_000:
+            data = (await watcher.hear())["push"]["pub"]["data"]
+            numbers.append(data["data"]["values"][1][0] - 100_000_000)
+        assert numbers == list(range(2_000))
+        assert await metric(here.server.address, "framecast_source_held_seconds_total") > 1
+
+
+async def test_a_channel_that_is_told_less_often_ends_with_the_newest(tmp_path: Path, go_plugin: Path) -> None:
+    slowly = "channels.ds/u.conflate_seconds=0.5"
+    async with scene(tmp_path, go_plugin, slowly) as here, watching(here.server.address) as watcher:
+        assert "subscribe" in await watcher.subscribe("ds/u/fast/1000")
+        numbers: list[int] = []
+        while numbers[-1:] != [999]:
+            numbers.append((await watcher.hear())["push"]["pub"]["data"]["data"]["values"][1][0] - 100_000_000)
+        assert numbers == sorted(numbers)
+        let_go = await metric(here.server.address, "framecast_source_conflated_packets_total")
+        assert let_go == 1_000 - len(numbers)
+        assert let_go > 0

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from framecast.errors import Refusal
+from framecast.plugins.columns import FrameError
 from framecast.plugins.host.backend import Health as BackendHealth
 from framecast.plugins.host.backend import PacketStream, StreamBrokenError
 from framecast.plugins.host.context import AppInstance, CallContext, DataSourceInstance
@@ -76,12 +77,15 @@ class GrafanaPlugin(Plugin):
         return Health(health.status, health.message, details or {})
 
     async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
-        """Pass on what it sends, as fast as the channel takes it. Refusal 503, temporary, where the stream breaks."""
+        """Pass on what it sends, as fast as the channel takes it.
+
+        Refusal 503, temporary, where the stream breaks, or what it sends is no packet.
+        """
         async with self.backend.running_stream(self.tell(context), path, data) as packets:
             try:
                 async for packet in packets:
                     await sender.send(packet)
-            except StreamBrokenError as error:  # not ours: its log, and its end, say more than our traceback would
+            except (StreamBrokenError, FrameError) as error:  # the mistake is in no code that we have a traceback of
                 raise Refusal(503, f"the plugin {context.plugin_id}: {error}", temporary=True) from None
 
 

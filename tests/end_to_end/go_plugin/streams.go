@@ -123,6 +123,8 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 		return repeat(ctx, number, func(n int) error { return i.sendSettings(sender, req, n) })
 	case "table":
 		return repeat(ctx, number, func(n int) error { return sender.SendFrame(i.row(n), data.IncludeAll) })
+	case "garbage":
+		return errors.Join(sender.SendBytes([]byte(`{"data":{"val`)), hang(ctx))
 	case "large":
 		return sendText(sender, strings.Repeat("x", number))
 	case "crash":
@@ -152,7 +154,7 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 		<-ctx.Done()
 		log.DefaultLogger.Info("the stream was cancelled")
 	case "hang":
-		<-ctx.Done()
+		return hang(ctx)
 	default:
 		return fmt.Errorf("no stream %q", req.Path)
 	}
@@ -199,6 +201,11 @@ func (i *instance) row(n int) *data.Frame {
 		data.NewField("pid", nil, []float64{float64(os.Getpid())}),
 		data.NewField("url", nil, []string{i.settings.URL}),
 	)
+}
+
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func sendText(sender *backend.StreamSender, text string) error {
