@@ -25,10 +25,10 @@ IMPATIENT = {
     "log.format": "json",
     "live.connect_seconds": 10,
     "live.ping_seconds": 5,
-    "live.pong_seconds": 30,
+    "live.pong_seconds": 120,
 }
-"""Pings are often; what hangs is cut after ten seconds, as it is by default: less could take somebody for hanging who
-had no turn on a busy machine."""
+"""Pings are often, and whoever stalls must be cut for it long before its pong is due. What hangs is cut after ten
+seconds, as it is by default: less could take somebody for hanging who had no turn on a busy machine."""
 
 
 class SoakedFramecast(Framecast):

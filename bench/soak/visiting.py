@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from random import Random
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from bench.soak.following import Follower
 from bench.soak.listening import TRANSPORTS, LostError, Seat, hear_websocket, open_tcp, open_websocket
 from bench.soak.pushing import PUSH_PATH
-from bench.soak.speaking import JSON, PROTOBUF, Tongue
+from bench.soak.speaking import JSON, PROTOBUF, Heard, Tongue
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.05, 2.0
 CUT_SECONDS = 30.0
@@ -106,19 +106,24 @@ def _reset(stream: trio.SocketStream) -> None:
 
 
 async def stall_until_cut(visits: Visits) -> None:
-    """A subscriber that reads nothing more, of a channel where much comes."""
+    """A subscriber that stops reading, of a channel where much comes."""
     stream = await open_tcp(visits.address, receive_buffer_bytes=STALLED_BUFFER_BYTES)
-    head = (
-        f"GET /api/live/ws HTTP/1.1\r\nHost: {visits.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    commands = JSON.greet(visits.bulk_channel).encode()
-    # Masked with zeros, as a mask may be.
-    frame = struct.pack("!BBH", 0x81, 0x80 | 126, len(commands)) + bytes(4) + commands
-    async with stream:
-        await stream.send_all(head.encode() + frame)
+    async with stream, open_websocket(stream, visits.address, "/api/live/ws") as websocket:
+        await websocket.send_message(JSON.greet(visits.bulk_channel))
+        while not any(isinstance(event, Heard) for event in JSON.read(await websocket.get_message())):
+            pass
+        # The library reads one message ahead, and no further than that until it is asked.
         await trio.sleep(visits.stalled_seconds)
-        await expect_end(visits, stream, "that stalled")
+        await expect_close(visits, websocket, "that stalled")
+
+
+async def expect_close(visits: Visits, websocket: WebSocketConnection, who: str) -> None:
+    """The server has ended or soon ends the WebSocket, whatever it has sent before."""
+    with trio.move_on_after(CUT_SECONDS) as patience, suppress(ConnectionClosed):
+        while True:
+            await websocket.get_message()
+    if patience.cancelled_caught:
+        visits.faults.append(f"a visitor {who} was still connected {CUT_SECONDS:g} s later")
 
 
 async def expect_end(visits: Visits, stream: trio.SocketStream, who: str) -> None:
@@ -145,10 +150,7 @@ async def send_half_a_head(visits: Visits) -> None:
 async def upgrade_and_say_nothing(visits: Visits) -> None:
     stream = await open_tcp(visits.address)
     async with stream, open_websocket(stream, visits.address, "/api/live/ws") as websocket:
-        with trio.move_on_after(CUT_SECONDS) as patience, suppress(ConnectionClosed):
-            await websocket.get_message()
-        if patience.cancelled_caught:
-            visits.faults.append(f"a visitor that never sent connect was still there {CUT_SECONDS:g} s later")
+        await expect_close(visits, websocket, "that never sent connect")
 
 
 async def push_half_a_body(visits: Visits) -> None:
