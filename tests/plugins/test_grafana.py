@@ -1,7 +1,7 @@
 """A Grafana plugin behind the same scope as one in Python; what plays it here has the host's own typed face."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from framecast.accounts.identity import Role
 from framecast.errors import Refusal
 from framecast.plugins import Context, DataSource, Frame, Health, User
 from framecast.plugins.grafana import GrafanaPlugin, call_context
-from framecast.plugins.host.backend import BackendPlugin, StreamBrokenError
+from framecast.plugins.host.backend import BackendPlugin, Query, QueryAnswer, StreamBrokenError
 from framecast.plugins.host.backend import Health as BackendHealth
 from framecast.plugins.host.context import CallContext
 from framecast.plugins.testing import hosted
@@ -51,6 +51,9 @@ class Played:
     async def check_health(self, context: CallContext) -> BackendHealth:
         assert context.data_source is not None
         return HEALTH[context.data_source.uid]
+
+    async def query(self, context: CallContext, queries: Iterable[Query]) -> Mapping[str, QueryAnswer]:
+        return {}
 
     @asynccontextmanager
     async def running_stream(self, context: CallContext, path: str, data: bytes) -> AsyncIterator[Any]:

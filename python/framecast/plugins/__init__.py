@@ -1,4 +1,4 @@
-"""Streams written in Python: what an author of a plugin imports (docs/python-plugins.md).
+"""Streams and answers written in Python: what an author of a plugin imports (docs/python-plugins.md).
 
 Where streams come from that are neither pushed nor published. Real Grafana plugins are the business of `host`.
 """
@@ -14,6 +14,7 @@ from framecast.plugins.plugin import (
     Plugin,
     User,
 )
+from framecast.plugins.query import Query, QueryError
 from framecast.plugins.sender import Sender, StreamOverError
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "Plugin",
+    "Query",
+    "QueryError",
     "Sender",
     "StreamOverError",
     "User",

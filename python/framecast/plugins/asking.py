@@ -30,8 +30,10 @@ class Asking:
         self._asked: Counter[str] = Counter()
         self._complaints = Complaints(limits.complaint_seconds, COMPLAINING_PLUGINS, COMPLAINTS_AT_ONCE)
 
-    async def ask(self, plugin_id: str, channel: str, question: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The plugin's answer.
+    async def ask(
+        self, plugin_id: str, channel: str, question: Callable[[], Awaitable[Answer]], *, seconds: float | None = None
+    ) -> Answer:
+        """The plugin's answer, within `seconds` or `sources.ask_seconds`. `channel` is what it is about.
 
         Refusal: what the plugin refuses; 404 and 403 for its NotFoundError and PermissionDeniedError, which are final;
         500 where it fails and 504 where it does not answer in time, which are not; 503 where too many of its answers
@@ -52,7 +54,7 @@ class Asking:
         self._asked[plugin_id] += 1
         run = self._outsiders.start(carry_out, f"question about {channel}", on_end=take_back)
         try:
-            await run.wait_ended(self._limits.ask_seconds)
+            await run.wait_ended(self._limits.ask_seconds if seconds is None else seconds)
         finally:
             if not run.ended.is_set():
                 self._outsiders.dismiss(run, self._limits.stop_seconds)

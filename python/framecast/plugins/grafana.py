@@ -4,7 +4,7 @@ Its stream is that of one subscribe data: Grafana hands the first subscriber's t
 hash of it into the path, so that all subscribers of a channel bring the same. It is told of no user: it is everybody's.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -14,7 +14,7 @@ import msgspec
 from framecast.errors import Refusal
 from framecast.plugins.columns import FrameError
 from framecast.plugins.host.backend import Health as BackendHealth
-from framecast.plugins.host.backend import PacketStream, StreamBrokenError
+from framecast.plugins.host.backend import PacketStream, Query, QueryAnswer, StreamBrokenError
 from framecast.plugins.host.context import AppInstance, CallContext, DataSourceInstance
 from framecast.plugins.host.context import User as CallUser
 from framecast.plugins.host.host import PluginHost
@@ -42,6 +42,9 @@ class Backend(Protocol):
 
     async def check_health(self, context: CallContext) -> BackendHealth:
         """How an instance is."""
+
+    async def query(self, context: CallContext, queries: Iterable[Query]) -> Mapping[str, QueryAnswer]:
+        """The answers by `ref_id`."""
 
 
 class GrafanaPlugin(Plugin):

@@ -1,11 +1,12 @@
 """What a plugin is: the questions that the server asks it, and what it is told with each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from framecast.accounts.identity import Role
 from framecast.plugins.frames import Frame
+from framecast.plugins.query import Query, QueryError
 from framecast.plugins.sender import Sender
 
 Sharing = Literal["channel", "user", "data"]
@@ -81,7 +82,7 @@ class Context:
 
 
 class Plugin:
-    """A plugin that streams. A subclass says what it answers; the server makes one object of it, without arguments.
+    """A plugin. A subclass says what it streams and answers; the server makes one object of it, without arguments.
 
     All of it runs on the server's one thread, beside everything else: what computes for long, or blocks, belongs into
     ``trio.to_thread.run_sync``.
@@ -115,3 +116,10 @@ class Plugin:
     async def check_health(self, context: Context) -> Health | None:
         """Say how the data source of `context` is; None where the plugin does not tell."""
         return None
+
+    async def query(self, context: Context, query: Query) -> Frame | Iterable[Frame]:
+        """Answer a query of a data source (``context.data_source``), with one frame or with several.
+
+        QueryError says why not, with a status as of HTTP; so do NotFoundError and PermissionDeniedError.
+        """
+        raise QueryError(f"the plugin {context.plugin_id} answers no queries", 404)

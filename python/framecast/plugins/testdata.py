@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -15,7 +15,9 @@ import trio
 from framecast.plugins.columns import Column
 from framecast.plugins.frames import Frame
 from framecast.plugins.plugin import Context, Health, NotFoundError, Plugin
+from framecast.plugins.query import Query
 from framecast.plugins.sender import Sender
+from framecast.plugins.testdata_queries import answer_query
 
 PLUGIN_ID = "testdata"
 ALIASES = ("grafana-testdata-datasource",)
@@ -69,6 +71,10 @@ class Testdata(Plugin):
             step = next(steps)
             if dice.random() >= walk.dropped:
                 await sender.send(make([(time.time_ns(), *step)]).data_only)
+
+    async def query(self, context: Context, query: Query) -> Sequence[Frame]:
+        """One of the scenarios there are (testdata_queries.py)."""
+        return answer_query(query, random.Random())  # noqa: S311 - as above
 
 
 Row = tuple[int, float, float, float]

@@ -27,6 +27,7 @@ from framecast.settings.live import Live
 from framecast.settings.plugins import Plugins
 from framecast.settings.provisioning import Provisioning
 from framecast.settings.proxy import Proxy
+from framecast.settings.queries import Queries
 from framecast.settings.rates import Rates
 from framecast.settings.sources import Sources
 from framecast.settings.tokens import Tokens
@@ -66,6 +67,7 @@ __all__ = [
     "Provisioning",
     "Proxy",
     "Push",
+    "Queries",
     "Rates",
     "Seconds",
     "Secret",
@@ -206,6 +208,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     channels: Mapping[str, ChannelOverrides] = {}
     """What is set of `ChannelOptions`, by ``scope`` or ``scope/namespace``."""
     sources: Sources = Sources()
+    queries: Queries = Queries()
     api: Api = Api()
     dashboards: Dashboards = Dashboards()
     datasources: DataSources = DataSources()

@@ -1,0 +1,89 @@
+"""Puts a request's queries to the plugin of one data source, a real Grafana plugin's together, others each by itself.
+
+Whatever a plugin does, each query is answered, or fails, and nobody else notices.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+import trio
+
+from framecast.accounts.identity import Identity
+from framecast.errors import Refusal
+from framecast.plugins.asking import Asking
+from framecast.plugins.frames import Frame
+from framecast.plugins.grafana import GrafanaPlugin
+from framecast.plugins.grafana_queries import query_together
+from framecast.plugins.instances import Instance
+from framecast.plugins.plugin import Context, NotFoundError, PermissionDeniedError, Plugin
+from framecast.plugins.query import Answered, Query, QueryError, Room, failed
+from framecast.settings import Queries
+
+
+class Querying:
+    """The way from queries to answers, for all plugins."""
+
+    def __init__(self, asking: Asking, limits: Queries) -> None:
+        self._asking = asking
+        self._limits = limits
+        self._threads = trio.CapacityLimiter(limits.threads)
+
+    async def answer(
+        self, instance: Instance, identity: Identity, queries: Sequence[Query], room: Room
+    ) -> Mapping[str, Answered]:
+        """The answers by `ref_id`. A plugin may leave queries out; what nobody asked is left out too."""
+        context = instance.context(identity)
+        if isinstance(instance.plugin, GrafanaPlugin):
+            question = partial(query_together, instance.plugin, context, queries, room, self._convert)
+            return await self._ask(context, queries, question)
+        answers: dict[str, Answered] = {}
+
+        async def answer_one(query: Query) -> None:
+            answers.update(await self._ask(context, [query], partial(_ask_one, instance.plugin, context, query, room)))
+
+        async with trio.open_nursery() as nursery:
+            for query in queries:
+                nursery.start_soon(answer_one, query)
+        return answers
+
+    async def _ask(
+        self, context: Context, queries: Sequence[Query], question: Callable[[], Awaitable[Mapping[str, Answered]]]
+    ) -> Mapping[str, Answered]:
+        about = "a query" if context.data_source is None else f"a query of the data source {context.data_source.uid}"
+        try:
+            return await self._asking.ask(context.plugin_id, about, question, seconds=self._limits.seconds)
+        except Refusal as refusal:
+            return {query.ref_id: failed(refusal.message, refusal.code) for query in queries}
+
+    async def _convert(self, make: Callable[[], bytes], size: int) -> bytes:
+        if size < self._limits.thread_frame_bytes:
+            return make()
+        return await trio.to_thread.run_sync(make, limiter=self._threads)
+
+
+async def _ask_one(plugin: Plugin, context: Context, query: Query, room: Room) -> Mapping[str, Answered]:
+    try:
+        answer = await plugin.query(context, query)
+        frames = tuple(_spell(frame, query.ref_id) for frame in _listed(answer))
+        room.take(sum(map(len, frames)))
+    except QueryError as error:
+        return {query.ref_id: failed(str(error), error.status)}
+    except NotFoundError as error:
+        return {query.ref_id: failed(f"Not Found: {error}", 404)}
+    except PermissionDeniedError as error:
+        return {query.ref_id: failed(f"Forbidden: {error}", 403)}
+    return {query.ref_id: Answered(frames)}
+
+
+def _listed(answer: Frame | Iterable[Frame]) -> Sequence[Frame]:
+    frames = [answer] if isinstance(answer, Frame) else list(answer)
+    for frame in frames:
+        if not isinstance(frame, Frame):
+            raise TypeError(f"a query is answered with frames, not with {type(frame).__name__}")
+    return frames
+
+
+def _spell(frame: Frame, ref_id: str) -> bytes:
+    """The frame's JSON. One that names no query gets this one's."""
+    named = frame if frame.ref_id else Frame(frame.columns, name=frame.name, ref_id=ref_id, meta=frame.meta)
+    return named.whole
