@@ -43,6 +43,7 @@ NAIVE = {
     Action.READ_DASHBOARDS: "VEAS",
     Action.WRITE_DASHBOARDS: "EA",
     Action.READ_DATASOURCES: "VEAS",
+    Action.QUERY_DATASOURCES: "VEAS",
     Action.WRITE_DATASOURCES: "A",
     Action.MANAGE_ORG: "A",
     Action.MANAGE_SERVER: "S",

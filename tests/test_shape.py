@@ -19,7 +19,7 @@ FLOORS = [
     {"routes", "preflight"},
     {"api"},
     {"client"},
-    {"scopes", "ingest"},
+    {"scopes", "ingest", "queries"},
     {"dashboards", "datasources", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},

@@ -29,6 +29,7 @@ from framecast.api.forwarded import SeeThroughProxies
 from framecast.api.influx import LateWrite
 from framecast.api.publish import Publishing
 from framecast.api.push import LatePush
+from framecast.api.queries import QueryRoutes
 from framecast.api.routing import ApiRoute
 from framecast.api.search import SearchRoutes
 from framecast.api.security_headers import SecurityHeaders
@@ -63,8 +64,11 @@ from framecast.plugins.grafana import add_backends
 from framecast.plugins.health import HealthChecks
 from framecast.plugins.host.host import PluginHost
 from framecast.plugins.instances import Instances
+from framecast.plugins.querying import Querying
 from framecast.plugins.table import find_plugins
 from framecast.plugins.testdata import PLUGIN_ID, WALKS, walk_frame
+from framecast.queries.calls import QueryCalls
+from framecast.queries.desk import QueryDesk
 from framecast.routes import SubscriberSockets, build_check, build_rooms
 from framecast.scopes.changes import DataSourceChanges
 from framecast.scopes.dashboard import DashboardRules
@@ -127,7 +131,7 @@ class Dashboards:
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """Streams that run while somebody is subscribed."""
+    """Streams that run while somebody is subscribed, and what answers queries."""
 
     host: PluginHost
     """Those that are processes of their own."""
@@ -135,6 +139,7 @@ class Plugins:
     asking: Asking
     lifetimes: Lifetimes
     scope: PluginScope
+    desk: QueryDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     )
     events = WriterEvents(fanout)
     stopping = trio.Event()
-    subscriber_rooms = _build_subscriber_rooms(settings, hub, scopes, entrance, stopping)
+    subscriber_rooms = _build_subscriber_rooms(settings, scopes, entrance, stopping, hub=hub, desk=plugins.desk)
     roster = Roster(settings.live, stopping)
     openers = entrance.rates.counting_known(entrance.visitors)
     subscribers = SubscriberSockets(openers, subscriber_rooms, roster, events, settings.server)
@@ -193,14 +198,14 @@ def build_house(settings: Settings, ground: Ground) -> House:
     push_sockets = PushSockets(intake, settings.server)
     outside.connected.add(roster)
     outside.connected.add(push_sockets)
-    check = build_check(settings)
-    proxies = TrustedProxies(settings.proxy.addresses)
+    check, proxies = build_check(settings), TrustedProxies(settings.proxy.addresses)
     routes = [
         *Streaming(http_streams, entrance.visitors, settings.live, subscriber_rooms.waiting, openers=openers).routes(),
         *Publishing(scopes, settings.live, subscriber_rooms.waiting).routes(),
         *dashboards.routes,
         *account_routes(entrance, bodies, settings),
         *_datasource_routes(datasources, bodies, settings, plugins),
+        *QueryRoutes(plugins.desk, bodies, settings.queries).routes(),
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
     registry, listed = _build_registry(fanout, hub, streams), _list_testdata(settings)
@@ -288,7 +293,8 @@ def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Re
     instances = Instances(table, datasources)
     datasources.announce = DataSourceChanges(instances, lifetimes).take
     scope = PluginScope(hub, lifetimes, asking, instances.of_channel, settings)
-    return Plugins(host, instances, asking, lifetimes, scope)
+    desk = QueryDesk(instances, datasources, Querying(asking, settings.queries), settings.queries, time.time)
+    return Plugins(host, instances, asking, lifetimes, scope, desk)
 
 
 def _datasource_routes(
@@ -308,7 +314,13 @@ def _list_testdata(settings: Settings) -> list[ListedChannel]:
 
 
 def _build_subscriber_rooms(
-    settings: Settings, hub: Hub, scopes: ScopeTable, entrance: Entrance, stopping: trio.Event
+    settings: Settings,
+    scopes: ScopeTable,
+    entrance: Entrance,
+    stopping: trio.Event,
+    *,
+    hub: Hub,
+    desk: QueryDesk,
 ) -> SubscriberRooms:
     return SubscriberRooms(
         scopes=scopes,
@@ -322,4 +334,5 @@ def _build_subscriber_rooms(
         rates=entrance.rates,
         denials=entrance.denials,
         schedule=Schedule(),
+        methods=QueryCalls(desk).methods(),
     )

@@ -29,6 +29,7 @@ NAIVE = {
     Action.READ_DASHBOARDS: "VEA-",
     Action.WRITE_DASHBOARDS: "-EA-",
     Action.READ_DATASOURCES: "VEA-",
+    Action.QUERY_DATASOURCES: "VEA-",
     Action.WRITE_DATASOURCES: "--A-",
     Action.MANAGE_ORG: "--A-",
     Action.MANAGE_SERVER: "---S",

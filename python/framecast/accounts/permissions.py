@@ -26,6 +26,7 @@ class Action(StrEnum):
     READ_DASHBOARDS = "read dashboards and folders"
     WRITE_DASHBOARDS = "create, change and delete dashboards and folders"
     READ_DATASOURCES = "receive what data sources stream"
+    QUERY_DATASOURCES = "query data sources"
     WRITE_DATASOURCES = "see, create, change and delete data sources"
     MANAGE_ORG = "manage the tokens and users of the org"
     MANAGE_SERVER = "manage orgs and the server's users"
@@ -52,6 +53,7 @@ RULES: Mapping[Action, Rule] = {
     Action.READ_DASHBOARDS: Rule(Role.VIEWER),
     Action.WRITE_DASHBOARDS: Rule(Role.EDITOR),
     Action.READ_DATASOURCES: Rule(Role.VIEWER, "read"),
+    Action.QUERY_DATASOURCES: Rule(Role.VIEWER),
     Action.WRITE_DATASOURCES: Rule(Role.ADMIN),
     Action.MANAGE_ORG: Rule(Role.ADMIN),
     Action.MANAGE_SERVER: Rule(None),

@@ -215,6 +215,12 @@ class Commands:
         if method is None:
             raise ErrorCode.METHOD_NOT_FOUND.refusal()
         data = await method(self._member.identity, action.data)
+        settings = self._rooms.settings
+        if len(data) > settings.room_bytes:
+            raise ErrorCode.LIMIT_EXCEEDED.refusal(
+                f"limit exceeded: an answer of {len(data)} bytes; {settings.room_bytes} fit a client's queue"
+            )
+        await await_room(self._member.newcomer.outbox, settings)
         self._send(Reply(action.id, rpc=RpcResult(payload(data))))
 
     async def _refresh(self, action: Refresh) -> None:

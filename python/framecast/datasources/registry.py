@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from framecast.datasources.order import Order, check_order
-from framecast.datasources.saving import Find, Saving, by_uid, check_editable, get, keep_provenance
+from framecast.datasources.saving import Find, Saving, by_id, by_uid, check_editable, get, keep_provenance
 from framecast.errors import Refusal
 from framecast.settings import DataSources
 from framecast.store.clerk import Clerk
@@ -85,6 +85,10 @@ class Registry:
     async def show(self, org_id: int, find: Find) -> DataSource:
         """The one that is meant. Refusal 404."""
         return await self._look(lambda connection: get(connection, org_id, find))
+
+    async def uid_of(self, org_id: int, datasource_id: int) -> str:
+        """The uid of the org's data source of this number, by which older clients know it. Refusal 404."""
+        return (await self.show(org_id, by_id(datasource_id))).uid
 
     def reveal(self, source: DataSource) -> Mapping[str, str]:
         """Its secrets in the clear, for its plugin and nobody else. Refusal 500 for one that cannot be read."""

@@ -35,6 +35,8 @@ func (i *instance) QueryData(ctx context.Context, req *backend.QueryDataRequest)
 			answer.Frames = data.Frames{frame}
 		case "rows":
 			answer.Frames = data.Frames{data.NewFrame("rows", data.NewField("n", nil, make([]float64, number)))}
+		case "bad json":
+			answer.Frames = data.Frames{data.NewFrame("bad", data.NewField("j", nil, []json.RawMessage{json.RawMessage("{")}))}
 		case "foreign":
 			response.Responses["someone else's"] = backend.DataResponse{Frames: data.Frames{i.rangeOf(query)}}
 			continue
