@@ -248,11 +248,32 @@ async def test_the_last_that_is_said_is_tls_own_goodbye(tmp_path: Path, made: Fi
                 while piece := await stream.receive_some():  # BrokenResourceError without the goodbye
                     answer += piece
                 assert answer.startswith(b"HTTP/1.1 ")
+        raw = await trio.open_tcp_stream("127.0.0.1", int(place.rpartition(":")[2]))
+        async with trio.SSLStream(raw, strict, server_hostname="127.0.0.1") as idle:
+            await idle.do_handshake()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await idle.receive_some() == b""
     assert warnings_of(logged) == []
 
 
+async def test_subscribers_count_by_the_address_that_they_come_from(
+    tmp_path: Path, made: Files, trusting: ssl.SSLContext
+) -> None:
+    settings = settings_for(tmp_path, *made.overrides, "live.max_connections_per_address=1")
+    async with (
+        running(settings) as place,
+        connect(place, tls=trusting) as first,
+        connect(place, tls=trusting) as second,
+    ):
+        await subscribe(first, place, "grafana/broadcast/a")
+        await second.upgrade(upgrade_request("/api/live/ws", host=place))
+        assert (await second.message()).close_code == 3504
+
+
 async def test_a_server_that_ends_waits_for_no_handshake(tmp_path: Path, made: Files) -> None:
-    async with running(settings_for(tmp_path, *made.overrides)) as place, connect(place) as silent:
+    settings = settings_for(tmp_path, *made.overrides, "server.tls_handshake_seconds=3600")
+    async with running(settings) as place, connect(place) as silent:
         await trio.testing.wait_all_tasks_blocked(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
         assert await silent.until_closed() == b""
