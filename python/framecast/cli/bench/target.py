@@ -45,7 +45,7 @@ def find_target(url: str, token: str | None) -> Target:
     if parts.scheme in {"https", "wss"}:
         raise CommandError(
             f"{url}: bench speaks no TLS, whose work would be measured with the server's: "
-            "give it the server's own address, behind its proxy",
+            "give it the server's own address, behind its proxy, or a server without server.tls_cert",
             status=2,
         )
     try:
