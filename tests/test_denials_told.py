@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import structlog
 
-from end_to_end.wire import TEXT, connect, encode_frame, upgrade_request
+from end_to_end.wire import TEXT, connect, encode_frame, request, upgrade_request
+from served import running, settings_for
 from test_permissions_held import Site, site
 
 ASKED = {
@@ -93,3 +94,16 @@ async def test_a_stranger_among_subscribers_is_told_too(tmp_path: Path, monkeypa
             [reply] = await commands(here, "stranger")
         assert reply["error"]["code"] == 101
         assert denials(logs) == [("", "connect", "", 101)]
+
+
+async def test_a_proxy_that_names_an_org_that_there_is_not_is_told(tmp_path: Path) -> None:
+    proxy = ("login_header=X-WEBAUTH-USER", "login_addresses=127.0.0.1", "org_header=X-WEBAUTH-ORG")
+    settings = settings_for(tmp_path, *(f"proxy.{one}" for one in proxy), dev=False)
+    with structlog.testing.capture_logs() as logs:
+        async with running(settings) as place, connect(place) as connection:
+            for org, status in (("99", 401), ("1", 200)):
+                headers = {"X-WEBAUTH-USER": "ann", "X-WEBAUTH-ORG": org}
+                await connection.send(request("GET", "/api/user", host=place, headers=headers))
+                assert (await connection.answer()).status == status
+    [line] = [line for line in logs if line["event"] == "permission refused"]
+    assert line["reason"].startswith("the proxy's user is of org 99 (X-WEBAUTH-ORG), which is none of this server")

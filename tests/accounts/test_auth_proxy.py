@@ -16,7 +16,7 @@ LOGIN, ORG, ROLE = b"x-webauth-user", b"x-webauth-org", b"x-webauth-role"
 
 def source(**settings: Any) -> AuthProxy:
     named = {"login_header": "X-WEBAUTH-USER", "org_header": "X-WEBAUTH-ORG", "role_header": "X-WEBAUTH-ROLE"}
-    return AuthProxy(Proxy(**{**named, "login_addresses": ("127.0.0.1", "10.0.0.0/8"), **settings}))
+    return AuthProxy(Proxy(**{**named, "login_addresses": ("127.0.0.1", "10.0.0.0/8"), **settings}), orgs={1, 3, 7})
 
 
 def request(*headers: tuple[bytes, bytes], neighbour: str = "127.0.0.1") -> RequestHead:
@@ -82,6 +82,22 @@ async def test_an_unknown_role_is_the_configured_one(role: bytes) -> None:
 async def test_headers_that_are_not_configured_are_not_read() -> None:
     found = await source(role_header="", org_header="").find(request((LOGIN, b"ann"), (ROLE, b"Admin"), (ORG, b"9")))
     assert found == Identity(1, "ann", Role.VIEWER)
+
+
+async def test_a_user_of_an_org_that_there_is_not_is_refused_and_it_is_said_what_to_do() -> None:
+    with pytest.raises(Refusal, match=r"of org 9 \(X-WEBAUTH-ORG\), which is none of this server: make it") as caught:
+        await source().find(request((LOGIN, b"ann"), (ORG, b"9")))
+    assert caught.value.code == 401
+    with pytest.raises(Refusal, match=r"of org 4 \(proxy\.org\), which is none of this server"):
+        await source(org=4).find(request((LOGIN, b"ann")))
+
+
+async def test_a_request_that_names_another_org_than_its_user_is_refused() -> None:
+    named = (b"x-grafana-org-id", b"3")
+    with pytest.raises(Refusal, match="no member of org 3") as caught:
+        await source().find(request((LOGIN, b"ann"), (ORG, b"7"), named))
+    assert caught.value.code == 403
+    assert await source().find(request((LOGIN, b"ann"), (ORG, b"3"), named)) == Identity(3, "ann", Role.VIEWER)
 
 
 def test_no_user_is_ever_a_server_admin_by_a_header() -> None:

@@ -5,8 +5,10 @@ never those that a header tells of. From anywhere else they are as good as absen
 """
 
 import re
+from collections.abc import Container
 
 from framecast.accounts.identity import Identity, Role
+from framecast.accounts.which_org import choose_org
 from framecast.door.head import RequestHead
 from framecast.door.proxies import TrustedProxies
 from framecast.errors import ConfigurationError, Refusal
@@ -23,8 +25,10 @@ _ROLES = {role.value: role for role in Role}
 class AuthProxy:
     """The source of such users. ConfigurationError for names that are no header's, and for no listed address."""
 
-    def __init__(self, settings: Proxy) -> None:
+    def __init__(self, settings: Proxy, orgs: Container[int] = ()) -> None:
+        """`orgs` are those of this server; who is named of another one is refused."""
         self._settings = settings
+        self._orgs = orgs
         self._login = _header_name(settings.login_header, "login_header")
         self._org = _header_name(settings.org_header, "org_header")
         self._role = _header_name(settings.role_header, "role_header")
@@ -36,7 +40,10 @@ class AuthProxy:
             )
 
     async def find(self, head: RequestHead) -> Identity | None:
-        """Whom the proxy names; None when it names nobody, or is none. Refusal 401 for what cannot be one user."""
+        """Whom the proxy names; None when it names nobody, or is none.
+
+        Refusal 401 for what cannot be one user, and for an org that there is not; 403 for another one than the user's.
+        """
         if head.neighbour not in self._proxies:
             return None
         login = _only_value(head, self._login)
@@ -45,15 +52,21 @@ class AuthProxy:
         if len(login.encode()) > LOGIN_BYTES:
             raise Refusal(401, f"the proxy names a user with more than {LOGIN_BYTES} bytes")
         role = _ROLES.get(_only_value(head, self._role), Role(self._settings.role))
-        return Identity(self._find_org(head), login, role)
+        org_id = self._find_org(head)
+        return Identity(choose_org(head, {org_id}, org_id), login, role)
 
     def _find_org(self, head: RequestHead) -> int:
         text = _only_value(head, self._org)
-        if not text:
-            return self._settings.org
-        if _ORG.fullmatch(text) is None:
+        if text and _ORG.fullmatch(text) is None:
             raise Refusal(401, f"the proxy's header {self._settings.org_header} holds no org's id")
-        return int(text)
+        org_id, named = (int(text), self._settings.org_header) if text else (self._settings.org, "proxy.org")
+        if org_id not in self._orgs:
+            raise Refusal(
+                401,
+                f"the proxy's user is of org {org_id} ({named}), which is none of this server: make it "
+                "(framecast org create), or have the proxy name another one",
+            )
+        return org_id
 
 
 def _header_name(text: str, key: str) -> bytes:

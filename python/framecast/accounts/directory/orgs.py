@@ -22,7 +22,7 @@ class OrgTable:
         """By id."""
         return iter(sorted(self._orgs.values(), key=lambda org: org.org_id))
 
-    def __contains__(self, org_id: int) -> bool:
+    def __contains__(self, org_id: object) -> bool:
         return org_id in self._orgs
 
     def get(self, org_id: int) -> Org:

@@ -42,7 +42,7 @@ def build_sources(
         if verifier is not None and settings.tokens.requests:
             yield JwtSource(verifier, directory, attempts, settings.tokens)
         if settings.proxy.login_header:
-            yield AuthProxy(settings.proxy)
+            yield AuthProxy(settings.proxy, directory.orgs)
         if accounts.sessions:
             yield SessionSource(directory, attempts, accounts.session_cookie)
         if grafana is not None:
