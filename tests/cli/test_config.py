@@ -34,6 +34,7 @@ ha_engine_password = $__file{/run/secrets/redis}
 password = sesame
 [auth.anonymous]
 enabled = true
+org_name = Public
 """
 
 
@@ -178,13 +179,14 @@ class TestImport:
             "# Has no equal here, and is left out:\n"
             "# - grafana.ini:4, [server] protocol: HTTP/1.1 over TCP is spoken here, with TLS or without, and neither "
             "HTTP/2 nor Unix sockets\n"
-            "# - grafana.ini:15, [auth.anonymous] enabled: nobody gets in here without a token, except with --dev\n\n"
+            "# - grafana.ini:16, [auth.anonymous] org_name: orgs have names in the database only, so nobody gets in "
+            "without showing something: set accounts.anonymous and accounts.anonymous_org\n\n"
             "# Grafana's own business, with the number of settings:\n# - [database] 1\n"
         )
         reason = "No such file or directory"
         assert [line.split(" is left out")[0] for line in err] == [
             "framecast: grafana.ini:4, [server] protocol",
-            "framecast: grafana.ini:15, [auth.anonymous] enabled",
+            "framecast: grafana.ini:16, [auth.anonymous] org_name",
             *(
                 f"framecast: serve would refuse this: server.tls_{name} = '/run/{name}.pem' cannot be read: {reason}"
                 for name in ("cert", "key")

@@ -311,7 +311,7 @@ def test_https_without_a_certificate_is_no_http(ini: Path, key: str, missing: st
 def test_what_has_no_equal_is_told_with_the_reason(ini: Path) -> None:
     text = (
         "[server]\nprotocol = socket\ncerts_watch_interval = 1m\nrouter_logging = true\nserve_from_sub_path = no\n"
-        "[auth.jwt]\nheader_name = X\n[auth.anonymous]\nenabled = true\norg_role = Viewer\n"
+        "[auth.jwt]\nheader_name = X\n[auth.anonymous]\nenabled = true\norg_name = X\n"
         "[Live]\nmax_connections = 1\n[live]\nmax_conections = 1\n[database]\ntype = mysql\npassword = x\n"
     )
     loaded = read(ini, text)
@@ -320,14 +320,76 @@ def test_what_has_no_equal_is_told_with_the_reason(ini: Path) -> None:
     expected = [
         f"{ini}:2, [server] protocol is left out: HTTP/1.1 over TCP",
         f"{ini}:3, [server] certs_watch_interval is left out: files are not watched here",
-        f"{ini}:9, [auth.anonymous] enabled is left out: nobody gets in here",
+        f"{ini}:10, [auth.anonymous] org_name is left out: orgs have names",
         f"{ini}:12, [Live] max_connections is left out: sections are told apart",
         f"{ini}:14, [live] max_conections is left out: no key that is known here; did you",
     ]
     assert [warning[: len(begin)] for warning, begin in zip(told, expected, strict=True)] == expected
-    assert others == (f"{ini}: 4 settings of Grafana's own are left out: [server], [auth.anonymous], [database]")
+    assert others == (f"{ini}: 3 settings of Grafana's own are left out: [server], [database]")
     [one] = read(ini, "[smtp]\nhost = x\n").warnings
     assert "1 setting of Grafana's own is left out" in one
+
+
+PROXY = "[auth.proxy]\nenabled = true\nwhitelist = 127.0.0.1, 10.0.0.0/8\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PROXY, {"proxy.login_header": "X-WEBAUTH-USER"}),
+        (
+            PROXY + "header_name = X-Remote\nheaders = Name:X-Name, Role:X-Role Groups:X-Groups\nauto_sign_up = true\n",
+            {"proxy.login_header": "X-Remote", "proxy.role_header": "X-Role"},
+        ),
+        (PROXY + "headers = Email:X-Email\nheader_property = username\n", {"proxy.login_header": "X-WEBAUTH-USER"}),
+    ],
+)
+def test_a_proxy_that_names_users_does_so_here(ini: Path, text: str, expected: dict[str, Any]) -> None:
+    loaded = read(ini, text)
+    assert changed(loaded) == {"proxy.login_addresses": ("127.0.0.1", "10.0.0.0/8"), **expected}
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[auth.proxy]\nenabled = true\n", "without whitelist (from {}:2, [auth.proxy] enabled) believes everybody"),
+        (PROXY + "auto_sign_up = false\n", "auto_sign_up = false (from {}:4, [auth.proxy] auto_sign_up) refuses users"),
+    ],
+)
+def test_a_proxy_by_whom_more_would_get_in_than_there_is_refused(ini: Path, text: str, words: str) -> None:
+    [mistake] = complaints(ini, text)
+    assert words.format(ini) in mistake
+    assert read(ini, text.replace("enabled = true", "enabled = false")).settings == Settings()
+
+
+@pytest.mark.parametrize("key", ["header_property = email", "headers_encoded = true", "enable_login_token = true"])
+def test_what_of_a_proxy_has_no_equal_is_told(ini: Path, key: str) -> None:
+    [warning] = read(ini, PROXY + key).warnings
+    assert f"[auth.proxy] {key.partition(' ')[0]} is left out" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("enabled = true", {"accounts.anonymous": True}),
+        (
+            "enabled = true\norg_name = Main Org.\norg_role = Editor",
+            {"accounts.anonymous": True, "accounts.anonymous_role": "Editor"},
+        ),
+        ("enabled = false\norg_role = Editor", {}),
+        ("enabled = true\norg_name = Public\norg_role = Editor", {}),
+    ],
+)
+def test_visitors_who_show_nothing_get_in_as_there(ini: Path, text: str, expected: dict[str, Any]) -> None:
+    loaded = read(ini, f"[auth.anonymous]\n{text}\n")
+    assert changed(loaded) == expected
+    assert len(loaded.warnings) == ("Public" in text)
+
+
+def test_a_role_that_is_none_here_is_refused(ini: Path) -> None:
+    [mistake] = complaints(ini, "[auth.anonymous]\nenabled = true\norg_role = None\n")
+    assert "anonymous_role" in mistake
 
 
 def test_a_switched_off_section_is_not_told_of(ini: Path) -> None:

@@ -5,6 +5,7 @@ like this one, and has no setting yet: it is told, with the reason. Every other 
 here invents a setting: where there is no equal, there is a gap.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -164,6 +165,55 @@ def _read_expected_claims(values: GrafanaValues) -> Carried:
             yield ("tokens", key), Given(value, given.source)
 
 
+def _read_url_login(values: GrafanaValues) -> Carried:
+    """Tokens in the query's `auth_token`; where it is off, they may still come in a header."""
+    switch = values.find("auth.jwt", "url_login") if values.is_on("auth.jwt") else None
+    if switch is not None and values.is_on("auth.jwt", "url_login"):
+        yield ("tokens", "requests"), Given(value=True, source=switch.source)
+
+
+def _read_proxy(values: GrafanaValues) -> Carried:
+    """Who names users, as long as nobody gets in by that who does not there."""
+    switch = values.find("auth.proxy", "enabled")
+    if switch is None or not values.is_on("auth.proxy"):
+        return
+    whitelist, sign_up = values.find("auth.proxy", "whitelist"), values.find("auth.proxy", "auto_sign_up")
+    if whitelist is None:
+        raise ConfigurationError(
+            f"[auth.proxy] without whitelist (from {switch.source}) believes everybody who sends the header: name the "
+            "addresses of the proxy in it, or switch the section off"
+        )
+    if sign_up is not None and not values.is_on("auth.proxy", "auto_sign_up"):
+        raise ConfigurationError(
+            f"[auth.proxy] auto_sign_up = {sign_up.value} (from {sign_up.source}) refuses users that Grafana does not "
+            "know, and here everybody gets in whom the proxy names: switch it on, or the section off"
+        )
+    yield ("proxy", "login_addresses"), _list(whitelist)
+    header = values.find("auth.proxy", "header_name") or Given("X-WEBAUTH-USER", switch.source)
+    yield ("proxy", "login_header"), header
+    headers = values.find("auth.proxy", "headers")
+    if headers is not None:
+        pairs = (part.partition(":") for part in re.split(r"[,\s]+", headers.value))
+        roles = [name for field, _, name in pairs if field == "Role" and name]
+        if roles:
+            yield ("proxy", "role_header"), Given(roles[-1], headers.source)
+
+
+MAIN_ORG = "Main Org."
+"""Of this name is org 1, there and here. Others have names in a database only."""
+
+
+def _read_anonymous(values: GrafanaValues) -> Carried:
+    """Visitors who show nothing, where their org is one that both have."""
+    switch, org = values.find("auth.anonymous", "enabled"), values.find("auth.anonymous", "org_name")
+    if switch is None or not values.is_on("auth.anonymous") or (org is not None and org.value != MAIN_ORG):
+        return
+    yield ("accounts", "anonymous"), Given(value=True, source=switch.source)
+    role = values.find("auth.anonymous", "org_role")
+    if role is not None:
+        yield ("accounts", "anonymous_role"), role
+
+
 _LEVELS = {"trace": "debug", "warn": "warning", "critical": "error"}
 _FORMATS = {"console": "human", "text": "human"}
 
@@ -221,6 +271,27 @@ RULES: tuple[Rule, ...] = (
         _read_expected_claims,
         "`iss` and `aud`; another claim is refused, because tokens without it would get in",
     ),
+    _one(("auth.jwt", "header_name"), ("tokens", "header"), switch="auth.jwt"),
+    Rule((("auth.jwt", "url_login"),), (("tokens", "requests"),), _read_url_login, "where it is on"),
+    Rule(
+        (
+            ("auth.proxy", "enabled"),
+            ("auth.proxy", "whitelist"),
+            ("auth.proxy", "header_name"),
+            ("auth.proxy", "headers"),
+            ("auth.proxy", "auto_sign_up"),
+        ),
+        (("proxy", "login_addresses"), ("proxy", "login_header"), ("proxy", "role_header")),
+        _read_proxy,
+        "of `headers` the one of `Role`; without `whitelist`, and with `auto_sign_up` off, it is refused, because more "
+        "would get in",
+    ),
+    Rule(
+        (("auth.anonymous", "enabled"), ("auth.anonymous", "org_role")),
+        (("accounts", "anonymous"), ("accounts", "anonymous_role")),
+        _read_anonymous,
+        "where `org_name` is not set, or `Main Org.`, which is org 1 in both",
+    ),
     _one(("log", "level"), ("log", "level"), _word(_LEVELS), note="`warn`, `critical` and `trace` in our words"),
     _one(("log.console", "level"), ("log", "level"), _word(_LEVELS), note="wins over that of `[log]`"),
     _one(("log.console", "format"), ("log", "format"), _word(_FORMATS), note="`console` and `text` are `human`"),
@@ -228,7 +299,7 @@ RULES: tuple[Rule, ...] = (
 
 _OFF = FALSE
 _NEVER = frozenset({"0", "0s"})
-_NO_ROLES = "tokens say who somebody is, and nothing of roles or orgs yet"
+_ROLES = "one claim is the role here (tokens.role_claim), where an expression says it there"
 
 GAPS: Mapping[Place, Gap] = {
     ("server", "protocol"): Gap(
@@ -238,15 +309,23 @@ GAPS: Mapping[Place, Gap] = {
     ("server", "certs_watch_interval"): Gap("files are not watched here: send SIGHUP when they are new", _NEVER),
     ("server", "serve_from_sub_path"): Gap("paths begin with /api here: let a proxy take the sub path off", _OFF),
     ("server", "enforce_domain"): Gap("a request for another host is served here, except with --dev", _OFF),
-    ("auth.jwt", "header_name"): Gap("a token comes in the connect command here, not in a header"),
-    ("auth.jwt", "url_login"): Gap("a token comes in the connect command here, not in a URL", _OFF),
     ("auth.jwt", "jwk_set_file"): Gap("a key set comes from a URL here (tokens.jwks_url), not from a file"),
     ("auth.jwt", "email_claim"): Gap("users are told apart by one claim here (tokens.user_claim)"),
-    ("auth.jwt", "role_attribute_path"): Gap(_NO_ROLES),
-    ("auth.jwt", "role_attribute_strict"): Gap(_NO_ROLES, _OFF),
-    ("auth.jwt", "allow_assign_grafana_admin"): Gap(_NO_ROLES, _OFF),
-    ("auth.anonymous", "enabled"): Gap("nobody gets in here without a token, except with --dev", _OFF),
-    ("auth.proxy", "enabled"): Gap("what a proxy says of a user is not believed here yet", _OFF),
+    ("auth.jwt", "role_attribute_path"): Gap(_ROLES),
+    ("auth.jwt", "role_attribute_strict"): Gap("a role that is none is never taken here (tokens.role_claim)", _OFF),
+    ("auth.jwt", "allow_assign_grafana_admin"): Gap(
+        "one claim makes server admins here (tokens.server_admin_claim)", _OFF
+    ),
+    ("auth.anonymous", "org_name"): Gap(
+        "orgs have names in the database only, so nobody gets in without showing something: set accounts.anonymous and "
+        "accounts.anonymous_org",
+        frozenset({MAIN_ORG}),
+    ),
+    ("auth.proxy", "header_property"): Gap(
+        "what the header holds is the login here, an e-mail address too", frozenset({"username"})
+    ),
+    ("auth.proxy", "headers_encoded"): Gap("headers are read as UTF-8 here, as they are", _OFF),
+    ("auth.proxy", "enable_login_token"): Gap("the proxy names the user with each request here", _OFF),
     ("log", "mode"): Gap("logs go to stderr here, and nowhere else", frozenset({"console", "console file"})),
     ("log", "filters"): Gap("all rooms of the server log at one level here"),
 }
