@@ -205,7 +205,6 @@ def build_house(settings: Settings, ground: Ground) -> House:
         *dashboards.routes,
         *account_routes(entrance, bodies, settings),
         *_datasource_routes(datasources, bodies, settings, plugins),
-        *QueryRoutes(plugins.desk, bodies, settings.queries).routes(),
     ]
     late = (LatePush(push).serve, LateWrite(writes).serve)
     registry, listed = _build_registry(fanout, hub, streams), _list_testdata(settings)
@@ -300,9 +299,13 @@ def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Re
 def _datasource_routes(
     datasources: Registry, bodies: JsonBodies, settings: Settings, plugins: Plugins
 ) -> list[ApiRoute]:
+    """None beside a Grafana: its data sources are not known here, and an empty list would say that it has none."""
+    if settings.grafana.url:
+        return []
     return [
         *DataSourceRoutes(datasources, bodies, settings.datasources).routes(),
         *HealthRoutes(datasources, HealthChecks(plugins.instances, plugins.asking)).routes(),
+        *QueryRoutes(plugins.desk, bodies, settings.queries).routes(),
     ]
 
 
