@@ -14,6 +14,7 @@ from framecast.accounts.permissions import (
     check_push,
     check_subscribe,
     may,
+    may_ask_about_stream,
     may_see_channel,
     may_see_stream,
 )
@@ -100,13 +101,35 @@ def test_lists_allow_what_they_name_whatever_the_role() -> None:
 
 def test_lists_show_the_streams_and_channels_that_they_name() -> None:
     limited = somebody(reach=Reach(push=("edge-*",), read=("stream/telegraf/cpu", "stream/db*")))
-    seen = [name for name in ("telegraf", "edge-1", "db1", "other") if may_see_stream(limited, name)]
+    seen = [
+        name for name in ("telegraf", "edge-1", "db1", "other") if may_see_stream(limited, name, [f"stream/{name}/cpu"])
+    ]
     assert seen == ["telegraf", "edge-1", "db1"]
+    assert not may_see_stream(limited, "telegraf", ["stream/telegraf/mem"])
+    assert may_see_stream(limited, "edge-1", [])
     assert may_see_channel(limited, "stream/telegraf/cpu")
     assert may_see_channel(limited, "stream/db1/m")
     assert not may_see_channel(limited, "stream/telegraf/mem")
-    assert may_see_stream(somebody(reach=Reach(read=("*",))), "anything")
-    assert may_see_stream(somebody(), "anything")
+    assert may_see_stream(somebody(reach=Reach(read=("*",))), "anything", ["stream/anything/m"])
+    assert may_see_stream(somebody(), "anything", [])
+
+
+def test_a_list_shows_a_stream_by_whole_channels() -> None:
+    broadcasts = somebody(reach=Reach(read=("*/broadcast/x",)))
+    assert not may_see_stream(broadcasts, "broadcast", ["stream/broadcast/y", "stream/broadcast/z"])
+    assert may_see_stream(broadcasts, "broadcast", ["stream/broadcast/y", "stream/broadcast/x"])
+    every = somebody(reach=Reach(read=("*/x",)))
+    assert may_see_stream(every, "anything", ["stream/anything/x"])
+    assert not may_see_stream(every, "x", ["stream/x/y"])
+
+
+def test_who_may_ask_about_a_stream_is_who_has_it_in_a_list() -> None:
+    limited = somebody(reach=Reach(push=("edge-*",), read=("stream/telegraf/cpu",)))
+    assert [name for name in ("telegraf", "edge-1", "other") if may_ask_about_stream(limited, name)] == [
+        "telegraf",
+        "edge-1",
+    ]
+    assert may_ask_about_stream(somebody(), "anything")
     assert may_see_channel(somebody(), "stream/a/b")
 
 

@@ -9,7 +9,9 @@ import pytest
 import trio
 from site_of_app import Site, as_other_org, check_problem, site
 
+from framecast.accounts.identity import Identity, Reach, Role
 from framecast.api import streams as pages
+from framecast.door.head import RequestHead
 from framecast.settings import Streams
 from live_world import stream_address
 
@@ -316,3 +318,22 @@ async def test_a_body_that_never_reached_its_stream_is_on_its_page() -> None:
         assert (await read(here, "/s"))["refused_pushes_by_reason"] == {"bad_gzip": 1}
         await here.client.post("/api/v2/write?bucket=other", content=b"x", headers={"Content-Encoding": "gzip"})
         assert "not gzip" in check_problem(await here.client.get("/api/live/streams/other"), 404)
+
+
+async def test_a_token_sees_streams_by_whole_channels_and_cannot_tell_others_from_none() -> None:
+    reader = Identity(1, "token:wall", Role.VIEWER, reach=Reach(read=("*/broadcast/x", "stream/none/x")))
+
+    async def gate(head: RequestHead) -> Identity:
+        return reader
+
+    async with site(gate=gate) as here:
+        await here.world.push("broadcast", b"y n=1i\n")
+        assert (await read(here))["streams"] == []
+        hidden = check_problem(await here.client.get("/api/live/streams/broadcast"), 404)
+        absent = check_problem(await here.client.get("/api/live/streams/none"), 404)
+        assert hidden == absent.replace("none", "broadcast")
+        await here.world.push("other", b"x n=1i\n")
+        check_problem(await here.client.get("/api/live/streams/other"), 403)
+        await here.world.push("broadcast", b"x n=1i\n")
+        assert [row["stream"] for row in (await read(here))["streams"]] == ["broadcast"]
+        assert (await read(here, "/broadcast"))["stream"] == "broadcast"

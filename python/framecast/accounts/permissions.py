@@ -106,8 +106,19 @@ def check_publish(identity: Identity, address: Address) -> None:
         raise _refusal(identity, action, str(address))
 
 
-def may_see_stream(identity: Identity, stream_id: str) -> bool:
-    """Whether `identity` may know of this stream of its org: a limited token knows those of its lists."""
+def may_see_stream(identity: Identity, stream_id: str, channels: Iterable[str]) -> bool:
+    """Whether `identity` may know of this stream of its org, which has these channels (``scope/namespace/path``).
+
+    A limited token knows those that it may push to, and those of which it may subscribe to a channel.
+    """
+    reach = identity.reach
+    if reach is None:
+        return may(identity, Action.LIST)
+    return _matches(stream_id, reach.push) or any(_matches(channel, reach.read) for channel in channels)
+
+
+def may_ask_about_stream(identity: Identity, stream_id: str) -> bool:
+    """Whether `identity` may be told that there is no such stream, or none that it may see: its lists name it."""
     reach = identity.reach
     if reach is None:
         return may(identity, Action.LIST)

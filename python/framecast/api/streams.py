@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from framecast.accounts.identity import Identity
-from framecast.accounts.permissions import may_see_stream
+from framecast.accounts.permissions import may_ask_about_stream, may_see_stream
 from framecast.channels.history import ChannelHistory
 from framecast.errors import Refusal
 from framecast.ingest.push import PUSH_PATH, printable
@@ -117,10 +117,11 @@ async def show_stream(
     404 says why there is none, or what it may be called.
     """
     streams, identity = _ask(request)
-    if not may_see_stream(identity, stream_id):
-        raise Refusal(403, f"Forbidden: your token has no list that holds the stream '{printable(stream_id)}'")
     stream = streams.find(identity.org_id, stream_id)
-    if stream is None:
+    seen = stream is not None and _sees(identity, stream)
+    if not seen and not may_ask_about_stream(identity, stream_id):
+        raise Refusal(403, f"Forbidden: your token has no list that holds the stream '{printable(stream_id)}'")
+    if stream is None or not seen:  # who may not see it must not be able to tell the two apart
         raise Refusal(404, await _explain_absence(streams, identity, stream_id))
     clock = Clock(streams.now)
     ledger = stream.ledger
@@ -203,7 +204,12 @@ def _ask(request: Request) -> tuple[StreamTable, Identity]:
 
 def _visible(streams: StreamTable, identity: Identity) -> list[ManagedStream]:
     """Those of the caller's org that it may know of."""
-    return [stream for stream in streams.list_streams(identity.org_id) if may_see_stream(identity, stream.stream_id)]
+    return [stream for stream in streams.list_streams(identity.org_id) if _sees(identity, stream)]
+
+
+def _sees(identity: Identity, stream: ManagedStream) -> bool:
+    channels = (str(channel.address) for channel in stream.channels.values())
+    return may_see_stream(identity, stream.stream_id, channels)
 
 
 def _answer(document: dict[str, Any]) -> Response:
