@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import trio
 
 from dashboard_desk import ANN, DashboardDesk, dashboard_desk, viewer_of
@@ -150,14 +151,20 @@ async def test_a_full_disk_refuses_the_change_and_keeps_what_there_was(tmp_path:
             connection.execute(f"PRAGMA max_page_count = {count + 2}")
 
         await desk.database.look(limit_pages)
-        with pytest.raises(Refusal, match="disk") as caught:
-            await desk.save({"uid": "u", "title": "U", "version": 1, "text": "x" * 100_000})
-        assert caught.value.code == 507
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(3):
+                with pytest.raises(Refusal, match="disk") as caught:
+                    await desk.save({"uid": "u", "title": "U", "version": 1, "text": "x" * 100_000})
+                assert caught.value.code == 507
         shown = await desk.shown("u")
         assert (shown["title"], shown["version"]) == ("T", 1)
         assert [one.version for one in await desk.library.list_versions(1, "u")] == [1]
         assert len(desk.told) == 1
-        assert (await desk.save({"uid": "u", "title": "V", "version": 1})).row.version == 2
+        with structlog.testing.capture_logs() as logs_then:
+            assert (await desk.save({"uid": "u", "title": "V", "version": 1})).row.version == 2
+            await desk.save({"uid": "u", "title": "W", "version": 2})
+        told = [line["event"] for line in (*logs, *logs_then)]
+        assert told == ["dashboards not saved", "dashboards saved again"]
 
 
 async def test_too_many_changes_at_once_are_refused(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Archive:
         self._lines: dict[tuple[int, str], deque[tuple[News, trio.Event]]] = {}
         self._patch_threads = trio.CapacityLimiter(1)
         self._patches = 0
+        self._failing = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Make and tell changes until cancelled."""
@@ -111,11 +112,16 @@ class Archive:
         try:
             outcome = await self._database.transact(errand.change)
         except (sqlite3.Error, RuntimeError) as error:
-            log.warning("dashboards not saved", error=str(error))
+            if not self._failing:  # whoever saves is told each time, and the log once
+                log.warning("dashboards not saved", error=str(error))
+            self._failing = True
             errand.fail(_refusal_of(error))
         except Exception as error:  # noqa: BLE001 - the boundary of one change; it is raised again where it was asked for
             errand.fail(error)
         else:
+            if self._failing:
+                log.info("dashboards saved again")
+            self._failing = False
             errand.succeed(outcome.result, [self._queue(news, nursery) for news in outcome.news])
 
     def _queue(self, news: News, nursery: trio.Nursery) -> trio.Event:
