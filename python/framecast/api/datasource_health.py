@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from framecast.accounts.permissions import Action
 from framecast.api.grafana_words import MAX_ID
-from framecast.api.routing import PROBLEM, ApiRoute, Caller
+from framecast.api.routing import PROBLEM, ApiRoute, Caller, Problem
 from framecast.datasources.registry import Registry
 from framecast.datasources.saving import by_id
 from framecast.plugins.health import HealthChecks
@@ -19,12 +19,19 @@ BAD_HEALTH = 400
 
 
 class HealthShape(BaseModel):
-    """How a data source is."""
+    """A data source that is well."""
 
-    status: Literal["OK", "ERROR", "UNKNOWN"]
+    status: Literal["OK"]
     message: str
     details: dict[str, Any] | None = None
     """What else the plugin says."""
+
+
+class UnwellShape(Problem):
+    """How a data source is that is not well; without a status, what is wrong with the request."""
+
+    status: Literal["ERROR", "UNKNOWN"] | None = None
+    details: dict[str, Any] | None = None
 
 
 class HealthRoutes:
@@ -37,7 +44,7 @@ class HealthRoutes:
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
         needs = Action.READ_DATASOURCES
-        answers = {200: HealthShape, 400: HealthShape, **dict.fromkeys((404, 500, 503, 504), PROBLEM)}
+        answers = {200: HealthShape, 400: UnwellShape, **dict.fromkeys((404, 500, 503, 504), PROBLEM)}
         return [
             ApiRoute("/api/datasources/uid/{uid}/health", self.check, needs=needs, answers=answers),
             ApiRoute("/api/datasources/{datasource_id}/health", self.check_numbered, needs=needs, answers=answers),
