@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from framecast.errors import Refusal
-from framecast.plugins import Context, Plugin, Sender
+from framecast.plugins import Context, DataSource, Health, Plugin, Sender
 from framecast.plugins.testdata import WALKS, Testdata
 from framecast.plugins.testing import Host, Subscription, hosted
 from framecast.settings import Sources
@@ -154,3 +154,34 @@ async def test_an_author_is_told_of_a_stream_that_does_not_end(autojump_clock: M
 
     with pytest.raises(AssertionError, match="shield"):
         await try_it()
+
+
+class Polling(Plugin):
+    """Asks an address that its data source names."""
+
+    async def subscribe(self, context: Context, path: str, data: bytes) -> None:
+        return None
+
+    async def run(self, context: Context, path: str, data: bytes, sender: Sender) -> None:
+        assert context.data_source is not None
+        while True:
+            await sender.send({"url": context.data_source.url})
+            await trio.sleep(1)
+
+    async def check_health(self, context: Context) -> Health:
+        assert context.data_source is not None
+        return Health("ok" if context.data_source.url else "error", context.user.login if context.user else "")
+
+
+async def test_the_kit_changes_a_data_source_and_asks_how_it_is(autojump_clock: MockClock) -> None:
+    async with hosted(Polling(), data_source=DataSource("u", url="http://old")) as host:
+        stream = await host.subscribe("a")
+        assert (await stream.receive())["data"]["values"] == [["http://old"]]
+        assert await host.check_health(login="bob") == Health("ok", "bob")
+        host.change_data_source(DataSource("u"))
+        assert await host.check_health() == Health("error", "ann")
+        await trio.sleep(0.1)
+        assert [packet["data"]["values"] for packet in drain(stream)] == [[[""]]]
+        assert (await stream.receive())["data"]["values"] == [[""]]
+    async with hosted(Counting()) as host:
+        assert await host.check_health() is None

@@ -24,14 +24,14 @@ class HealthChecks:
         Refusal as of `Instances.of_data_source` and `Asking.ask`; 404, final, where the plugin does not tell.
         """
         instance = await self._instances.of_data_source(identity.org_id, uid)
-        question = partial(_ask, instance.plugin, instance.context(identity))
+        question = partial(ask_health, instance.plugin, instance.context(identity))
         health = await self._asking.ask(instance.plugin_id, f"the health of the data source {uid}", question)
         if health is None:
             raise Refusal(404, f"Not Found: the plugin {instance.plugin_id} does not tell how its data sources are")
         return health
 
 
-async def _ask(plugin: Plugin, context: Context) -> Health | None:
+async def ask_health(plugin: Plugin, context: Context) -> Health | None:
     """What it says. Whatever is raised here is the plugin's failure."""
     health = await plugin.check_health(context)
     if health is not None:

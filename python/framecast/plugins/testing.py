@@ -7,6 +7,7 @@ Trio's ``MockClock`` an hour of a stream takes no time. Limits, restarts and gra
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -23,9 +24,10 @@ from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
 from framecast.plugins.asking import Asking
 from framecast.plugins.frames import Frame
+from framecast.plugins.health import ask_health
 from framecast.plugins.instances import Instance
 from framecast.plugins.packets import parse_packet
-from framecast.plugins.plugin import DataSource, Plugin
+from framecast.plugins.plugin import DataSource, Health, Plugin
 from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.settings import MIB, History, Sources
 
@@ -97,6 +99,17 @@ class Host:
             return None
         await self._hub.publish([Draft(address.key, answer, rows=1)])
         return json.loads(answer)
+
+    def change_data_source(self, data_source: DataSource) -> None:
+        """The data source's settings are others now: its streams begin anew, as on a server."""
+        self._instance = replace(self._instance, data_source=data_source)
+        self.lifetimes.renew(self._subscribed.__contains__)
+
+    async def check_health(self, *, login: str = "ann", role: Role = Role.VIEWER) -> Health | None:
+        """How the data source is, as this user is told; None where the plugin does not tell."""
+        asked = self._instance.context(Identity(1, login, role))
+        question = partial(ask_health, self._instance.plugin, asked)
+        return await self._asking.ask(PLUGIN_ID, "its health", question)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """It listens no more; the stream ends after the grace time, if it was the last."""
