@@ -42,7 +42,7 @@ async def test_a_change_is_heard_by_who_watches_and_a_deletion_ends_it(
 ) -> None:
     (tmp_path / "told_of_source.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
-    settings = settings_for(tmp_path / "data", "sources.plugins=told=told_of_source:Told")
+    settings = settings_for(tmp_path / "data", "plugins.python=told=told_of_source:Told")
     source = {"name": "Plant", "type": "told", "uid": "plant", "url": "http://old", "jsonData": {"a": 1}}
     async with running(settings) as place, watching(place) as watcher:
         await watcher.say(id=2, subscribe={"channel": CHANNEL})

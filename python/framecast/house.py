@@ -284,7 +284,7 @@ def _build_dashboards(
 
 
 def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Registry) -> Plugins:
-    table, host = find_plugins(settings.sources), ground.plugin_host
+    table, host = find_plugins(settings.plugins), ground.plugin_host
     for problem in add_backends(table, host):
         log.warning("plugin not loaded", problem=problem)
     lifetimes = Lifetimes(hub, ground.outsiders, settings.sources)
@@ -313,7 +313,7 @@ def _list_testdata(settings: Settings) -> list[ListedChannel]:
     """The rows that Grafana's list always ends with, all with one schema."""
     schema = walk_frame([]).schema
     rows = [ListedChannel(f"plugin/{PLUGIN_ID}/{path}", walk.minute_rate, schema) for path, walk in WALKS.items()]
-    return rows if settings.sources.testdata else []
+    return rows if settings.plugins.testdata else []
 
 
 def _build_subscriber_rooms(

@@ -99,7 +99,7 @@ def _check_channels(settings: Settings) -> None:
 
 def _check_plugins(settings: Settings) -> None:
     """Only how they are named: to load them is the start's business."""
-    for text in settings.sources.plugins:
+    for text in settings.plugins.python:
         parse_named(text)
 
 

@@ -149,7 +149,7 @@ async def scene(
         f"plugins.allow_loading_unsigned_plugins={FAULTY}",
         f"plugins.call_seconds={PATIENCE_SECONDS:g}",
         "plugins.restart_seconds=0.1",
-        f"sources.plugins={PYTHON.plugin_id}=plant:Plant",
+        f"plugins.python={PYTHON.plugin_id}=plant:Plant",
         "sources.grace_seconds=0.3",
         f"sources.ask_seconds={PATIENCE_SECONDS - 1:g}",
         f"live.command_seconds={PATIENCE_SECONDS:g}",

@@ -62,7 +62,7 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @asynccontextmanager
 async def plugin_server(folder: Path, *settings: str) -> AsyncIterator[RunningServer]:
-    named = "sources.plugins=load=load:Load,faults=faults:Faults"
+    named = "plugins.python=load=load:Load,faults=faults:Faults"
     with (
         trio.fail_after(PATIENCE_SECONDS),
         running_server(folder, named, "sources.grace_seconds=0.2", *settings) as server,

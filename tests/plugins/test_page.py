@@ -33,9 +33,9 @@ def test_the_list_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     (tmp_path / "load.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        assert main(["plugins", "list", "--set", "sources.plugins=load=load:Load"]) == 0
+        assert main(["plugins", "list", "--set", "plugins.python=load=load:Load"]) == 0
     finally:
         sys.modules.pop("load", None)
     out = capsys.readouterr().out
-    assert re.search(r"^load +Python +one stream per channel +sources.plugins: load:Load$", out, re.MULTILINE)
+    assert re.search(r"^load +Python +one stream per channel +plugins.python: load:Load$", out, re.MULTILINE)
     assert re.search(r"^testdata .*built in$", out, re.MULTILINE)

@@ -13,7 +13,7 @@ from framecast.plugins.host.discovery import discover
 from framecast.plugins.host.host import PluginHost
 from framecast.plugins.table import find_plugins
 from framecast.preflight import check_settings
-from framecast.settings import Plugins, Settings, Sources
+from framecast.settings import Plugins, Settings
 from plugins.installed import install as install_backend
 from plugins.installed import sign
 
@@ -37,10 +37,10 @@ def install(here: Path, package: str, entry: str, code: str) -> None:
 
 def test_installed_packages_bring_theirs(here: Path) -> None:
     install(here, "brought_a", "mine = brought_a:Mine", GOOD)
-    known = find_plugins(Sources()).known
+    known = find_plugins(Plugins()).known
     assert set(known) == {"mine", "testdata"}
     assert known["mine"].origin == "brought_a 1.0: brought_a:Mine"
-    assert set(find_plugins(Sources(installed=False, testdata=False)).known) == set()
+    assert set(find_plugins(Plugins(installed=False, testdata=False)).known) == set()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_broken_one_is_told_and_left_out(here: Path, entry: str, code: str, mo
     monkeypatch.delitem(__import__("sys").modules, "brought_b", raising=False)
     install(here, "brought_b", entry, code)
     with structlog.testing.capture_logs() as logs:
-        assert set(find_plugins(Sources()).known) == {"testdata"}
+        assert set(find_plugins(Plugins()).known) == {"testdata"}
     assert [(one["event"], one["origin"].split(":")[0]) for one in logs] == [
         ("an installed plugin cannot be used", "brought_b 1.0")
     ]
@@ -65,7 +65,7 @@ def test_a_broken_one_is_told_and_left_out(here: Path, entry: str, code: str, mo
 
 def test_what_the_settings_name_wins(here: Path) -> None:
     (here / "named_a.py").write_text(GOOD)
-    table = find_plugins(Sources(plugins=("testdata=named_a:Mine", "b=named_a:Mine")))
+    table = find_plugins(Plugins(python=("testdata=named_a:Mine", "b=named_a:Mine")))
     assert {name: known.plugin.sharing for name, known in table.known.items()} == {"testdata": "data", "b": "data"}
     assert table.find("b") is table.known["b"]
     assert table.find("c") is None
@@ -74,8 +74,8 @@ def test_what_the_settings_name_wins(here: Path) -> None:
 @pytest.mark.parametrize("text", ["x", "x=y", "x=y:", "=y:Z", "x=:Z", "x y=a:Z", "x=a:Z.z", "x/y=a:Z"])
 def test_what_is_no_name_is_a_mistake_before_anything_starts(text: str) -> None:
     for check in (
-        lambda: check_settings(Settings(sources=Sources(plugins=(text,)))),
-        lambda: find_plugins(Sources(plugins=(text,))),
+        lambda: check_settings(Settings(plugins=Plugins(python=(text,)))),
+        lambda: find_plugins(Plugins(python=(text,))),
     ):
         with pytest.raises(ConfigurationError) as caught:
             check()
@@ -85,7 +85,7 @@ def test_what_is_no_name_is_a_mistake_before_anything_starts(text: str) -> None:
 
 @pytest.mark.parametrize("place", ["nowhere_at_all:X", "os:NoSuch", "os:sep"])
 def test_what_the_settings_name_must_be_there(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plugins", "list", "--set", f"sources.plugins=x={place}"]) == 2
+    assert main(["plugins", "list", "--set", f"plugins.python=x={place}"]) == 2
     assert f"'x={place}' cannot be used" in capsys.readouterr().err
 
 
@@ -126,7 +126,7 @@ def test_a_backend_plugin_with_another_ones_id_is_not_run(tmp_path: Path) -> Non
     install_backend(tmp_path, "grafana-testdata-datasource")
     ids = ("testdata", "grafana-testdata-datasource")
     settings = Plugins(path=str(tmp_path), allow_loading_unsigned_plugins=ids)
-    table, host = find_plugins(Sources(installed=False)), PluginHost(discover(settings).packages, settings)
+    table, host = find_plugins(Plugins(installed=False)), PluginHost(discover(settings).packages, settings)
     [problem] = add_backends(table, host)
     assert "testdata is the id of another plugin" in problem
     assert set(host.plugins) == {"grafana-testdata-datasource"}

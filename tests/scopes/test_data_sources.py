@@ -13,7 +13,7 @@ from framecast.plugins.instances import Instances
 from framecast.plugins.table import find_plugins
 from framecast.plugins.testdata import Testdata
 from framecast.protocol.codes import ErrorCode, UnsubscribeCode
-from framecast.settings import Sources
+from framecast.settings import Plugins
 from kept_sources import KeptSources
 from scopes.plugin_place import ANN, Echo, channel, frame, place
 
@@ -198,7 +198,7 @@ async def _later(happen: Any) -> None:
 async def test_testdata_is_the_type_of_a_data_source_by_both_of_its_names(kind: str) -> None:
     sources = KeptSources()
     sources.set("u", type=kind)
-    found = await Instances(find_plugins(Sources(installed=False)), sources).of_data_source(1, "u")
+    found = await Instances(find_plugins(Plugins(installed=False)), sources).of_data_source(1, "u")
     assert (found.plugin_id, type(found.plugin)) == ("testdata", Testdata)
     with pytest.raises(Refusal, match="no plugin of that id"):
-        await Instances(find_plugins(Sources(installed=False, testdata=False)), sources).of_data_source(1, "u")
+        await Instances(find_plugins(Plugins(installed=False, testdata=False)), sources).of_data_source(1, "u")

@@ -41,7 +41,7 @@ def list_(
 
 def _find_rows(settings: Settings) -> list[dict[str, str]]:
     """Those that run, by id, and behind them those that do not, as the start tells of them."""
-    table, found = find_plugins(settings.sources), _discover(settings.plugins)
+    table, found = find_plugins(settings.plugins), _discover(settings.plugins)
     signatures = {package.id: package.signature for package in found.packages}
     host = PluginHost(found.packages, settings.plugins)
     problems = [*found.problems, *add_backends(table, host)]

@@ -16,7 +16,7 @@ from framecast.channels.address import is_namespace
 from framecast.errors import ConfigurationError
 from framecast.plugins.plugin import Plugin
 from framecast.plugins.testdata import ALIASES, PLUGIN_ID, Testdata
-from framecast.settings import Sources
+from framecast.settings import Plugins
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +56,12 @@ class PluginTable:
         return self._known.get(plugin_id) or self._by_alias.get(plugin_id)
 
 
-def find_plugins(settings: Sources) -> PluginTable:
-    """All that `settings` let be there. ConfigurationError for one they name that cannot be had."""
+def find_plugins(settings: Plugins) -> PluginTable:
+    """All in Python that `settings` let be there. ConfigurationError for one they name that cannot be had."""
     known = [Known(PLUGIN_ID, Testdata(), "built in", ALIASES)] if settings.testdata else []
     if settings.installed:
         known += _installed()
-    return PluginTable([*known, *map(_named, settings.plugins)])
+    return PluginTable([*known, *map(_named, settings.python)])
 
 
 def _installed() -> Iterable[Known]:
@@ -83,11 +83,9 @@ def _named(text: str) -> Known:
     plugin_id, module, name = parse_named(text)
     try:
         made = getattr(importlib.import_module(module), name)
-        return Known(plugin_id, _make(plugin_id, made), f"sources.plugins: {module}:{name}")
+        return Known(plugin_id, _make(plugin_id, made), f"plugins.python: {module}:{name}")
     except Exception as error:
-        raise ConfigurationError(
-            f"sources.plugins: {text!r} cannot be used: {type(error).__name__}: {error}"
-        ) from error
+        raise ConfigurationError(f"plugins.python: {text!r} cannot be used: {type(error).__name__}: {error}") from error
 
 
 def parse_named(text: str) -> tuple[str, str, str]:
@@ -96,7 +94,7 @@ def parse_named(text: str) -> tuple[str, str, str]:
     module, _, name = place.partition(":")
     if not (is_namespace(plugin_id) and module and name.isidentifier()):
         raise ConfigurationError(
-            f"sources.plugins: {text!r} is not of the form ID=MODULE:CLASS, the id of letters, digits and _ - . only"
+            f"plugins.python: {text!r} is not of the form ID=MODULE:CLASS, the id of letters, digits and _ - . only"
         )
     return plugin_id, module, name
 

@@ -1,4 +1,4 @@
-"""Grafana backend plugins: which of them run, and what they may take of our time and memory."""
+"""Which plugins there are, in Python and Grafana's, and what backend plugins may take of our time and memory."""
 
 from typing import Annotated
 
@@ -23,7 +23,19 @@ PASSED_ON = (
 
 
 class Plugins(Struct, frozen=True, forbid_unknown_fields=True):
-    """Grafana backend plugins, each a process of its own (plugins.md)."""
+    """Plugins: in Python (python-plugins.md), and Grafana backend plugins, each a process of its own (plugins.md).
+
+    All but the first three are of the latter. What the streams of any may take is `[sources]`.
+    """
+
+    python: tuple[str, ...] = ()
+    """Python plugins, each as `ID=MODULE:CLASS`; one of the same id wins over an installed one."""
+
+    installed: bool = True
+    """Python plugins that installed packages bring (entry points of the group `framecast.plugins`) are there."""
+
+    testdata: bool = True
+    """The channels `plugin/testdata/…` are there, and listed, as in Grafana."""
 
     path: str = ""
     """The folder that they lie in, each in one of its own, as Grafana's `[paths] plugins`. Empty: none run."""

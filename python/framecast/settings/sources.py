@@ -1,4 +1,4 @@
-"""Streams that run while somebody is subscribed: those of plugins."""
+"""Streams that run while somebody is subscribed, those of plugins: when they run, and what they may take."""
 
 from typing import Annotated
 
@@ -9,15 +9,6 @@ from framecast.settings.units import KIB, MIB, Positive, Seconds
 
 class Sources(Struct, frozen=True, forbid_unknown_fields=True):
     """Streams that run only while somebody is subscribed to their channel: those of plugins (python-plugins.md)."""
-
-    plugins: tuple[str, ...] = ()
-    """Python plugins, each as `ID=MODULE:CLASS`; one of the same id wins over an installed one."""
-
-    installed: bool = True
-    """Plugins that installed packages bring (entry points of the group `framecast.plugins`) are there."""
-
-    testdata: bool = True
-    """The channels `plugin/testdata/…` are there, and listed, as in Grafana."""
 
     grace_seconds: Seconds = 15.0
     """How long a stream runs on after its last subscriber left (Grafana: three looks, 5 s apart)."""
