@@ -3,13 +3,16 @@
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from framecast.cli import main
+from framecast.plugins import Query
+from framecast.plugins.testing import hosted
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "python-plugins.md"
-PLUGIN, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+PLUGIN, QUERIES, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 def test_the_example_is_short() -> None:
@@ -27,6 +30,17 @@ def test_the_example_passes_the_test_beside_it(tmp_path: Path, monkeypatch: pyte
         test()
     finally:
         sys.modules.pop("load", None)
+
+
+async def test_the_example_of_queries_answers_them() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(QUERIES, "python-plugins.md", "exec"), names)
+    async with hosted(names["Waves"]()) as host:
+        answer = await host.query(Query("A", 0, 60_000, b'{"seconds":4}', max_data_points=3))
+        [frame] = answer["frames"]
+        assert frame["data"]["values"] == [[0, 1_000, 2_000], [0, pytest.approx(1), pytest.approx(0)]]
+        answer = await host.query(Query("A", 0, 60_000, b'{"seconds":0}'))
+        assert (answer["status"], "must be more than 0" in answer["error"]) == (400, True)
 
 
 def test_the_list_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from framecast.plugins import Query, QueryError
+from framecast.plugins.testdata import Testdata
 from framecast.plugins.testdata_queries import MAX_ROWS, answer_query
+from framecast.plugins.testing import hosted
 
 
 def ask(query_type: str = "", *, interval_ms: int = 1_000, to_ms: int = 10_000, points: int = 100, **model: Any) -> Any:
@@ -94,3 +96,12 @@ def test_what_it_cannot_answer_is_told(model: dict[str, Any], status: int, words
     with pytest.raises(QueryError) as caught:
         ask(**model)
     assert (caught.value.status, words in str(caught.value)) == (status, True)
+
+
+async def test_an_author_asks_queries_without_a_server() -> None:
+    async with hosted(Testdata()) as host:
+        answer = await host.query(Query("B", 0, 3_000))
+        assert (answer["status"], answer["error"], values(answer["frames"][0], 0)) == (200, "", [0, 1_000, 2_000])
+        answer = await host.query(Query("B", 0, 3_000, query_type="usa"))
+        assert (answer["status"], answer["frames"]) == (400, [])
+        assert "no scenario" in answer["error"]

@@ -28,8 +28,10 @@ from framecast.plugins.health import ask_health
 from framecast.plugins.instances import Instance
 from framecast.plugins.packets import parse_packet
 from framecast.plugins.plugin import DataSource, Health, Plugin
+from framecast.plugins.query import Query, Room
+from framecast.plugins.querying import Querying
 from framecast.plugins.stream import PluginStream, check_owner, tell_stream
-from framecast.settings import MIB, History, Sources
+from framecast.settings import MIB, History, Queries, Sources
 
 PLUGIN_ID = "under-test"
 """The plugin's id, whatever it has elsewhere."""
@@ -66,6 +68,8 @@ class Host:
         self._hub = Hub(fanout, self.broker, max_channels=1_000, retention=History())
         self.lifetimes = Lifetimes(self._hub, outsiders, limits)
         self._asking = Asking(outsiders, limits)
+        self._queries = Queries()
+        self._querying = Querying(self._asking, self._queries)
         self._subscribed: dict[Address, dict[int, Subscription]] = {}
         self._numbers = count(1)
 
@@ -110,6 +114,13 @@ class Host:
         asked = self._instance.context(Identity(1, login, role))
         question = partial(ask_health, self._instance.plugin, asked)
         return await self._asking.ask(PLUGIN_ID, "its health", question)
+
+    async def query(self, query: Query, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
+        """Ask a query as this user. What a client gets: `status`, `frames` read as JSON, `error` ("" for none)."""
+        room = Room(self._queries.response_bytes)
+        answers = await self._querying.answer(self._instance, Identity(1, login, role), [query], room)
+        answer = answers[query.ref_id]
+        return {"status": answer.status, "frames": list(map(json.loads, answer.frames)), "error": answer.error}
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """It listens no more; the stream ends after the grace time, if it was the last."""
