@@ -50,6 +50,7 @@ WELCOME = """Framecast: metrics in, live data frames out.
   POST /login                    a session for a browser; GET /logout ends it
   GET  /api/user                 who you are; tokens, users and orgs: /api/tokens, /api/org/users, /api/orgs
   GET  /api/datasources          data sources, as Grafana's; POST, and PUT and DELETE on /api/datasources/uid/{uid}
+  POST /api/ds/query             their answers to a panel's queries
   GET  /api/health  /metrics     and for clients of InfluxDB /ping  /health
   GET  /openapi.json             all of these, for programs
 """
