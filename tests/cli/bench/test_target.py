@@ -17,6 +17,8 @@ from framecast.cli.failure import CommandError
         ("ws://h:8000/connection/websocket", 8000, "/connection/websocket", "/api/live/push/s"),
         ("http://h/ws?format=protobuf", 80, "/ws?format=protobuf", "/api/live/push/s"),
         ("http://h/", 80, "/api/live/ws", "/api/live/push/s"),
+        ("h:8300", 8300, "/api/live/ws", "/api/live/push/s"),
+        ("h:8000/connection/websocket", 8000, "/connection/websocket", "/api/live/push/s"),
     ],
 )
 def test_a_url_names_the_websocket_or_the_server(url: str, port: int, path: str, push_path: str) -> None:
@@ -39,7 +41,9 @@ def test_a_token_or_a_password_goes_into_every_request(url: str, token: str | No
     assert "@" not in target.netloc
 
 
-@pytest.mark.parametrize("url", ["h:8300", "ftp://h", "http://", "http://h:port", "http://h/a b", "http://h#x", ""])
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "http://", "http://h:port", "http://h/a b", "http://h#x", "h:port", "a b", ""]
+)
 def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(CommandError) as failure:
         find_target(url, None)
@@ -61,5 +65,5 @@ def test_the_address_is_that_which_takes_connections() -> None:
 def test_a_server_that_is_not_there_is_told_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(CommandError, match="Connection refused"):
+    with pytest.raises(CommandError, match=r"Connection refused; the URL of the server .* serve --dev"):
         reach(find_target(f"http://127.0.0.1:{port}", None), None)

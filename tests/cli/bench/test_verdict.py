@@ -55,6 +55,7 @@ def test_whatever_was_lost_or_refused_makes_a_run_invalid(changes: dict[str, obj
     ("what", "end", "words", "hint"),
     [
         ("not_all_ready", ending("closed", 3504, "connection limit", 4), "4 of 10 subscribers", "max_connections"),
+        ("not_all_ready", ending("closed", 3013, "too many requests", 4), "with 3013", "--at-once"),
         ("not_all_ready", ending("refused", 401, "", 4), "answered with HTTP 401", "--token"),
         ("not_all_ready", ending("connect_refused", 109, "token expired", 4), "refused with 109", "--token"),
         ("not_all_ready", ending("refused", 404, "", 4), "HTTP 404", "no such thing at /api/live/ws"),

@@ -30,6 +30,11 @@ HINTS = (
         (101, 103, 109, 401, 403),
         "the server wants to know who this is: --token, or $FRAMECAST_TOKEN",
     ),
+    _hint(
+        ("closed",),
+        (3013,),
+        "more clients come at once than the server has places for: live.max_connections of Framecast, or --at-once",
+    ),
     _hint(("closed",), (3500,), "the token is not one that this server takes"),
     _hint(
         ("refused",),

@@ -16,6 +16,8 @@ from framecast.cli.bench.target import Target, find_target
 from framecast.cli.failure import CommandError
 
 DEFAULT_URL = "http://127.0.0.1:8300"
+DEFAULT_SUBSCRIBERS = 50
+"""Framecast and Grafana let in 100 unless told otherwise, and somebody may have a dashboard open."""
 FIRST_SECONDS = 5.0
 """For the first publication to reach everybody: a server that takes longer is not the one to measure yet."""
 DRAIN_SECONDS = 5.0
@@ -26,7 +28,9 @@ MOST_THREADS = 8
 WAYS: dict[str, Way] = {"push": "push", "push-socket": "push_socket", "command": "command"}
 _CHANNEL = re.compile(r"[^\x00-\x20\x7f]+")
 
-Url = Annotated[str, Parameter(help="The server, or its WebSocket where that is not at /api/live/ws.")]
+Url = Annotated[
+    str, Parameter(help="HOST:PORT of the server, or the URL of its WebSocket where that is not at /api/live/ws.")
+]
 
 
 @Parameter(name="*", group="Server")
@@ -54,7 +58,7 @@ class ServerOptions:
 class AudienceOptions:
     """Who listens."""
 
-    subscribers: Annotated[int, Parameter(help="Each of them subscribes to every channel.")] = 100
+    subscribers: Annotated[int, Parameter(help="Each of them subscribes to every channel.")] = DEFAULT_SUBSCRIBERS
     protocol: Annotated[Protocol, Parameter(help="What clients speak.")] = "json"
     prefix: Annotated[str, Parameter(help="Before every channel's name; for Grafana the organisation: 1")] = ""
     threads: Annotated[int | None, Parameter(help="For subscribers; by default half of the cores.")] = None

@@ -40,8 +40,8 @@ class Target:
 
 
 def find_target(url: str, token: str | None) -> Target:
-    """Read the URL: ``http://HOST:PORT``, or the WebSocket's own. CommandError when it cannot be used."""
-    parts = urlsplit(url)
+    """Read ``HOST:PORT``, ``http://HOST:PORT``, or the WebSocket's URL. CommandError when it cannot be used."""
+    parts = urlsplit(f"http://{url}" if ":" in url and "://" not in url else url)
     if parts.scheme in {"https", "wss"}:
         raise CommandError(
             f"{url}: bench speaks no TLS, whose work would be measured with the server's: "
@@ -54,7 +54,9 @@ def find_target(url: str, token: str | None) -> Target:
     except ValueError:
         usable = False
     if not usable or not (parts.path + parts.query).isprintable() or " " in url:
-        raise CommandError(f"{url} is not of the form http://HOST:PORT, with the WebSocket's path or without", status=2)
+        raise CommandError(
+            f"{url!r} is not of the form HOST:PORT or http://HOST:PORT, with the WebSocket's path or without", status=2
+        )
     path = parts.path.rstrip("/")
     root = path.removesuffix(LIVE_PATH) if path.endswith(LIVE_PATH) else ""
     return Target(
@@ -91,7 +93,10 @@ async def _find_address(target: Target) -> str:
     except trio.TooSlowError:
         raise CommandError(f"cannot connect to {target.netloc}: no answer in {CONNECT_SECONDS:g} s") from None
     except OSError as error:
-        raise CommandError(f"cannot connect to {target.netloc}: {name_cause(error)}") from None
+        raise CommandError(
+            f"cannot connect to {target.netloc}: {name_cause(error)}; "
+            "the URL of the server to measure comes first, and `framecast serve --dev` starts one"
+        ) from None
     address, port = stream.socket.getpeername()[:2]
     await trio.aclose_forcefully(stream)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
