@@ -86,6 +86,8 @@ def main() -> int:
     try:
         table.measure(rows, keep)
         written.ended = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     finally:
         record.write(written, write_page(written), place)
         print(write_page(written))

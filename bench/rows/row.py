@@ -7,6 +7,9 @@ from typing import Literal
 
 from bench.servers import DEFAULT_LIMITS, Limits
 
+DRAIN_SECONDS = 30.0
+"""For what is on its way at the end: at full load a slow server has seconds of it."""
+
 Kind = Literal["latency", "fanout", "ingest", "connect"]
 
 
@@ -58,4 +61,5 @@ class Row:
         """For the load, to measure for so long."""
         if self.kind == "connect":
             return [*self.arguments, "--idle", f"{seconds:g}"]
-        return [*self.arguments, "--seconds", f"{seconds:g}", "--warm-up", f"{min(1.0, seconds / 2):g}"]
+        times = {"seconds": seconds, "warm-up": min(1.0, seconds / 2), "drain": DRAIN_SECONDS}
+        return [*self.arguments, *(part for flag, value in times.items() for part in (f"--{flag}", f"{value:g}"))]

@@ -13,9 +13,10 @@ SECONDS = 120
 RATE, SUBSCRIBERS = 50, 3
 
 
-async def bench(url: str, *, seconds: float) -> tuple[int, dict[str, Any]]:
+async def bench(url: str, *, seconds: float, drain: float = 5) -> tuple[int, dict[str, Any]]:
     """Run ``bench latency`` against a server in this process."""
     arguments = ["--subscribers", SUBSCRIBERS, "--rate", RATE, "--seconds", seconds, "--warm-up", 0, "--json"]
+    arguments += ["--drain", drain]
     with trio.fail_after(SECONDS):
         done = await trio.run_process(
             [*FRAMECAST, "bench", "latency", url, *map(str, arguments)],
@@ -87,6 +88,13 @@ async def test_a_stall_is_seen_by_all_that_was_due_in_it() -> None:
     assert figures["sent_p90_ms"] < figures["p90_ms"] / 2
     late = [piece["max_us"] for piece in report["findings"]["latencies"]["slices"] if piece["max_us"] > 300_000]
     assert len(late) >= 6
+
+
+async def test_what_is_on_its_way_at_the_end_is_waited_for_as_long_as_asked() -> None:
+    for drain, status_wanted in ((0, 1), (60, 0)):
+        async with unfaithful_server(faithful, stall_at=RATE - 5, stall_seconds=1.0) as (_, url):
+            status, report = await bench(url, seconds=1, drain=drain)
+        assert status == status_wanted, report["verdict"]
 
 
 async def test_a_server_that_delivers_nothing_is_told_from_one_that_is_slow() -> None:

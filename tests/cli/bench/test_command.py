@@ -36,6 +36,7 @@ def test_help_works(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["latency", NOWHERE, "--seconds", "0"], "--seconds"),
         (["latency", NOWHERE, "--seconds", "nan"], "--seconds"),
         (["latency", NOWHERE, "--warm-up", "-1"], "--warm-up"),
+        (["latency", NOWHERE, "--drain", "-1"], "--drain"),
         (["latency", NOWHERE, "--stream", "a/b"], "--stream"),
         (["latency", NOWHERE, "--channels", "0"], "--channels"),
         (["latency", NOWHERE, "--publishers", "2"], "--publishers"),

@@ -13,7 +13,6 @@ from framecast.cli.bench.figures import ingest_figures
 from framecast.cli.bench.measuring import Measurement, measure
 from framecast.cli.bench.options import (
     DEFAULT_URL,
-    DRAIN_SECONDS,
     AudienceOptions,
     OutputOptions,
     ServerOptions,
@@ -112,7 +111,7 @@ def ingest(
         work=Work(ingest=work),
         warm_up_seconds=time.warm_up,
         seconds=time.seconds,
-        drain_seconds=DRAIN_SECONDS,
+        drain_seconds=time.drain,
     )
     packed = [gzip.compress(body, 6) for body in bodies] if body.gzip else bodies
     return measure(INGEST, url, plan, output, packed)

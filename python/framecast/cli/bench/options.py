@@ -149,11 +149,15 @@ class TimeOptions:
 
     seconds: Annotated[float, Parameter(help="How long figures count.")] = 10.0
     warm_up: Annotated[float, Parameter(help="Seconds before that, which do not.")] = 2.0
+    drain: Annotated[float, Parameter(help="Seconds that what is still on its way is waited for at the end.")] = (
+        DRAIN_SECONDS
+    )
 
     def check(self) -> None:
         """CommandError, status 2, for what cannot be."""
         check_seconds("--seconds", self.seconds, least=0.1)
         check_seconds("--warm-up", self.warm_up, least=0.0)
+        check_seconds("--drain", self.drain, least=0.0)
 
 
 @Parameter(name="*", group="Output")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from framecast.cli.bench.options import (
-    DRAIN_SECONDS,
     AudienceOptions,
     OutputOptions,
     PublishingOptions,
@@ -47,5 +46,5 @@ def plan_publications(
         work=work(publishing),
         warm_up_seconds=time.warm_up,
         seconds=time.seconds,
-        drain_seconds=DRAIN_SECONDS,
+        drain_seconds=time.drain,
     )
