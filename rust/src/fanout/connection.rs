@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -38,6 +39,8 @@ pub(super) struct Connection {
     /// Only the writer uses it, and only before `Phase::Released`.
     pub fd: RawFd,
     pub reader: Reader,
+    /// The last pass of the writer that came by. Only the writer uses it.
+    pub visited: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -95,6 +98,7 @@ impl Connection {
             id,
             fd,
             reader: terms.reader,
+            visited: AtomicU64::new(0),
             state: Mutex::new(State {
                 queue: Queue::new(terms.max_queue_bytes, budget),
                 phase: Phase::Open,

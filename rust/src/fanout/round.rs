@@ -14,7 +14,7 @@ use super::subscribers::Subscribers;
 
 /// Messages are joined up to this size: one place in a queue and one in a system call for all of them, and still little
 /// to keep for somebody who has all of them but the last to send.
-const JOINED_BYTES: usize = if cfg!(test) { 700 } else { 16 * 1024 };
+const JOINED_BYTES: usize = if cfg!(test) { 700 } else { 4 * 1024 };
 
 /// So many are visited before others may change who is there: about 5 µs.
 const PART: usize = if cfg!(test) { 9 } else { 128 };

@@ -7,6 +7,7 @@
 //! last visit goes out together.
 #![allow(unsafe_code)] // borrowing descriptors that Python owns; see `Connection::fd` and the SAFETY notes
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +34,14 @@ const WAKE: u64 = 0;
 
 /// How many epoll events are read at once; more stay in the kernel for the next pass.
 const MAX_READY: usize = 256;
+
+/// After so many connections, some 300 µs, a pass looks for new work: who has little to wait for need not wait for the
+/// end of a long one.
+const LOOK_AFTER: usize = 64;
+
+/// In a pass, a round waits until so many connections were attended to, as a share of those it goes to: a round costs
+/// much less than the sends, and should go on doing so.
+const ROUND_SHARE: usize = 8;
 
 /// Older kernels count the milliseconds in 31 bits. To wake up in vain once an hour costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -96,15 +105,7 @@ fn descriptor(connection: &Connection) -> BorrowedFd<'_> {
 /// The body of the writer thread. However it ends, every connection is released and none can be added any
 /// more.
 pub(super) fn run(shared: &Arc<Shared>) {
-    let mut writer = Writer {
-        shared: Arc::clone(shared),
-        rounds: Vec::new(),
-        due: Vec::new(),
-        carried: Vec::new(),
-        full: FullSockets::default(),
-        batch: Batch::default(),
-        ready: Vec::with_capacity(MAX_READY),
-    };
+    let mut writer = Writer::new(shared);
     let stopped = catch_unwind(AssertUnwindSafe(|| writer.serve()));
     // Asked to stop: the sockets are as good as before. Otherwise their peers must learn that nothing comes
     // any more.
@@ -147,20 +148,41 @@ struct Writer {
     /// Channels to go round in before this pass.
     rounds: Vec<Arc<Channel>>,
     /// Connections to attend to in this pass.
-    due: Vec<Arc<Connection>>,
-    /// Those of them that have more for the next.
-    carried: Vec<Arc<Connection>>,
+    due: VecDeque<Arc<Connection>>,
+    /// Who is due in the next, having been attended to in this one.
+    carried: VecDeque<Arc<Connection>>,
+    /// The number of the pass.
+    number: u64,
+    /// How many were attended to in this pass, without those that a round in it has been made for.
+    attended: usize,
     full: FullSockets,
     batch: Batch,
     ready: Vec<epoll::Event>,
 }
 
 impl Writer {
+    fn new(shared: &Arc<Shared>) -> Writer {
+        Writer {
+            shared: Arc::clone(shared),
+            rounds: Vec::new(),
+            due: VecDeque::new(),
+            carried: VecDeque::new(),
+            number: 0,
+            attended: 0,
+            full: FullSockets::default(),
+            batch: Batch::default(),
+            ready: Vec::with_capacity(MAX_READY),
+        }
+    }
+
     /// Pass after pass until told to stop.
     fn serve(&mut self) -> rustix::io::Result<()> {
         loop {
             let stop = self.gather()?;
-            self.go_round();
+            for channel in std::mem::take(&mut self.rounds) {
+                let due = self.go_round(&channel);
+                self.due.extend(due);
+            }
             self.pass();
             if stop {
                 return Ok(());
@@ -170,7 +192,7 @@ impl Writer {
 
     /// Wait for work and make `due` the whole of it. True when this pass is to be the last.
     fn gather(&mut self) -> rustix::io::Result<bool> {
-        let idle = self.due.is_empty() && lock(&self.shared.work).fall_asleep();
+        let idle = self.due.is_empty() && self.rounds.is_empty() && lock(&self.shared.work).fall_asleep();
         let limit = if idle {
             self.full.quiet()
         } else {
@@ -187,23 +209,18 @@ impl Writer {
         #[cfg(test)]
         assert!(!work.fail, "asked to fail");
         work.asleep = false;
-        self.due.append(&mut work.due);
+        self.due.extend(work.due.drain(..));
         self.rounds.append(&mut work.rounds);
         Ok(work.stop)
     }
 
-    /// Put what waits in the channels' logs into the queues.
-    fn go_round(&mut self) {
-        if self.rounds.is_empty() {
-            return;
-        }
+    /// Put what waits in a channel's log into the queues, and return who is due for it.
+    fn go_round(&mut self, channel: &Channel) -> Vec<Arc<Connection>> {
         let mut taken = Taken::default();
-        for channel in self.rounds.drain(..) {
-            channel.go_round(&self.shared.budget, &mut taken);
-        }
+        channel.go_round(&self.shared.budget, &mut taken);
         self.shared.count(&taken);
-        self.due.append(&mut taken.due);
         self.shared.keep_budget();
+        taken.due
     }
 
     fn notice(&mut self, event: epoll::Event) {
@@ -221,7 +238,7 @@ impl Writer {
         } else {
             connection.unblock()
         } {
-            self.due.push(connection);
+            self.due.push_back(connection);
         }
     }
 
@@ -236,21 +253,70 @@ impl Writer {
                 continue;
             };
             match connection.look_again(now) {
-                Next::Pass => self.due.push(connection),
+                Next::Pass => self.due.push_back(connection),
                 Next::LookAgain(when) => self.full.insert(when, id),
                 Next::Rest => {}
             }
         }
     }
 
+    /// Attend to everybody who is due, to each once.
     fn pass(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        for connection in due.drain(..) {
-            if self.attend(&connection) {
-                self.carried.push(connection);
+        self.number += 1;
+        self.attended = 0;
+        let mut next_look = LOOK_AFTER;
+        while let Some(connection) = self.due.pop_front() {
+            self.visit(connection);
+            if self.attended >= next_look {
+                self.look_for_more();
+                next_look = self.attended + LOOK_AFTER;
             }
         }
-        self.due = std::mem::replace(&mut self.carried, due);
+        std::mem::swap(&mut self.due, &mut self.carried);
+    }
+
+    fn visit(&mut self, connection: Arc<Connection>) {
+        connection.visited.store(self.number, Relaxed);
+        self.attended += 1;
+        if self.attend(&connection) {
+            self.carried.push_back(connection);
+        }
+    }
+
+    /// Take up, in the middle of a pass, what came since it began.
+    fn look_for_more(&mut self) {
+        let due = {
+            let mut work = lock(&self.shared.work);
+            self.rounds.append(&mut work.rounds);
+            std::mem::take(&mut work.due)
+        };
+        self.let_in(due);
+        for channel in std::mem::take(&mut self.rounds) {
+            let cost = channel.size() / ROUND_SHARE;
+            if cost > self.attended {
+                self.rounds.push(channel);
+                continue;
+            }
+            self.attended -= cost;
+            let due = self.go_round(&channel);
+            self.let_in(due);
+        }
+    }
+
+    /// A few go before all others, many after them, and nobody twice in a pass, which would never end.
+    fn let_in(&mut self, due: Vec<Arc<Connection>>) {
+        let number = self.number;
+        let (again, new): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|connection| connection.visited.load(Relaxed) == number);
+        self.carried.extend(again);
+        if new.len() > LOOK_AFTER {
+            self.due.extend(new);
+        } else {
+            for connection in new {
+                self.visit(connection);
+            }
+        }
     }
 
     /// Do what is next for one connection: at most one send. True when there is more to do in the next pass.
@@ -299,53 +365,4 @@ impl Writer {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::io::Read;
-    use std::os::fd::AsRawFd;
-    use std::os::unix::net::UnixStream;
-    use std::time::Duration;
-
-    use super::super::{Event, Fanout, Kind, Subscription, Terms};
-    use crate::wire::{Framing, Publication, Reader};
-
-    #[test]
-    fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
-        let fanout = Fanout::new(1000).unwrap();
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let terms = Terms {
-            reader: Reader {
-                framing: Framing::TextMessages,
-                unidirectional: false,
-            },
-            max_queue_bytes: 1000,
-            write_limit: Duration::from_secs(60),
-        };
-        let id = fanout.add(ours.as_raw_fd(), terms).unwrap();
-        let wanted = Subscription {
-            spelling: "a".into(),
-            events: true,
-            delta: true,
-            detailed: false,
-        };
-        fanout.subscribe(id, "a", wanted);
-        fanout.shared.order(|work| work.fail = true);
-        // Its peer sees the end, so nobody waits for a server that will say nothing more.
-        theirs.read_to_end(&mut Vec::new()).unwrap();
-        fanout.close();
-        let happened = [Kind::Broken, Kind::Released].map(|kind| Event { connection: id, kind });
-        assert_eq!(fanout.take_events(), happened);
-        let publication = Publication {
-            payload: b"1",
-            detail: None,
-            offset: 1,
-            info: None,
-        };
-        assert_eq!(fanout.publish("a", &publication), 0);
-        assert!(!fanout.send(id, b"late"));
-        fanout.finish(id);
-        fanout.remove(id);
-        assert!(fanout.add(ours.as_raw_fd(), terms).is_err());
-        assert_eq!(fanout.take_events(), []);
-    }
-}
+mod tests;
