@@ -1,0 +1,1 @@
+"""How long a publication holds the thread that publishes, by the number of subscribers."""
