@@ -6,8 +6,6 @@ from functools import partial
 
 import structlog
 import trio
-from trio_websocket import ConnectionClosed
-from wsproto.utilities import LocalProtocolError
 
 from framecast.accounts.gate import Visitors
 from framecast.accounts.identity import Identity
@@ -28,7 +26,8 @@ from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
 from framecast.door.relay import relayed
 from framecast.door.tls import TlsStream
-from framecast.door.upgrade import accept_websocket, offered_subprotocols
+from framecast.door.upgrade import encode_switch, offered_subprotocols
+from framecast.door.websocket import WebSocket
 from framecast.ingest.websocket import PushSockets
 from framecast.protocol.codec import CODECS, negotiate
 from framecast.protocol.codes import CloseCode
@@ -89,36 +88,22 @@ class SubscriberSockets:
     async def _serve_websocket(self, head: RequestHead, visitor: Identity | None, outbound: WriterStream) -> None:
         limits = self.rooms.settings
         name, subprotocol = negotiate(offered_subprotocols(head), head.query)
-        try:
-            async with trio.open_nursery() as nursery:
-                websocket = await accept_websocket(
-                    nursery,
-                    outbound,
-                    head,
-                    subprotocol=subprotocol,
-                    max_message_bytes=limits.message_bytes,
-                    handshake_seconds=self.limits.head_seconds,
-                )
-                transport = WebSocketTransport(websocket)
-                with self.roster.place(head.peer) as place:
-                    if place is None:
-                        full = CloseCode.CONNECTION_LIMIT
-                        await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
-                    else:
-                        newcomer = Newcomer(
-                            transport=transport,
-                            outbox=outbound,
-                            codec=CODECS[name],
-                            place=place,
-                            visitor=visitor,
-                            with_cookies=head.find(b"cookie") is not None,
-                        )
-                        await serve_subscriber(newcomer, self.rooms)
-                # Its reader may be waiting for a peer that will never close.
-                nursery.cancel_scope.cancel()
-        except* (ConnectionClosed, LocalProtocolError, trio.TooSlowError) as group:
-            # What peers do: leave during the handshake, or speak on after our Close, which trio-websocket 0.12 answers.
-            log.debug("subscriber left", error=repr(group))
+        outbound.send(encode_switch(head, subprotocol))
+        transport = WebSocketTransport(WebSocket(outbound, max_message_bytes=limits.message_bytes))
+        with self.roster.place(head.peer) as place:
+            if place is None:
+                full = CloseCode.CONNECTION_LIMIT
+                await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
+                return
+            newcomer = Newcomer(
+                transport=transport,
+                outbox=outbound,
+                codec=CODECS[name],
+                place=place,
+                visitor=visitor,
+                with_cookies=head.find(b"cookie") is not None,
+            )
+            await serve_subscriber(newcomer, self.rooms)
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:

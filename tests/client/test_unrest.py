@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed
 
 from client.talk import Scripted
-from client.wired import World, counted, open_world
+from client.wired import CLOSE_FRAME, World, counted, open_world
 from client.world import Wishes
 from framecast.channels.address import parse_key
 from framecast.client import metrics
@@ -23,7 +23,6 @@ from framecast.settings import Live
 
 SETTINGS = Live(ping_seconds=5, pong_seconds=2.0, command_seconds=4.0, close_seconds=3.0, channels_per_client=2)
 CHANNELS = {"1/stream/a/x": "stream/a/x", "1/grafana/a/y": "default/grafana/a/y", "1/grafana/a/z": "grafana/a/z"}
-CLOSE_FRAME = 0x88
 LATEST = 40.0
 """By then everything has happened and every wait is over."""
 

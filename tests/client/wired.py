@@ -13,7 +13,7 @@ from typing import Any
 import trio
 import trio.testing
 from prometheus_client import REGISTRY
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from client.world import MemoryHub, MemoryScopes, Wishes, build_rooms, read_line
 from framecast.accounts.identity import DEVELOPER
@@ -21,9 +21,13 @@ from framecast.client.connection import serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.roster import Roster
 from framecast.client.websocket import WebSocketTransport
-from framecast.settings import Live
+from framecast.door.head import HeadReader
+from framecast.door.upgrade import encode_switch
+from framecast.door.websocket import WebSocket
+from framecast.settings import Live, Server
 
 CONNECT = '{"id":1,"connect":{}}'
+CLOSE_FRAME = 0x88
 SETTINGS = Live(ping_seconds=25, pong_seconds=10.0, connect_seconds=15.0, close_seconds=5.0, message_size_limit=10_000)
 
 
@@ -64,7 +68,7 @@ class FifoStream(trio.abc.Stream):
         await self._stream.aclose()
 
     def _put(self, data: bytes) -> bool:
-        if self.closed.is_set() or not self.alive:
+        if self.closed.is_set() or not self.alive or CLOSE_FRAME in self.sent:
             return False
         self.sent.append(data[0])
         self._queue.append(data)
@@ -83,10 +87,13 @@ class FifoStream(trio.abc.Stream):
         with contextlib.suppress(trio.BrokenResourceError):
             self.send_message(payload)
 
+    def send(self, data: bytes) -> None:
+        if not self._put(data):
+            raise trio.BrokenResourceError
+
     async def send_all(self, data: Any) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
-        if not self._put(bytes(data)):
-            raise trio.BrokenResourceError
+        self.send(bytes(data))
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
@@ -107,7 +114,7 @@ class World:
     """One client, one server, and what a test wants to turn."""
 
     client: WebSocketConnection
-    server: WebSocketConnection
+    server: WebSocket
     outbox: FifoStream
     hub: MemoryHub
     scopes: MemoryScopes
@@ -154,11 +161,13 @@ async def open_world(
             client_end, server_end = trio.testing.memory_stream_pair()
             outbox = FifoStream(server_end)
             nursery.start_soon(outbox.write)
-            accepted: list[WebSocketConnection] = []
+            accepted: list[WebSocket] = []
 
             async def accept() -> None:
-                request = await wrap_server_stream(nursery, outbox, max_message_size=wishes.settings.message_size_limit)
-                accepted.append(await request.accept())
+                received = await HeadReader(outbox, Server()).next_request()
+                assert received is not None
+                outbox.send(encode_switch(received.head))
+                accepted.append(WebSocket(outbox, max_message_bytes=wishes.settings.message_bytes))
 
             async with trio.open_nursery() as handshake:
                 handshake.start_soon(accept)

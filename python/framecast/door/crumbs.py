@@ -42,6 +42,12 @@ class FrameMeter:
         self._pieces = Pieces()
         self._header = bytearray()
         self._payload_left = 0
+        self._in_message = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether what came ends where a message, or a control frame between two, does."""
+        return not (self._header or self._payload_left or self._in_message)
 
     def follow(self, data: bytes | bytearray | memoryview, max_frames: int) -> int:
         """Go on through `data`, at most to the head of its `max_frames`-th frame; return how far."""
@@ -71,6 +77,7 @@ class FrameMeter:
         self._payload_left = length
         if first & 0x08:  # a control frame: no part of the message it comes within
             return
+        self._in_message = not first & 0x80
         if first & 0x80:
             self._pieces.clear()
         else:

@@ -149,12 +149,16 @@ class WriterStream(trio.abc.HalfCloseableStream):
         """Queue `data`, which begins where a frame (or the handshake answer) does. Does not wait."""
         self._check_open()
         await trio.lowlevel.checkpoint()
+        self.send(bytes(data))
+
+    def send(self, data: bytes) -> None:
+        """As `send_all`, without a checkpoint."""
         self._check_open()
         if self.speaks_websocket and data and data[0] == _CLOSE_FRAME:
             self._said_goodbye = True
             # First, so that no publication of another task or thread can come between the Close and the end.
             self._fanout.leave(self.connection)
-        if not self._fanout.send(self.connection, bytes(data)):
+        if not self._fanout.send(self.connection, data):
             raise trio.BrokenResourceError(self._why())
 
     async def wait_send_all_might_not_block(self) -> None:

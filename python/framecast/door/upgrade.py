@@ -1,33 +1,19 @@
-"""WebSocket upgrades: checked here, completely, before any WebSocket library sees a byte of them.
+"""WebSocket upgrades: checked and answered here, completely, so that no WebSocket library sees a byte of them.
 
-wsproto raises what it likes on hostile extension and subprotocol headers, and trio-websocket waits for ever on a
-handshake it refused. So they only ever get a head written here from checked parts, without extensions: our frames
-are encoded once for all subscribers, which rules out permessage-deflate.
+wsproto raises what it likes on hostile extension and subprotocol headers. No extension is accepted: our frames are
+encoded once for all subscribers, which rules out permessage-deflate.
 """
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import re
 
-import trio
-import trio_websocket
-
-from framecast.door.crumbs import PIECES_PER_TURN, FrameMeter
 from framecast.door.head import RequestHead
-from framecast.door.replay import ReplayedStream
 from framecast.errors import Refusal
 
 _KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SUBPROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_RECEIVE_BYTES = 4_096
-"""Clients' messages are small, and the library handles in one go what one read brings."""
-_QUEUED_MESSAGES = 0
-"""By the library, which counts no bytes: who reads does so always, and bounds what it holds (client/inbox.py)."""
-_UNREADABLE = frozenset({1002, 1007})
-_MAX_REASON_BYTES = 123
-_CLOSE_FRAME = b"\x88"
 
 
 def check_upgrade(head: RequestHead, rest: bytes) -> None:
@@ -52,110 +38,14 @@ def offered_subprotocols(head: RequestHead) -> list[str]:
     return [offer.decode("ascii") for offer in offers if _SUBPROTOCOL.fullmatch(offer)]
 
 
-def encode_switch(head: RequestHead) -> bytes:
-    """The 101 that accepts a checked upgrade, without extensions or a subprotocol."""
+def encode_switch(head: RequestHead, subprotocol: str | None = None) -> bytes:
+    """The 101 that accepts a checked upgrade, without extensions; `subprotocol` is one of `offered_subprotocols`."""
     digest = hashlib.sha1((head.find(b"sec-websocket-key") or b"") + _KEY_SALT, usedforsecurity=False).digest()
+    chosen = b"" if subprotocol is None else b"\r\nSec-WebSocket-Protocol: " + subprotocol.encode("ascii")
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + chosen + b"\r\n\r\n"
     )
-
-
-async def accept_websocket(
-    nursery: trio.Nursery,
-    stream: trio.abc.Stream,
-    head: RequestHead,
-    *,
-    subprotocol: str | None = None,
-    max_message_bytes: int,
-    handshake_seconds: float,
-) -> trio_websocket.WebSocketConnection:
-    """Accept a checked upgrade; the connection's reader runs in `nursery`.
-
-    `subprotocol` must be one of `offered_subprotocols`. TooSlowError when the answer could not be sent in time,
-    ConnectionClosed when the peer has left.
-    """
-    replayed = _WatchedStream(stream, _clean_head(head, subprotocol))
-    with trio.fail_after(handshake_seconds):
-        request = await trio_websocket.wrap_server_stream(
-            nursery,
-            replayed,
-            message_queue_size=_QUEUED_MESSAGES,
-            max_message_size=max_message_bytes,
-            receive_buffer_size=_RECEIVE_BYTES,
-        )
-        replayed.websocket = await request.accept(subprotocol=subprotocol)
-        return replayed.websocket
-
-
-class _WatchedStream(ReplayedStream):
-    """What trio-websocket 0.12 leaves open towards a peer that means ill.
-
-    It closes the stream right after a frame it cannot read, without the close frame of RFC 6455 §7.1.7: that is said
-    here, before closing. It handles all frames of a read in one go, and keeps the fragments of a message without a
-    limit to their number: so it gets few frames at a time, and the end of the stream when a message comes in crumbs.
-    """
-
-    websocket: trio_websocket.WebSocketConnection | None = None
-    _said = False
-    _waiting: bytes | bytearray = b""
-
-    def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
-        super().__init__(stream, head)
-        self._meter = FrameMeter()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive the head, then no more frames at once than make one turn."""
-        if self.replaying:
-            return await super().receive_some(max_bytes)
-        received = self._waiting
-        if received:
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
-        else:
-            received = await super().receive_some(max_bytes)
-        end = self._meter.follow(received, PIECES_PER_TURN)
-        self._waiting = received[end:]
-        if not self._meter.crumbs:
-            return received[:end]
-        if self.websocket is not None:
-            await self._say(1008, "too many tiny fragments")
-        return b""
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, and notice a close frame."""
-        self._said = self._said or data[:1] == _CLOSE_FRAME
-        await super().send_all(data)
-
-    async def aclose(self) -> None:
-        """Say why, where that has not been done, and close."""
-        closed = self.websocket.closed if self.websocket is not None else None
-        if closed is not None and closed.code in _UNREADABLE:
-            await self._say(closed.code, closed.reason or "")
-        await super().aclose()
-
-    async def _say(self, code: int, reason: str) -> None:
-        if not self._said:
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                await self.send_all(_close_frame(code, reason))
-
-
-def _close_frame(code: int, reason: str) -> bytes:
-    payload = code.to_bytes(2, "big") + reason.encode()[:_MAX_REASON_BYTES]
-    return _CLOSE_FRAME + bytes([len(payload)]) + payload
-
-
-def _clean_head(head: RequestHead, subprotocol: str | None) -> bytes:
-    lines = [
-        f"GET {head.target} HTTP/1.1".encode(),
-        b"Host: " + (head.find(b"host") or b""),
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Version: 13",
-        b"Sec-WebSocket-Key: " + (head.find(b"sec-websocket-key") or b""),
-    ]
-    if subprotocol is not None:
-        lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("ascii"))
-    return b"\r\n".join([*lines, b"", b""])
 
 
 def _is_key(key: bytes | None) -> bool:
