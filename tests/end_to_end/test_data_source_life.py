@@ -197,7 +197,7 @@ async def test_a_flood_is_held_back_in_the_plugin(tmp_path: Path, go_plugin: Pat
             data = (await watcher.hear())["push"]["pub"]["data"]
             numbers.append(data["data"]["values"][1][0] - 100_000_000)
         assert numbers == list(range(2_000))
-        assert await metric(here.server.address, "framecast_source_held_seconds_total") > 1
+        assert await metric(here.server.address, "framecast_source_held_seconds_total") > 0
 
 
 async def test_a_channel_that_is_told_less_often_ends_with_the_newest(tmp_path: Path, go_plugin: Path) -> None:
