@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from end_to_end.go_plugins import BYSTANDER, FAULTY, install_go_plugin
-from end_to_end.server import RunningServer, running_server
+from end_to_end.server import RunningServer, running_server, serve_command
 from patience import PATIENCE_SECONDS
-from plugins.processes import processes_in, wait_until
+from plugins.processes import parent_of, processes_in, state_of, wait_until
 from watching import Watcher, ask, metric, watching
 
 SETTINGS = "ds/u/settings/20"
@@ -211,3 +211,29 @@ async def test_a_channel_that_is_told_less_often_ends_with_the_newest(tmp_path: 
         let_go = await metric(here.server.address, "framecast_source_conflated_packets_total")
         assert let_go == 1_000 - len(numbers)
         assert let_go > 0
+
+
+async def test_a_plugin_that_does_not_end_keeps_no_server_from_ending(tmp_path: Path, go_plugin: Path) -> None:
+    """It is stopped, as by a debugger; the end of the scene is what is looked at."""
+    soon = ("plugins.shutdown_seconds=1", "plugins.terminate_seconds=1")
+    async with scene(tmp_path, go_plugin, *soon) as here, watching(here.server.address) as watcher:
+        assert "subscribe" in await watcher.subscribe("ds/u/freeze")
+        assert (await watcher.hear())["push"]["pub"]["data"] == "freezing"
+        [frozen] = [pid for pid in processes_in(here.folder) if parent_of(pid) in processes_in(here.folder)]
+        await wait_until(lambda: state_of(frozen) == "T")
+
+
+async def test_a_server_that_is_killed_takes_its_plugins_along(tmp_path: Path, go_plugin: Path) -> None:
+    folder = install_go_plugin(tmp_path / "plugins", go_plugin)
+    settings = (f"plugins.path={tmp_path / 'plugins'}", f"plugins.allow_loading_unsigned_plugins={FAULTY}")
+    with trio.fail_after(PATIENCE_SECONDS):
+        server = RunningServer(serve_command(tmp_path / "data", *settings), tmp_path / "stderr.log")
+        try:
+            await ask(server.address, "POST", "/api/datasources", SOURCE)
+            async with watching(server.address) as watcher:
+                assert "subscribe" in await watcher.subscribe(SETTINGS)
+                pid = (await until(watcher, n=0))["pid"]
+                assert pid in processes_in(folder)
+        finally:
+            server.kill()
+        await wait_until(lambda: processes_in(folder) == [])

@@ -24,6 +24,11 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def state_of(pid: int) -> str:
+    """One letter, as in /proc: T for a process that is stopped."""
+    return _stat(pid)[0]
+
+
 def parent_of(pid: int) -> int:
     return int(_stat(pid)[1])
 
