@@ -40,7 +40,8 @@ class Table:
             rounds: list[Round] = []
             try:
                 for number in range(1, self.rounds + 1):
-                    rounds += [self._measure_once(row, server, number) for server in self._in_turn(row, number)]
+                    for server in self._in_turn(row, number):
+                        rounds.append(self._measure_once(row, server, number))  # noqa: PERF401 - kept if one breaks off
             finally:
                 done(row, rounds)
 

@@ -1,4 +1,4 @@
-"""Line protocol posted as fast as it is answered, on four keep-alive connections."""
+"""Line protocol posted as fast as it is answered, on keep-alive connections: as many as keep a server busy."""
 
 from bench.rows.row import Figure, Row
 from bench.servers import MIB, Limits
@@ -18,8 +18,8 @@ INGESTION = (
         name="ingest-5",
         title="bodies of 5 lines",
         kind="ingest",
-        arguments=("--lines=5", "--connections=4"),
+        arguments=("--lines=5", "--connections=16"),
         figures=(Figure("requests_per_second", "requests/s", against_peer=1.0, more_is_better=True),),
-        connections=4,
+        connections=16,
     ),
 )
