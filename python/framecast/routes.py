@@ -29,13 +29,15 @@ from framecast.door.tls import TlsStream
 from framecast.door.upgrade import encode_switch, offered_subprotocols
 from framecast.door.websocket import WebSocket
 from framecast.ingest.websocket import PushSockets
-from framecast.protocol.codec import CODECS, negotiate
+from framecast.protocol.codec import CODECS, Codec, negotiate
 from framecast.protocol.codes import CloseCode
 from framecast.settings import Server, Settings
 
 log = structlog.get_logger(__name__)
 
 SUBSCRIBERS_PATH = "/api/live/ws"
+
+TEXT, BINARY = Reading(protocol="json"), Reading(protocol="protobuf")
 
 FindRoom = Callable[[RequestHead], ExchangeRoom | None]
 
@@ -54,43 +56,41 @@ class SubscriberSockets:
         """Return the room for a checked upgrade. Refusal 401, or 503 while Live is switched off or ending."""
         visitor = await self.visitors(head)
         self.roster.check_open()
-        return partial(self._serve, head, visitor)
+        return partial(self._serve, _read_arrival(head, visitor))
 
-    async def _serve(self, head: RequestHead, visitor: Identity | None, stream: trio.abc.Stream) -> None:
+    async def _serve(self, arrival: "_Arrival", stream: trio.abc.Stream) -> None:
         limits = self.limits
         if isinstance(stream, TlsStream):
             flush_seconds = self.rooms.settings.close_seconds
             async with (
                 relayed(stream, flush_seconds=flush_seconds) as ours,
-                self._adopt(head, ours, stream) as outbound,
+                self._adopt(arrival, ours, stream) as outbound,
             ):
-                await self._serve_websocket(head, visitor, outbound)
+                await self._serve_websocket(arrival, outbound)
             await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
         elif isinstance(stream, trio.SocketStream):
-            async with self._adopt(head, stream, stream) as outbound:
-                await self._serve_websocket(head, visitor, outbound)
+            async with self._adopt(arrival, stream, stream) as outbound:
+                await self._serve_websocket(arrival, outbound)
                 await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
         else:
             raise TypeError(f"subscribers need a socket, or TLS over one, not {type(stream).__name__}")
 
-    def _adopt(self, head: RequestHead, written: trio.SocketStream, reads: trio.abc.ReceiveStream) -> WriterStream:
+    def _adopt(self, arrival: "_Arrival", written: trio.SocketStream, reads: trio.abc.ReceiveStream) -> WriterStream:
         limits = self.rooms.settings
-        name, _ = negotiate(offered_subprotocols(head), head.query)
         return self.events.adopt(
             written,
             reads,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,
             close_flush_seconds=limits.close_seconds,
-            reading=Reading(protocol="protobuf" if CODECS[name].BINARY else "json"),
+            reading=BINARY if arrival.codec.BINARY else TEXT,
         )
 
-    async def _serve_websocket(self, head: RequestHead, visitor: Identity | None, outbound: WriterStream) -> None:
+    async def _serve_websocket(self, arrival: "_Arrival", outbound: WriterStream) -> None:
         limits = self.rooms.settings
-        name, subprotocol = negotiate(offered_subprotocols(head), head.query)
-        outbound.send(encode_switch(head, subprotocol))
+        outbound.send(arrival.switch)
         transport = WebSocketTransport(WebSocket(outbound, max_message_bytes=limits.message_bytes))
-        with self.roster.place(head.peer) as place:
+        with self.roster.place(arrival.address) as place:
             if place is None:
                 full = CloseCode.CONNECTION_LIMIT
                 await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
@@ -98,12 +98,35 @@ class SubscriberSockets:
             newcomer = Newcomer(
                 transport=transport,
                 outbox=outbound,
-                codec=CODECS[name],
+                codec=arrival.codec,
                 place=place,
-                visitor=visitor,
-                with_cookies=head.find(b"cookie") is not None,
+                visitor=arrival.visitor,
+                with_cookies=arrival.with_cookies,
             )
             await serve_subscriber(newcomer, self.rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """What is kept of a subscriber's request: its head is a kilobyte or more, for as long as somebody has it."""
+
+    visitor: Identity | None
+    address: str
+    codec: Codec
+    switch: bytes
+    """The answer that accepts it."""
+    with_cookies: bool
+
+
+def _read_arrival(head: RequestHead, visitor: Identity | None) -> _Arrival:
+    name, subprotocol = negotiate(offered_subprotocols(head), head.query)
+    return _Arrival(
+        visitor=visitor,
+        address=head.peer,
+        codec=CODECS[name],
+        switch=encode_switch(head, subprotocol),
+        with_cookies=head.find(b"cookie") is not None,
+    )
 
 
 def build_check(settings: Settings) -> Callable[[RequestHead], None]:

@@ -1,5 +1,6 @@
 """A connection that is handed its frames: what it reads when, and that nothing of it is lost."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -202,4 +203,19 @@ async def test_a_crowd_is_pinged_in_small_groups_and_its_silent_ones_are_cut_in_
         assert {reading.transport.closed for reading in crowd} == {None, (3012, "no pong")}
         assert all(len(reading.outbox.pinged) in {39, 40} for reading in crowd[1::2])
         assert len(schedule) == 500
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_idle_client_keeps_nothing_of_what_it_said(autojump_clock: trio.testing.MockClock) -> None:
+    reading = Reading()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.serve)
+        reading.transport.hand(CONNECT)
+        await trio.testing.wait_all_tasks_blocked()
+        frame = publish(2, "large")
+        before = sys.getrefcount(frame)
+        reading.transport.hand(frame)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(reading.published) == 1
+        assert sys.getrefcount(frame) == before
         nursery.cancel_scope.cancel()

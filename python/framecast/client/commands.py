@@ -54,7 +54,11 @@ class Commands:
         self._rooms = member.rooms
         self._send = member.send
         self._subscribing = subscribing
-        self._log = log.bind(client=member.session.client, connection=member.connection)
+
+    @property
+    def _who(self) -> dict[str, str | int]:
+        """Whom a log line is about. A logger bound to it would be kept by every idle client."""
+        return {"client": self._session.client, "connection": self._member.connection}
 
     async def carry_out(self, action: Action) -> None:
         """Do what a command asks for and answer it, whatever comes of it."""
@@ -66,10 +70,11 @@ class Commands:
         except Refusal as refusal:
             self._refuse(action, refusal)
         except trio.TooSlowError:
-            self._log.warning("command_timed_out", command=type(action).__name__)
+            log.warning("command_timed_out", command=type(action).__name__, **self._who)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
-        except Exception:  # noqa: BLE001 - one command's failure is answered, logged and costs no connection
-            self._log.exception("command_failed", command=type(action).__name__)
+        except Exception:
+            # One command's failure is answered, logged and costs no connection.
+            log.exception("command_failed", command=type(action).__name__, **self._who)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
         else:
             if isinstance(action, Connect):
@@ -81,7 +86,7 @@ class Commands:
             with trio.fail_after(self._rooms.settings.command_seconds):
                 await self._subscribing.push_rest()
         except (Refusal, trio.TooSlowError) as failure:
-            self._log.debug("server_side_subscriptions_failed", error=repr(failure))
+            log.debug("server_side_subscriptions_failed", error=repr(failure), **self._who)
             raise CloseCode.TOO_MANY_REQUESTS.error() from None
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:

@@ -72,18 +72,19 @@ async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
     connection = _Connection(Member(session=session, rooms=rooms, newcomer=newcomer))
     label = "cancelled"
     log.debug("subscriber_opened", client=client, connection=outbox.connection)
-    with metrics.CONNECTIONS.track_inprogress():
+    metrics.CONNECTIONS.inc()
+    try:
         try:
-            try:
-                ending = await connection.run()
-            finally:
-                rooms.hub.leave(outbox.connection)
-            label = ending.label
-            if ending.code is not None:
-                await _close(newcomer.transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
+            ending = await connection.run()
         finally:
-            metrics.CLOSES.labels(label).inc()
-            log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
+            rooms.hub.leave(outbox.connection)
+        label = ending.label
+        if ending.code is not None:
+            await _close(newcomer.transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
+    finally:
+        metrics.CONNECTIONS.dec()
+        metrics.CLOSES.labels(label).inc()
+        log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
 
 
 async def refuse(transport: Transport, code: int, reason: str, *, seconds: float) -> None:
@@ -135,7 +136,11 @@ class _Connection:
         self._reschedule()
         try:
             with self._scope:
-                await self._talk()
+                # Read, act on what came while reading on, and so forth until the client has left.
+                while (frame := await self._read()) is not None and not self._scope.cancel_called:
+                    if not self._hear_pong(frame):
+                        await self._act_on(frame)
+                    del frame  # or an idle client would keep the last thing that it said
         except* Exception:  # noqa: BLE001 - see below
             # The supervision boundary of one connection: a bug in here must not reach its neighbours.
             self._fail()
@@ -163,12 +168,6 @@ class _Connection:
         if self._outbox.stalled:
             return STALLED
         return CUT if self._outbox.overflowed else PEER_LEFT
-
-    async def _talk(self) -> None:
-        """Read, act on what came while reading on, and so forth until the client has left or it ends."""
-        while (frame := await self._read()) is not None and not self._scope.cancel_called:
-            if not self._hear_pong(frame):
-                await self._act_on(frame)
 
     async def _read(self) -> bytes | None:
         """What comes next; None when nothing more will come. Cancelled, it has taken nothing."""

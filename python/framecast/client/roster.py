@@ -6,8 +6,10 @@ out who may come in.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Self
 
 import trio
 
@@ -24,7 +26,9 @@ NOBODY = ""
 
 
 class Place:
-    """One served client's place. Made by `Roster.place`."""
+    """One served client's place, given back at the end of a block. Made by `Roster.place`."""
+
+    __slots__ = ("_roster", "address", "end", "identity", "user")
 
     def __init__(self, roster: "Roster", address: str) -> None:
         self._roster = roster
@@ -34,6 +38,14 @@ class Place:
         """Whose it is, once the client was let in."""
         self.end: Callable[[CloseCode], None] | None = None
         """Ends the client's connection, while it has one."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._roster.leave(self)
 
     def sign_in(self, identity: Identity) -> None:
         """The client is let in, as this user.
@@ -73,9 +85,8 @@ class Roster:
             if place.end is not None:
                 place.end(CloseCode.SHUTDOWN)
 
-    @contextmanager
-    def place(self, address: str) -> Iterator[Place | None]:
-        """Hold a place for a client from `address`, for the length of the block; None when no place is free (3504).
+    def place(self, address: str) -> AbstractContextManager[Place | None]:
+        """Take a place for a client from `address`, until the block ends; None when no place is free (3504).
 
         The newcomer who had the longest time to be let in makes room, and is told to come again (3013).
         """
@@ -86,22 +97,18 @@ class Roster:
         elif 0 <= limits.max_connections <= len(self._places):
             free = self._make_room(None)
         if not free:
-            yield None
-            return
+            return nullcontext()
         place = Place(self, address)
         self._places.add(place)
         self._newcomers[place] = None
         self._by_address[address] += 1
-        try:
-            yield place
-        finally:
-            self._leave(place)
+        return place
 
     def _make_room(self, address: str | None) -> bool:
         """End a newcomer, one from `address` if that is not None. False when there is none."""
         for place in self._newcomers:
             if place.end is not None and address in {None, place.address}:
-                self._leave(place)
+                self.leave(place)
                 place.end(CloseCode.TOO_MANY_REQUESTS)
                 return True
         return False
@@ -142,7 +149,8 @@ class Roster:
             if place.identity is not None and place.end is not None and hits(place.identity):
                 place.end(close)
 
-    def _leave(self, place: Place) -> None:
+    def leave(self, place: Place) -> None:
+        """The client has gone, or made room for another one. Idempotent."""
         if place not in self._places:
             return
         self._places.discard(place)

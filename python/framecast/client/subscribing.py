@@ -4,7 +4,6 @@ The rule of every path: from `begin(…)` to the message that tells the client, 
 falls between a beginning and its subscription, and none overtakes what the client is told.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -54,7 +53,7 @@ class Subscribing:
         self._session = member.session
         self._rooms = member.rooms
         self._hub = member.rooms.hub
-        self._rest: deque[str] = deque()
+        self._rest: list[str] = []
 
     async def subscribe(self, action: Subscribe) -> None:
         """Carry out the command. Refusal when it is not granted; then nothing is left of it."""
@@ -154,8 +153,9 @@ class Subscribing:
 
     async def push_rest(self) -> None:
         """Make the server-side subscriptions that did not fit the connect reply, each when there is room for it."""
-        while self._rest:
-            await self._push_subscription(self._rest.popleft())
+        rest, self._rest = self._rest, []
+        for channel in rest:
+            await self._push_subscription(channel)
 
     async def _push_subscription(self, channel: str) -> None:
         member = self._member

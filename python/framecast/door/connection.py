@@ -60,6 +60,13 @@ class Rooms:
 
 async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
     """Serve one connection to its end. The caller closes the stream."""
+    take_over = await _serve_requests(stream, rooms, limits)
+    # Nothing of the requests is kept by now: a connection that is taken over may stay for days.
+    await take_over(stream)
+
+
+async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> TakeOver:
+    """Serve requests up to the last; what the connection is left to then."""
     reader = HeadReader(stream, limits, rooms.closing, peer=find_peer(stream))
     try:
         while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
@@ -70,7 +77,8 @@ async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server
     except Disconnected:
         log.debug("peer left")
     else:
-        await take_over(stream)
+        return take_over
+    return _leave
 
 
 async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms, limits: Server) -> TakeOver | None:

@@ -128,7 +128,9 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self._said_goodbye = False
         self._finished = False
         self._closed = False
-        self._released = trio.Event()
+        self._released = False
+        self._let_go: trio.Event | None = None
+        """Set with `_released`; made when somebody waits for that, as nobody does while the connection is open."""
 
     @property
     def said_goodbye(self) -> bool:
@@ -180,6 +182,9 @@ class WriterStream(trio.abc.HalfCloseableStream):
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
         try:
+            if self._reads is self._socket_stream:
+                # Here idle connections wait, by the thousand: the stream's own way there is three frames longer.
+                await trio.lowlevel.wait_readable(self._socket_stream.socket)
             received = await self._reads.receive_some(max_bytes)
         except trio.BrokenResourceError:
             self._learn()
@@ -195,7 +200,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
         self._finish()
-        await self._released.wait()
+        await self._wait_released()
         if self._is_cut:
             raise trio.BrokenResourceError(self._why())
         await self._socket_stream.send_eof()
@@ -217,15 +222,21 @@ class WriterStream(trio.abc.HalfCloseableStream):
         flush_until = min(now + self.close_flush_seconds, trio.current_effective_deadline())
         flush_until = max(flush_until, now + LAST_PASS_SECONDS)
         with trio.move_on_at(flush_until, shield=True):
-            await self._released.wait()
-        if not self._released.is_set():
+            await self._wait_released()
+        if not self._released:
             self._fanout.remove(self.connection)
             with trio.move_on_after(_RELEASE_SECONDS, shield=True):
-                await self._released.wait()
-        if not self._released.is_set():
+                await self._wait_released()
+        if not self._released:
             self._leak()
         with trio.CancelScope(shield=True):
             await self._socket_stream.aclose()
+
+    async def _wait_released(self) -> None:
+        if not self._released:
+            if self._let_go is None:
+                self._let_go = trio.Event()
+            await self._let_go.wait()
 
     def _finish(self) -> None:
         self._finished = True
@@ -268,4 +279,6 @@ class WriterStream(trio.abc.HalfCloseableStream):
         elif kind == "broken":
             self.broken = True
         else:
-            self._released.set()
+            self._released = True
+            if self._let_go is not None:
+                self._let_go.set()

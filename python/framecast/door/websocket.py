@@ -104,7 +104,12 @@ class WebSocket:
             await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
             received = self._unread
         else:
-            received = await self._receive_some()
+            try:
+                received = await self._stream.receive_some(_RECEIVE_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                received = b""
+            if not received:
+                self._end(None)
         if self._follower is None:
             self._follower = _Follower()
         end = self._follower.meter.follow(received, PIECES_PER_TURN)
@@ -112,15 +117,6 @@ class WebSocket:
         if self._follower.meter.crumbs:
             self._break(1008, "too many tiny fragments")
         self._follower.frames.receive_data(bytes(received[:end]))
-
-    async def _receive_some(self) -> bytes | bytearray:
-        try:
-            received = await self._stream.receive_some(_RECEIVE_BYTES)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            received = b""
-        if not received:
-            self._end(None)
-        return received
 
     def _take(self, follower: _Follower, event: Event) -> bytes | None:
         """Do what an event asks for; the message that it completes, if it does."""
