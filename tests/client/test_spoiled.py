@@ -49,7 +49,8 @@ def expect_survival(form: str, messages: list[bytes]) -> None:
                 desk.give(message)
         except PeerError as broken:
             assert broken.code in {3501, 3508}
-    assert logs == []
+    # Who is refused is told; nothing else is worth a line, a failure of ours least of all.
+    assert [line for line in logs if line["event"] != "permission refused"] == []
     assert {key for key, _ in desk.hub.subscribers} == {address.key for address in desk.session.subscriptions}
 
 
