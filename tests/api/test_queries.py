@@ -106,6 +106,12 @@ async def test_what_is_no_request_is_refused_with_what_is_wrong(
         assert (await client.post(PATH, json=body(WALK))).status_code == 200
 
 
+async def test_who_may_not_is_told_so_before_the_body_is_read(autojump_clock: trio.testing.MockClock) -> None:
+    async with client_of(everybody_is(LIMITED)) as client:
+        answer = await client.post(PATH, content=b"{", headers=JSON)
+    assert answer.status_code == 403
+
+
 async def test_a_page_cannot_send_it_as_text(autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(everybody_is(VIEWER)) as client:
         answer = await client.post(PATH, content=b"{}", headers={"Content-Type": "text/plain"})

@@ -172,6 +172,19 @@ def test_methods_are_called_by_name() -> None:
     assert talk.error('{"id":3,"rpc":{"method":"other","data":21}}') == (104, False)
 
 
+def test_an_answer_that_does_not_fit_a_queue_is_refused() -> None:
+    async def repeat(identity: Identity, data: bytes) -> bytes:
+        return b'"%b"' % (b"x" * (int(data) - 2))
+
+    talk = Desk(wishes=Wishes(Live(queue_bytes=40_000), admissions=Scripted(), methods={"repeat": repeat}))
+    talk.hear('{"id":1,"connect":{}}')
+    assert talk.error('{"id":2,"rpc":{"method":"repeat","data":10001}}') == (106, False)
+    [reply] = talk.hear('{"id":3,"rpc":{"method":"repeat","data":10000}}')
+    assert reply["rpc"]["data"] == "x" * 9_998
+    talk.outbox.queued_bytes = 10_001
+    assert talk.error('{"id":4,"rpc":{"method":"repeat","data":2}}') == (111, True)
+
+
 # Deltas
 
 

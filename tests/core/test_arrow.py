@@ -199,6 +199,7 @@ def test_files_that_end_early_are_refused(name: str) -> None:
         (file_of(pa.table({"c": [1]}).replace_schema_metadata({"meta": "1"})), 'metadata "meta" is not the JSON'),
         (one_column([1], pa.int8(), **{f"k{number}": "" for number in range(65)}), "more metadata than are read"),
         (file_of(pa.table({str(n): pa.array([], pa.int8()) for n in range(65_537)})), "more fields than are read"),
+        (file_of(pa.table({"c": list(range(65_537))}), rows_per_batch=1), "more record batches than are read"),
     ],
 )
 def test_what_frames_do_not_have_is_refused_by_its_name(file: bytes, words: str) -> None:

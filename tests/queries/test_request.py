@@ -88,16 +88,13 @@ def test_what_is_no_request_is_refused_with_what_is_wrong(body: Any, words: str)
     assert caught.value.code == 400
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+JSON: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, 7, -1, 1.5, 1e300, 2**70, "", "A", "u", "now", "now-1h", [], {}, {"uid": "u"}]
 )
 KEYS = ["refId", "datasource", "datasourceId", "queryType", "maxDataPoints", "intervalMs", "uid"]
 
 
-@given(
-    st.lists(st.dictionaries(st.sampled_from(KEYS), JSON | st.dictionaries(st.sampled_from(KEYS), JSON))), JSON, JSON
-)
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), JSON)), JSON, JSON)
 def test_no_body_does_more_than_be_refused(queries: Any, begin: Any, end: Any) -> None:
     try:
         asked = parse({"queries": queries, "from": begin, "to": end})

@@ -53,8 +53,8 @@ def test_a_time_is_read_as_a_begin_and_as_an_end(text: str, begin: int, end: int
     "text",
     [
         "", "then", "now-", "now-6", "now-6x", "now-h", "now -6h", "now-6h ", "NOW", "now/", "now/q", "now/d/d",
-        "now/ms", "1.5", "1e3", "٣", "0x10", "now-٣h", "2024-01-01", "99999999999999999", "now+999999999y",
-        "now-999999999w", "9007199254740993000",
+        "now/ms", "1.5", "1e3", "٣", "0x10", "now-٣h", "2024-01-01", "9999999999999999", "99999999999999999",
+        "now+999999999y", "now-999999999w", "9007199254740993000",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_its_key(text: str) -> None:
