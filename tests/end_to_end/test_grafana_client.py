@@ -234,3 +234,28 @@ async def test_what_it_sends_wrong_it_is_told(start_server: ServerStarter) -> No
             assert (await grafana.refused("folder.get_folder", "x")).code == 404
             assert (await grafana.refused("search.search_dashboards", type_="dash")).code == 400
             assert await grafana.call("search.search_dashboards") == []
+
+
+async def test_it_queries_a_data_source(start_server: ServerStarter) -> None:
+    server = start_server()
+    async with grafana_client(server) as grafana:
+        with trio.fail_after(PATIENCE_SECONDS):
+            new = {"name": "Plant", "type": "testdata", "access": "proxy"}
+            source = (await grafana.call("datasource.create_datasource", new))["datasource"]
+            query = {
+                "refId": "test",
+                "datasource": {"type": "testdata", "uid": source["uid"]},
+                "datasourceId": source["id"],
+            }
+
+            async def ask(scenario: str) -> Any:
+                data = {"queries": [query | {"scenarioId": scenario, "stringInput": "1,2"}], "from": "0", "to": "1000"}
+                request = {"method": "POST", "data": data}
+                return await grafana.call("datasource.smartquery", source, "", request=request)
+
+            answer = await ask("csv_metric_values")
+            [frame] = answer["results"]["test"]["frames"]
+            assert frame["data"]["values"] == [[0, 1_000], [1, 2]]
+            with pytest.raises(Refused) as caught:
+                await ask("usa")
+            assert caught.value.code == 400
