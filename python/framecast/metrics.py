@@ -25,6 +25,7 @@ push_mismatched_values = Counter(
 push_late_rows = Counter(
     "framecast_push_late_rows_total", "Rows older than the newest that their measurement had before the push."
 )
+queries = Counter("framecast_queries_total", "Queries to data sources, by what came of them.", ["outcome"])
 rate_limited = Counter(
     "framecast_rate_limited_total",
     "Requests and commands that were refused, and pushed messages that were followed by a rest, by a limit of rates.",

@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from framecast import metrics
 from framecast.accounts.identity import Reach
 from framecast.errors import Refusal
 from framecast.plugins import Column, Context, Frame, NotFoundError, PermissionDeniedError, Plugin, Query, QueryError
@@ -89,6 +90,11 @@ class Backend:
 def grafana(answers: dict[str, backend.QueryAnswer] | Exception) -> tuple[GrafanaPlugin, Backend]:
     fake = Backend(answers)
     return GrafanaPlugin(fake), fake  # type: ignore[arg-type]  # streams are not asked for here
+
+
+def outcomes() -> list[float]:
+    """How many queries were answered, failed, and were left out."""
+    return [metrics.queries.labels(outcome)._value.get() for outcome in ("answered", "failed", "unanswered")]
 
 
 def arrow(*frames: bytes, status: int = 200, error: str = "", source: str = "") -> backend.QueryAnswer:
@@ -268,9 +274,11 @@ async def test_a_backend_plugin_is_asked_once_for_all_and_its_frames_are_told_as
         "someone else's": arrow(LABELS),
     }
     plugin, fake = grafana(answers)
+    counted = outcomes()
     async with query_place({"p": plugin}) as place:
         results, failed = await place.ask(*(of("p", letter, queryType="t", intervalMs=5) for letter in "DCBA"))
     assert failed
+    assert [count - before for count, before in zip(outcomes(), counted, strict=True)] == [1, 2, 1]
     assert list(results) == ["A", "B", "C"]  # one left out by the plugin, and one that nobody asked
     assert [frame["schema"]["refId"] for frame in results["A"]["frames"]] == ["A", "A"]
     told = results["B"]

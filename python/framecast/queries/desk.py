@@ -11,6 +11,7 @@ from typing import Protocol
 
 import trio
 
+from framecast import metrics
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import Action, check
 from framecast.errors import Refusal
@@ -86,6 +87,8 @@ class QueryDesk:
         async with trio.open_nursery() as nursery:
             for instance, queries in grouped:
                 nursery.start_soon(ask, instance, queries)
+        for query in asked.queries:
+            metrics.queries.labels(_outcome(answers.get(query.ref_id))).inc()
         return answers
 
     async def _group(self, org_id: int, asked: Asked) -> list[tuple[Instance, list[Query]]]:
@@ -122,3 +125,9 @@ class QueryDesk:
             self._running[key] -= 1
             if not self._running[key]:
                 del self._running[key]
+
+
+def _outcome(answer: Answered | None) -> str:
+    if answer is None:
+        return "unanswered"
+    return "failed" if answer.error else "answered"
