@@ -26,7 +26,7 @@ pub(super) const MANY: usize = 64;
 
 /// So many entries may wait for the writer; then the caller goes round. It bounds what an entry takes beside its
 /// messages, which the budget bounds.
-const MOST_WAITING: usize = if cfg!(test) { 12 } else { 1024 };
+pub(super) const MOST_WAITING: usize = if cfg!(test) { 12 } else { 1024 };
 
 /// A round waits so often for those who want to join or leave before it goes on: without an end, a storm of them would
 /// keep publications from everybody.
@@ -104,9 +104,13 @@ impl Channel {
         self.size.load(Relaxed)
     }
 
-    /// Whether something is in the log. What was left there by the calling thread is seen for certain.
+    /// How many entries are in the log. What was left there by the calling thread is seen for certain.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
     pub fn has_waiting(&self) -> bool {
-        self.waiting.load(Relaxed) > 0
+        self.waiting() > 0
     }
 
     fn seats(&self) -> MutexGuard<'_, Subscribers<Seat>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::channel::{Channel, MANY};
+use super::channel::{Channel, MANY, MOST_WAITING};
 use super::channels::Channels;
 use super::connection::{Connection, Next, Sent, Step};
 use super::queue::Batch;
@@ -188,6 +188,9 @@ impl World {
             client.expect(Some(which), form.publication(&publication, shape));
         }
         assert_eq!(self.fanout.publish(CHANNELS[which], &publication), count);
+        if let Some(channel) = self.fanout.channels.find(CHANNELS[which]) {
+            assert!(channel.waiting() < MOST_WAITING);
+        }
     }
 
     fn announce(&mut self, which: usize) {

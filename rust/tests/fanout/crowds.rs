@@ -188,3 +188,23 @@ fn what_a_crowd_was_to_hear_is_written_before_the_end() {
         assert!(is_at_end(peer));
     }
 }
+
+#[test]
+fn where_memory_is_short_nothing_is_left_to_the_writer() {
+    const MIB: usize = 1 << 20;
+    let _alone = alone();
+    let fanout = Fanout::new(MIB).unwrap();
+    let (ours, _theirs): (Vec<_>, Vec<_>) = (0..2 * BORDER).map(|_| pair()).unzip();
+    for socket in &ours {
+        let id = fanout.add(socket.as_raw_fd(), terms(ROOMY)).unwrap();
+        fanout.subscribe(id, "a", wanting("a"));
+    }
+    let (slow, _slow_peer) = pair();
+    let slow_id = fanout.add(slow.as_raw_fd(), terms(ROOMY)).unwrap();
+    // In one piece, so that it counts until all of it is sent.
+    assert!(fanout.send(slow_id, &vec![0; MIB * 3 / 4]));
+    for number in 1..=20 {
+        assert_eq!(publish(&fanout, "a", b"1", 0), 2 * BORDER);
+        assert_eq!(fanout.statistics().deliveries, number * 2 * BORDER as u64);
+    }
+}
