@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 import trio
 from recording import make_intake
 from test_push_http import House, body_of, chunked, headers_of, request, status_of
@@ -202,3 +203,16 @@ async def test_a_message_over_the_tokens_own_limit_is_1009(autojump_clock: MockC
         [closing] = [event for event in client.events if isinstance(event, CloseConnection)]
         assert (closing.code, closing.reason) == (1009, "message larger than 100 bytes (the token's own body_bytes)")
         nursery.cancel_scope.cancel()
+
+
+async def test_that_a_socket_is_slowed_is_told_in_the_log(autojump_clock: MockClock) -> None:
+    slowed = Slowed(Quota(requests_per_second=0.1), burst_seconds=1)
+    with structlog.testing.capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            client = await slowed.open(nursery)
+            await client.stream.send_all(messages(client, 3))
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    [line] = [line for line in logs if line["event"] == "rate limit met"]
+    assert (line["kind"], line["name"], line["resource"]) == ("token", "agent", "cpu")
+    assert line["reason"] == "too fast: its push WebSocket is not read for 10.0 s"

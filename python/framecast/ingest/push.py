@@ -140,6 +140,14 @@ class Intake:
         self.rates.note_pushed(identity, address, len(body))
         return body
 
+    def rest_after(self, identity: Identity, stream_id: str, address: str, size_bytes: int) -> float:
+        """For how many seconds nothing is to be read behind a message of so many bytes; told, where there are some."""
+        rest = self.rates.take_message(identity, address, size_bytes)
+        if rest:
+            slowed = Refusal(429, f"too fast: its push WebSocket is not read for {rest:.1f} s", reason="rate_limit")
+            self._denials.note(identity, address, "push", stream_id, slowed)
+        return rest
+
     async def push(
         self,
         identity: Identity,

@@ -88,7 +88,8 @@ class PushSockets:
             frame_format=frame_format,
             ack=is_yes(query.get("ack", "")),
         )
-        return partial(self._serve, head, identity, push)
+        pace = partial(self._intake.rest_after, identity, stream_id, head.peer)
+        return partial(self._serve, head, identity, push, pace)
 
     def stop(self) -> None:
         """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
@@ -109,9 +110,10 @@ class PushSockets:
             if hits(identity):
                 socket.end(PeerError(1008, "what let this socket in has ended or changed: connect again"))
 
-    async def _serve(self, head: RequestHead, identity: Identity, push: PushMessage, stream: trio.abc.Stream) -> None:
+    async def _serve(
+        self, head: RequestHead, identity: Identity, push: PushMessage, pace: Pace, stream: trio.abc.Stream
+    ) -> None:
         with self._intake.budget.hold() as held:
-            pace = partial(self._intake.rates.take_message, identity, head.peer)
             socket = PushSocket(stream, push, pace, held, self._intake.limits)
             socket.rest(pace(0))
             socket.body_limit = find_limit(identity, self._intake.limits)
