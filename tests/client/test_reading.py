@@ -1,11 +1,15 @@
 """A connection that is handed its frames: what it reads when, and that nothing of it is lost."""
 
+import gc
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -82,7 +86,7 @@ class Reading:
     stopping: trio.Event = field(default_factory=trio.Event)
 
     def __post_init__(self) -> None:
-        hub = MemoryHub({1: self.outbox.send_message})
+        hub = self.hub = MemoryHub({1: self.outbox.send_message})
         self.scopes = MemoryScopes(hub)
         self.rooms = replace(
             build_rooms(Wishes(self.settings), hub, self.scopes, self.stopping), schedule=self.schedule
@@ -219,3 +223,34 @@ async def test_an_idle_client_keeps_nothing_of_what_it_said(autojump_clock: trio
         assert len(reading.published) == 1
         assert sys.getrefcount(frame) == before
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("how", ["leave", "break", "stop", "say no pong", "hang"])
+async def test_nothing_of_a_client_that_ended_waits_for_the_collector(
+    how: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    reading = Reading(Live(ping_seconds=25))
+    reading.scopes.grafana.hooks["hang"] = trio.sleep_forever
+    gc.disable()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(reading.schedule.run)
+            nursery.start_soon(reading.roster.run)
+            nursery.start_soon(reading.serve)
+            reading.transport.hand(CONNECT + b"\n" + publish(2, "hang" if how == "hang" else "x"))
+            await trio.testing.wait_all_tasks_blocked()
+            bound: Any = reading.hub.ended[1]
+            gone = weakref.ref(bound.__self__)
+            del bound
+            if how in {"leave", "hang"}:
+                reading.transport.leave()
+            elif how == "break":
+                reading.transport.hand(b"no command")
+            elif how == "stop":
+                reading.stopping.set()
+            await trio.sleep(60)
+            assert reading.hub.left == [1]
+            assert gone() is None
+            nursery.cancel_scope.cancel()
+    finally:
+        gc.enable()

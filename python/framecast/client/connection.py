@@ -146,6 +146,8 @@ class _Connection:
             self._fail()
         finally:
             self._rooms.schedule.cancel(self._appointment)
+            # They know the way back here. Without it nothing of a connection that ended waits for the collector.
+            del self._commands, self._subscribing
         return self._ending or PEER_LEFT
 
     def _fail(self) -> None:
