@@ -19,6 +19,9 @@ from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
 from end_to_end.server import FRAMECAST, RunningServer, clean_environment, running_server
 from patience import PATIENCE_SECONDS
 
+BROADCAST = ("--channel", "grafana/broadcast/bench", "--prefix", "1")
+SMALL = ("--subscribers", "5", "--seconds", "1", "--warm-up", "0.2")
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
@@ -137,3 +140,32 @@ def test_the_wrong_scheme_is_told_either_way(secured: RunningServer, server: Run
     for command in (("streams",), ("watch", "stream/s/m")):
         done = framecast(*command, "--url", f"https://{server.address}", trust=files.authority)
         assert (done.returncode, b"does it speak TLS there?" in done.stderr) == (1, True), done
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        ("latency", "--publish", "push", *SMALL),
+        ("latency", "--publish", "push-socket", "--protocol", "protobuf", *SMALL),
+        ("fanout", "--publish", "command", *BROADCAST, "--bytes", "20000", *SMALL),
+        ("ingest", "--lines", "500", "--warm-up", "0.2", "--seconds", "1"),
+        ("connect", "--subscribers", "20", "--idle", "0.2"),
+    ],
+    ids=lambda work: " ".join(work[:3]),
+)
+def test_the_bench_measures_over_tls(secured: RunningServer, files: Files, stream: str, work: tuple[str, ...]) -> None:
+    command, *options = work
+    if command != "connect" and "--channel" not in options:
+        options += ["--stream", stream]
+    done = framecast("bench", command, secured.url, *options, "--json", trust=files.authority)
+    assert done.returncode == 0, done
+    report = json.loads(done.stdout)
+    assert report["valid"]
+    assert report["verdict"]["faults"] == []
+    assert b"BEGIN CERTIFICATE" not in done.stdout
+
+
+def test_the_bench_measures_no_server_that_it_does_not_trust(secured: RunningServer) -> None:
+    done = framecast("bench", "connect", secured.url, trust=None)
+    assert done.returncode == 1
+    assert b"its certificate is not trusted" in done.stderr

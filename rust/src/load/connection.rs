@@ -1,13 +1,14 @@
 //! One WebSocket to a server: connecting, the upgrade, messages. Never waits, and takes nothing on trust.
 
-use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 
 use super::clock::Clock;
 use super::ending::{Ending, Kind};
 use super::http::{Response, Responses};
 use super::poll::Ready;
-use super::socket::{Outgoing, begin_connect};
+use super::socket::Outgoing;
+use super::stream::{Endpoint, Stream};
 use super::websocket::upgrade::{Refusal, Request};
 use super::websocket::{Masks, Message, NORMAL, Opcode, Reader, put_frame};
 
@@ -20,7 +21,7 @@ const MAX_WAITING_BYTES: usize = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The server.
-    pub address: SocketAddr,
+    pub server: Endpoint,
     /// What the `Host` header holds.
     pub host: String,
     /// The path, with its query.
@@ -52,7 +53,7 @@ enum Stage {
 /// One WebSocket.
 #[derive(Debug)]
 pub struct Connection {
-    socket: TcpStream,
+    stream: Stream,
     stage: Stage,
     outgoing: Outgoing,
     masks: Masks,
@@ -75,7 +76,7 @@ impl Connection {
     pub fn begin(site: &Site) -> Result<Self, Ending> {
         let cannot = |error| Ending::of_error(Kind::CannotConnect, &error);
         Ok(Self {
-            socket: begin_connect(site.address).map_err(cannot)?,
+            stream: Stream::begin(&site.server).map_err(cannot)?,
             stage: Stage::Connecting,
             outgoing: Outgoing::default(),
             masks: Masks::new(),
@@ -85,13 +86,13 @@ impl Connection {
     /// The socket, for a [`super::poll::Poll`].
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.stream.socket()
     }
 
     /// Whether it must be told when the socket has room.
     #[must_use]
     pub fn wants_room(&self) -> bool {
-        matches!(self.stage, Stage::Connecting) || !self.outgoing.is_empty()
+        matches!(self.stage, Stage::Connecting) || !self.outgoing.is_empty() || self.stream.wants_room()
     }
 
     /// Send a message; what the socket does not take waits.
@@ -102,7 +103,7 @@ impl Connection {
         let mut frame = Vec::with_capacity(payload.len() + 14);
         put_frame(&mut frame, opcode, payload, self.masks.next_mask());
         self.outgoing
-            .send(&mut self.socket, &frame)
+            .send(&mut self.stream, &frame)
             .map_err(|error| lost(&error))?;
         if self.outgoing.len() > MAX_WAITING_BYTES {
             return Err(Ending::new(Kind::TimedOut, 0, "the server reads too slowly"));
@@ -136,7 +137,7 @@ impl Connection {
         if !ready.readable || matches!(self.stage, Stage::Connecting) {
             return Ok(attended);
         }
-        attended.bytes = match self.socket.read(buffer) {
+        attended.bytes = match self.stream.read(buffer) {
             Ok(0) => return Err(self.at_end()),
             Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
@@ -158,20 +159,19 @@ impl Connection {
     /// The connection has come about, or there is room for what waits.
     fn take_room(&mut self, site: &Site) -> Result<(), Ending> {
         if let Stage::Connecting = self.stage {
-            let failed = self.socket.take_error().unwrap_or_else(Some);
-            if let Some(error) = failed {
+            if let Some(error) = self.stream.take_error() {
                 return Err(Ending::of_error(Kind::CannotConnect, &error));
             }
             self.stage = Stage::Upgrading(Responses::default());
             let request = site.request().bytes();
             return self
                 .outgoing
-                .send(&mut self.socket, &request)
+                .send(&mut self.stream, &request)
                 .map_err(|error| lost(&error));
         }
-        self.outgoing
-            .flush(&mut self.socket)
-            .map_err(|error| lost(&error))
+        let flushed = self.stream.flush();
+        let flushed = flushed.and_then(|()| self.outgoing.flush(&mut self.stream));
+        flushed.map_err(|error| lost(&error))
     }
 
     /// Read the answer to the upgrade; once it is whole and good, what came behind it.

@@ -47,7 +47,7 @@ impl Terms {
         let protocol = audience.protocol.into();
         let role = Arc::new(Role {
             site: Site {
-                address: plan.server.address,
+                server: plan.server.endpoint(),
                 host: plan.server.host.clone(),
                 path: audience.path.clone(),
                 headers: plan.server.headers.clone(),

@@ -59,7 +59,7 @@ impl Terms {
             connections.filter_map(|connection| bodies.get(connection % bodies.len().max(1)).cloned())
         };
         let terms = (0..threads).map(|thread| Self {
-            place: Place::new(plan.server.address, &plan.server.host, path, &headers),
+            place: Place::new(plan.server.endpoint(), &plan.server.host, path, &headers),
             bodies: mine(thread).collect(),
             lines: *lines,
             fresh_times: *fresh_times,

@@ -34,6 +34,7 @@ pub mod publishing;
 mod run;
 pub mod shared;
 pub mod socket;
+pub mod stream;
 pub mod websocket;
 
 pub use run::{Progress, Run, Stage};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::mark::MARK_BYTES;
+use super::stream::{Endpoint, Security};
 
 /// A mark has sixteen bits for its channel.
 const MAX_CHANNELS: usize = 1 << 16;
@@ -52,6 +53,32 @@ pub struct Server {
     pub headers: Vec<(String, String)>,
     /// Its process, if it is on this machine and to be watched.
     pub pid: Option<u32>,
+    /// How it is known, where it speaks TLS.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    #[serde(skip)]
+    security: Option<Security>,
+}
+
+impl Server {
+    /// Where it listens, and what it speaks there.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            address: self.address,
+            security: self.security.clone(),
+        }
+    }
+}
+
+/// How a server that speaks TLS is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The host that its certificate must be for.
+    pub name: String,
+    /// The authorities that are trusted, as PEM.
+    pub authorities: String,
 }
 
 /// What clients speak.
@@ -187,8 +214,12 @@ impl Plan {
     /// # Errors
     /// When it is no plan, or asks for what cannot be.
     pub fn parse(text: &[u8]) -> Result<Self, Unusable> {
-        let plan: Self = serde_json::from_slice(text).map_err(|error| Unusable(error.to_string()))?;
+        let mut plan: Self = serde_json::from_slice(text).map_err(|error| Unusable(error.to_string()))?;
         plan.check()?;
+        if let Some(tls) = &plan.server.tls {
+            let security = Security::new(&tls.name, &tls.authorities);
+            plan.server.security = Some(security.map_err(|words| Unusable(format!("server.tls: {words}")))?);
+        }
         Ok(plan)
     }
 
@@ -324,7 +355,7 @@ mod tests {
     fn plan(change: impl FnOnce(&mut serde_json::Value)) -> Result<Plan, String> {
         let mut plan = serde_json::json!({
             "run": 1,
-            "server": {"address": "127.0.0.1:1", "host": "h:1", "headers": [["A", "b"]], "pid": null},
+            "server": {"address": "127.0.0.1:1", "host": "h:1", "headers": [["A", "b"]], "pid": null, "tls": null},
             "audience": {
                 "path": "/ws", "protocol": "json", "token": null, "subscribers": 2, "channels": ["a"], "threads": 1,
                 "at_once": 1, "handshake_seconds": 1.0
@@ -357,6 +388,16 @@ mod tests {
                 "/server/headers/0/1",
                 serde_json::json!("b\r\nC: d"),
                 "control character",
+            ),
+            (
+                "/server/tls",
+                serde_json::json!({"name": "h", "authorities": ""}),
+                "server.tls: there is no authority",
+            ),
+            (
+                "/server/tls",
+                serde_json::json!({"name": "a b", "authorities": ""}),
+                "server.tls: a b",
             ),
             ("/audience/path", serde_json::json!("/a b"), "audience.path"),
             ("/audience/threads", serde_json::json!(0), "threads"),

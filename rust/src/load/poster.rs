@@ -4,19 +4,20 @@
 //! is made again without a word.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 
 use super::ending::{Ending, Kind};
 use super::http::{Response, Responses};
 use super::poll::Ready;
-use super::socket::{begin_connect, write};
+use super::socket::write;
+use super::stream::{Endpoint, Stream};
 
 /// Where requests go.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The server.
-    pub address: SocketAddr,
+    pub server: Endpoint,
     /// Request line and headers, all but the length and the empty line.
     head: Vec<u8>,
 }
@@ -24,14 +25,14 @@ pub struct Place {
 impl Place {
     /// Requests to this path.
     #[must_use]
-    pub fn new(address: SocketAddr, host: &str, path: &str, headers: &[(String, String)]) -> Self {
+    pub fn new(server: Endpoint, host: &str, path: &str, headers: &[(String, String)]) -> Self {
         let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in headers {
             // Writing into memory does not fail.
             let _ = write!(head, "{name}: {value}\r\n");
         }
         Self {
-            address,
+            server,
             head: head.into_bytes(),
         }
     }
@@ -58,7 +59,7 @@ enum Stage {
 /// One connection, and the request that it carries. The request is the owner's to fill, by [`Self::request`].
 #[derive(Debug)]
 pub struct Poster {
-    socket: TcpStream,
+    stream: Stream,
     stage: Stage,
     responses: Responses,
     /// The present request, and how much of it the socket has taken.
@@ -74,9 +75,9 @@ impl Poster {
     /// # Errors
     /// When the system refuses at once.
     pub fn begin(place: &Place) -> Result<Self, Ending> {
-        let socket = begin_connect(place.address);
+        let stream = Stream::begin(&place.server);
         Ok(Self {
-            socket: socket.map_err(|error| Ending::of_error(Kind::CannotConnect, &error))?,
+            stream: stream.map_err(|error| Ending::of_error(Kind::CannotConnect, &error))?,
             stage: Stage::Connecting,
             responses: Responses::default(),
             request: Vec::new(),
@@ -88,13 +89,15 @@ impl Poster {
     /// The socket, for a [`super::poll::Poll`].
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.stream.socket()
     }
 
     /// Whether it must be told when the socket has room.
     #[must_use]
     pub fn wants_room(&self) -> bool {
-        self.stage == Stage::Connecting || (self.stage == Stage::Busy && self.sent < self.request.len())
+        self.stage == Stage::Connecting
+            || (self.stage == Stage::Busy && self.sent < self.request.len())
+            || self.stream.wants_room()
     }
 
     /// Whether it can post now.
@@ -134,8 +137,8 @@ impl Poster {
     /// # Errors
     /// When the system refuses at once.
     pub fn reconnect(&mut self, place: &Place, again: bool) -> Result<(), Ending> {
-        let socket = begin_connect(place.address);
-        self.socket = socket.map_err(|error| Ending::of_error(Kind::CannotConnect, &error))?;
+        let stream = Stream::begin(&place.server);
+        self.stream = stream.map_err(|error| Ending::of_error(Kind::CannotConnect, &error))?;
         self.stage = Stage::Connecting;
         self.responses = Responses::default();
         self.sent = 0;
@@ -154,7 +157,7 @@ impl Poster {
         if !ready.readable || self.stage == Stage::Connecting {
             return Ok(None);
         }
-        match self.socket.read(buffer) {
+        match self.stream.read(buffer) {
             Ok(0) => {
                 let last = self.responses.at_end();
                 let last = last.map_err(|fault| Ending::bad_answer(fault.words()))?;
@@ -189,8 +192,7 @@ impl Poster {
 
     fn take_room(&mut self) -> Result<(), Ending> {
         if self.stage == Stage::Connecting {
-            let failed = self.socket.take_error().unwrap_or_else(Some);
-            if let Some(error) = failed {
+            if let Some(error) = self.stream.take_error() {
                 return Err(Ending::of_error(Kind::CannotConnect, &error));
             }
             self.stage = Stage::Idle;
@@ -198,6 +200,8 @@ impl Poster {
                 return self.post();
             }
         }
+        let flushed = self.stream.flush();
+        flushed.map_err(|error| Ending::of_error(Kind::Lost, &error))?;
         if self.stage == Stage::Busy {
             return self.write();
         }
@@ -205,7 +209,7 @@ impl Poster {
     }
 
     fn write(&mut self) -> Result<(), Ending> {
-        let taken = write(&mut self.socket, &self.request[self.sent..]);
+        let taken = write(&mut self.stream, &self.request[self.sent..]);
         self.sent += taken.map_err(|error| Ending::of_error(Kind::Lost, &error))?;
         Ok(())
     }

@@ -19,12 +19,15 @@ from framecast.cli.failure import CommandError
         ("http://h/", 80, "/api/live/ws", "/api/live/push/s"),
         ("h:8300", 8300, "/api/live/ws", "/api/live/push/s"),
         ("h:8000/connection/websocket", 8000, "/connection/websocket", "/api/live/push/s"),
+        ("https://h", 443, "/api/live/ws", "/api/live/push/s"),
+        ("wss://h:8000/connection/websocket", 8000, "/connection/websocket", "/api/live/push/s"),
     ],
 )
 def test_a_url_names_the_websocket_or_the_server(url: str, port: int, path: str, push_path: str) -> None:
     target = find_target(url, None)
     assert (target.host, target.port, target.path, target.push_path("s")) == ("h", port, path, push_path)
     assert target.headers == []
+    assert target.secured == url.startswith(("https:", "wss:"))
 
 
 @pytest.mark.parametrize(
@@ -48,11 +51,6 @@ def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(CommandError) as failure:
         find_target(url, None)
     assert failure.value.status == 2
-
-
-def test_tls_is_refused_with_what_to_do() -> None:
-    with pytest.raises(CommandError, match="behind its proxy"):
-        find_target("https://h", None)
 
 
 def test_the_address_is_that_which_takes_connections() -> None:

@@ -9,7 +9,16 @@ Way = Literal["push", "push_socket", "command"]
 Headers = list[tuple[str, str]]
 
 
-class Server(msgspec.Struct, frozen=True):
+class Tls(msgspec.Struct, frozen=True):
+    """How a server that speaks TLS is known."""
+
+    name: str
+    """The host that its certificate must be for."""
+    authorities: str
+    """Who is trusted, as PEM."""
+
+
+class Server(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the server is."""
 
     address: str
@@ -19,6 +28,8 @@ class Server(msgspec.Struct, frozen=True):
     headers: Headers
     """Of every request."""
     pid: int | None = None
+    tls: Tls | None = None
+    """Where it speaks TLS."""
 
 
 class Audience(msgspec.Struct, frozen=True):

@@ -65,16 +65,17 @@ def without_password(url: str) -> str:
 
 
 def without_secrets(plan: Plan) -> Plan:
-    """A plan without what it says for itself."""
+    """A plan without what it says for itself, and without the many who were trusted."""
     replace = msgspec.structs.replace
     work = plan.work
+    tls = replace(plan.server.tls, authorities="") if plan.server.tls else None
     if work.latency is not None:
         work = replace(work, latency=replace(work.latency, publishing=replace(work.latency.publishing, token=None)))
     if work.fanout is not None:
         work = replace(work, fanout=replace(work.fanout, publishing=replace(work.fanout.publishing, token=None)))
     return replace(
         plan,
-        server=replace(plan.server, headers=[]),
+        server=replace(plan.server, headers=[], tls=tls),
         audience=replace(plan.audience, token=None),
         work=work,
     )

@@ -1,13 +1,15 @@
 """The server that is measured: what its URL says, and whether anybody is there."""
 
 import base64
+import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import trio
 
-from framecast.cli.bench.plan import Headers, Server
+from framecast.cli.bench.plan import Headers, Server, Tls
 from framecast.cli.failure import CommandError, name_cause
+from framecast.cli.trust import find_distrust, trusting_context
 
 LIVE_PATH = "/api/live/ws"
 PUSH_PATH = "/api/live/push/"
@@ -28,6 +30,8 @@ class Target:
     root: str
     """Before ``/api/live/``, where a server stands below a path of its own."""
     authorization: str | None
+    secured: bool = False
+    """Whether it speaks TLS."""
 
     def push_path(self, stream: str) -> str:
         """Where line protocol of a stream goes."""
@@ -40,17 +44,12 @@ class Target:
 
 
 def find_target(url: str, token: str | None) -> Target:
-    """Read ``HOST:PORT``, ``http://HOST:PORT``, or the WebSocket's URL. CommandError when it cannot be used."""
+    """Read ``HOST:PORT``, ``http(s)://HOST:PORT``, or the WebSocket's URL. CommandError when it cannot be used."""
     parts = urlsplit(f"http://{url}" if ":" in url and "://" not in url else url)
-    if parts.scheme in {"https", "wss"}:
-        raise CommandError(
-            f"{url}: bench speaks no TLS, whose work would be measured with the server's: "
-            "give it the server's own address, behind its proxy, or a server without server.tls_cert",
-            status=2,
-        )
+    secured = parts.scheme in {"https", "wss"}
     try:
-        usable = parts.scheme in {"http", "ws"} and parts.hostname and not parts.fragment
-        port = parts.port or 80
+        usable = (secured or parts.scheme in {"http", "ws"}) and parts.hostname and not parts.fragment
+        port = parts.port or (443 if secured else 80)
     except ValueError:
         usable = False
     if not usable or not (parts.path + parts.query).isprintable() or " " in url:
@@ -66,6 +65,7 @@ def find_target(url: str, token: str | None) -> Target:
         path=(path or LIVE_PATH) + (f"?{parts.query}" if parts.query else ""),
         root=root,
         authorization=_authorization(parts, token),
+        secured=secured,
     )
 
 
@@ -81,20 +81,29 @@ def _authorization(parts: SplitResult, token: str | None) -> str | None:
 
 def reach(target: Target, pid: int | None) -> Server:
     """See that somebody is there, and at which address. CommandError when not."""
-    address = trio.run(_find_address, target)
-    return Server(address, target.netloc, target.headers, pid)
+    context = trusting_context() if target.secured else None
+    address = trio.run(_find_address, target, context)
+    tls = None if context is None else Tls(target.host, _authorities(context))
+    return Server(address, target.netloc, target.headers, pid, tls)
 
 
-async def _find_address(target: Target) -> str:
-    """The first of the host's addresses that takes a connection."""
+def _authorities(context: ssl.SSLContext) -> str:
+    """Whom the context trusts, for a TLS that is not OpenSSL."""
+    return "".join(ssl.DER_cert_to_PEM_cert(authority) for authority in context.get_ca_certs(binary_form=True))
+
+
+async def _find_address(target: Target, context: ssl.SSLContext | None) -> str:
+    """The first of the host's addresses that takes a connection, with `context` one of TLS."""
     try:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await trio.open_tcp_stream(target.host, target.port)
+            if context is not None:
+                await trio.SSLStream(stream, context, server_hostname=target.host).do_handshake()
     except trio.TooSlowError:
         raise CommandError(f"cannot connect to {target.netloc}: no answer in {CONNECT_SECONDS:g} s") from None
-    except OSError as error:
+    except (OSError, trio.BrokenResourceError) as error:
         raise CommandError(
-            f"cannot connect to {target.netloc}: {name_cause(error)}; "
+            f"cannot connect to {target.netloc}: {find_distrust(error) or name_cause(error)}; "
             "the URL of the server to measure comes first, and `framecast serve --dev` starts one"
         ) from None
     address, port = stream.socket.getpeername()[:2]

@@ -74,7 +74,7 @@ impl Lane {
     /// When the system refuses at once.
     pub fn begin(plan: &Plan, publishing: &Publishing) -> Result<Self, Ending> {
         let site = |subprotocol| Site {
-            address: plan.server.address,
+            server: plan.server.endpoint(),
             host: plan.server.host.clone(),
             path: publishing.path.clone(),
             headers: plan.server.headers.clone(),
@@ -83,7 +83,7 @@ impl Lane {
         let carrier = match publishing.way {
             Way::Push => {
                 let server = &plan.server;
-                let place = Place::new(server.address, &server.host, &publishing.path, &server.headers);
+                let place = Place::new(server.endpoint(), &server.host, &publishing.path, &server.headers);
                 Carrier::Posts {
                     poster: Poster::begin(&place)?,
                     place,
