@@ -48,6 +48,8 @@ _COUNTED = (Subscribe, Publish, AskPresence, ReadHistory, Call)
 class Commands:
     """The deeds of one connection."""
 
+    __slots__ = ("_member", "_rooms", "_send", "_session", "_subscribing")
+
     def __init__(self, member: Member, subscribing: Subscribing) -> None:
         self._member = member
         self._session = member.session

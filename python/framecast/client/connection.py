@@ -104,6 +104,23 @@ async def _close(transport: Transport, code: int, reason: str, *, seconds: float
 class _Connection:
     """One client's task and what it works with. Owned by `serve_subscriber`."""
 
+    __slots__ = (
+        "_appointment",
+        "_codec",
+        "_commands",
+        "_ending",
+        "_inbox",
+        "_left",
+        "_outbox",
+        "_pace",
+        "_rooms",
+        "_scope",
+        "_session",
+        "_subscribing",
+        "_time",
+        "_transport",
+    )
+
     def __init__(self, member: Member) -> None:
         rooms, newcomer = member.rooms, member.newcomer
         self._transport = newcomer.transport

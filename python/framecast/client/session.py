@@ -82,6 +82,18 @@ LEGAL_MOVES: Mapping[State, Mapping[str, Verdict]] = {
 class Session:
     """One subscriber's session. Owned by one connection; its tasks take turns, none waits inside."""
 
+    __slots__ = (
+        "_org_id",
+        "_pings",
+        "_publishable",
+        "_settings",
+        "_subscriptions",
+        "client",
+        "ends_at",
+        "expires_at",
+        "state",
+    )
+
     def __init__(self, client: str, *, settings: Live, publishable: Callable[[Raw], bytes]) -> None:
         """`publishable` is the codec's: it makes a payload fit for others."""
         self.client = client
