@@ -276,7 +276,7 @@ async def test_aclose_waits_no_longer_than_told_for_a_peer_that_does_not_read(wr
 async def test_aclose_in_a_cancelled_scope_keeps_the_real_exception_and_flushes(
     writer: WriterEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framecast.door.outbound._LAST_PASS_SECONDS", PATIENCE_SECONDS)  # when it gets its turn
+    monkeypatch.setattr("framecast.door.outbound.LAST_PASS_SECONDS", PATIENCE_SECONDS)  # when it gets its turn
     ours, theirs = await connect()
     stream = adopt(writer, ours)
     with pytest.raises(LookupError, match="real"), trio.CancelScope() as scope:  # noqa: PT012
