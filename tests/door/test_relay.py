@@ -150,7 +150,11 @@ async def test_a_peer_that_is_gone_ends_the_connection(events: WriterEvents) -> 
         assert outbound.broken
 
 
-async def test_what_was_said_goes_out_behind_the_block_and_also_when_all_is_cancelled(events: WriterEvents) -> None:
+async def test_what_was_said_goes_out_behind_the_block_and_also_when_all_is_cancelled(
+    events: WriterEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("outbound", "relay"):  # when they get their turn
+        monkeypatch.setattr(f"framecast.door.{place}.LAST_PASS_SECONDS", PATIENCE_SECONDS)
     stream: Any = HeldStream()
     stream.taking.set()
     with trio.CancelScope() as scope:
