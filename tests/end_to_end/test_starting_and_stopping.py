@@ -83,7 +83,7 @@ def test_a_setting_that_does_not_fit_refuses_the_start(tmp_path: Path, setting: 
 
 def test_a_grafana_ini_will_do_and_what_it_means_no_more_is_logged(tmp_path: Path) -> None:
     ini = tmp_path / "grafana.ini"
-    ini.write_text("; of Grafana\n[server]\nhttp_addr = 127.0.0.1\nhttp_port = 0\nprotocol = https\n")
+    ini.write_text("; of Grafana\n[server]\nhttp_addr = 127.0.0.1\nhttp_port = 0\ncerts_watch_interval = 1m\n")
     command = [*FRAMECAST, "serve", "--config", str(ini), "--data", str(tmp_path / "data")]
     server = RunningServer(command, tmp_path / "log")
     try:
@@ -93,7 +93,7 @@ def test_a_grafana_ini_will_do_and_what_it_means_no_more_is_logged(tmp_path: Pat
         server.kill()
     [line] = [line for line in server.log.read_text().splitlines() if "is not used" in line]
     assert json.loads(line)["level"] == "warning"
-    assert f"{ini}:5, [server] protocol is left out" in json.loads(line)["reason"]
+    assert f"{ini}:5, [server] certs_watch_interval is left out" in json.loads(line)["reason"]
 
 
 def test_an_idle_server_ends_at_once(start_server: ServerStarter) -> None:
