@@ -32,6 +32,7 @@ pub mod process;
 pub mod protocol;
 pub mod publishing;
 mod run;
+pub mod server;
 pub mod shared;
 pub mod socket;
 pub mod stream;

@@ -1,12 +1,11 @@
 //! What is asked for, as the command line says it: JSON, checked here once, so that nothing behind it doubts.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::mark::MARK_BYTES;
-use super::stream::{Endpoint, Security};
+use super::server::Server;
 
 /// A mark has sixteen bits for its channel.
 const MAX_CHANNELS: usize = 1 << 16;
@@ -39,46 +38,6 @@ pub struct Plan {
     pub seconds: f64,
     /// How long to wait for what is still on its way, after that.
     pub drain_seconds: f64,
-}
-
-/// Where the server is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Server {
-    /// Its address.
-    pub address: SocketAddr,
-    /// What the `Host` header holds.
-    pub host: String,
-    /// More headers of every request.
-    pub headers: Vec<(String, String)>,
-    /// Its process, if it is on this machine and to be watched.
-    pub pid: Option<u32>,
-    /// How it is known, where it speaks TLS.
-    #[serde(default)]
-    pub tls: Option<Tls>,
-    #[serde(skip)]
-    security: Option<Security>,
-}
-
-impl Server {
-    /// Where it listens, and what it speaks there.
-    #[must_use]
-    pub fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            address: self.address,
-            security: self.security.clone(),
-        }
-    }
-}
-
-/// How a server that speaks TLS is known.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The host that its certificate must be for.
-    pub name: String,
-    /// The authorities that are trusted, as PEM.
-    pub authorities: String,
 }
 
 /// What clients speak.
@@ -216,10 +175,8 @@ impl Plan {
     pub fn parse(text: &[u8]) -> Result<Self, Unusable> {
         let mut plan: Self = serde_json::from_slice(text).map_err(|error| Unusable(error.to_string()))?;
         plan.check()?;
-        if let Some(tls) = &plan.server.tls {
-            let security = Security::new(&tls.name, &tls.authorities);
-            plan.server.security = Some(security.map_err(|words| Unusable(format!("server.tls: {words}")))?);
-        }
+        let prepared = plan.server.prepare();
+        prepared.map_err(|words| Unusable(format!("server.tls: {words}")))?;
         Ok(plan)
     }
 
