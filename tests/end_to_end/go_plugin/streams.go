@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -91,7 +92,13 @@ func (i *instance) describe(req *backend.SubscribeStreamRequest) (*backend.Subsc
 	return &backend.SubscribeStreamResponse{InitialData: initial}, err
 }
 
-// PublishStream passes on what it is given, and at the path "crash" ends the process.
+// gate is what the streams of the path "gated" wait for: there, who reads them says when they are to begin.
+var (
+	gate     = make(chan struct{})
+	openGate = sync.OnceFunc(func() { close(gate) })
+)
+
+// PublishStream passes on what it is given; at the path "gate" it opens the gate, and at "crash" ends the process.
 func (i *instance) PublishStream(
 	_ context.Context, req *backend.PublishStreamRequest,
 ) (*backend.PublishStreamResponse, error) {
@@ -100,6 +107,8 @@ func (i *instance) PublishStream(
 		return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusNotFound}, nil
 	case "secret":
 		return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
+	case "gate":
+		openGate()
 	case "crash":
 		fmt.Fprintln(os.Stderr, "crashed as told")
 		time.Sleep(100 * time.Millisecond) // for the words to leave
@@ -117,6 +126,17 @@ func (i *instance) RunStream(ctx context.Context, req *backend.RunStreamRequest,
 		return repeat(ctx, number, func(n int) error { return sender.SendJSON([]byte(fmt.Sprintf(`{"n":%d}`, n))) })
 	case "fast":
 		return fast(sender, number)
+	case "gated":
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-gate:
+			return fast(sender, number)
+		}
+	case "stamps":
+		return repeat(ctx, number, func(int) error {
+			return sender.SendJSON([]byte(fmt.Sprintf(`{"stamp":%d}`, time.Now().UnixNano())))
+		})
 	case "frames":
 		return frames(ctx, sender)
 	case "settings":
