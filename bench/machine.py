@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,12 +66,17 @@ def find_versions() -> dict[str, str]:
 
 def find_peer_versions() -> dict[str, str]:
     """Of the peer that was built, and of what it stands on."""
-    command = [find_go(), "version", "-m", str(PEER_PROGRAM)]
-    return read_go_versions(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return find_go_versions(PEER_PROGRAM, MODULES)
 
 
-def read_go_versions(said: str) -> dict[str, str]:
-    """Of what `go version -m` prints of the peer."""
+def find_go_versions(program: Path, names: Sequence[str]) -> dict[str, str]:
+    """Of Go and of these modules, in a program that was built with them."""
+    command = [find_go(), "version", "-m", str(program)]
+    return read_go_versions(subprocess.run(command, capture_output=True, text=True, check=True).stdout, names)
+
+
+def read_go_versions(said: str, names: Sequence[str] = MODULES) -> dict[str, str]:
+    """Of what `go version -m` prints of a program."""
     head, *lines = said.splitlines()
     modules = dict(words[1:3] for words in map(str.split, lines) if words[0] == "dep" and len(words) > 2)
-    return {"Go": head.rpartition(" ")[2].removeprefix("go"), **{name: modules[name] for name in MODULES}}
+    return {"Go": head.rpartition(" ")[2].removeprefix("go"), **{name: modules[name] for name in names}}

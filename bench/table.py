@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bench.comparison import Round
 from bench.cores import NotHereError, make_room
 from bench.load import LoadError, Said, run_load
-from bench.rows.row import Row
+from bench.rows.row import Figure, Row
 from bench.servers import MeasuredServer, ServerError
 
 FULLY_BUSY = 0.8
@@ -72,17 +72,17 @@ class Table:
                 load_average=average,
                 command=command,
             )
-        tell(f"  round {number}, {server.name:<10} {describe(row, measured)}")
+        tell(f"  round {number}, {server.name:<10} {describe_figures(row.figures, measured)}")
         return measured
 
 
-def describe(row: Row, measured: Round) -> str:
+def describe_figures(asked: Sequence[Figure], measured: Round) -> str:
     """A round in a line."""
     if measured.faults:
         return f"NOT VALID: {measured.faults[0]}"
     figures = ", ".join(
         f"{measured.figures[figure.name] * figure.scale:,.2f} {figure.unit}"
-        for figure in row.figures
+        for figure in asked
         if figure.name in measured.figures
     )
     return f"{figures}{f'; held back: {measured.held_back}' if measured.held_back else ''}"
