@@ -12,7 +12,7 @@ PLUGIN := tests/end_to_end/go_plugin
 PEER := bench/peer
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
-.PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench soak fuzz clean
+.PHONY: build tools run test test-rust test-python check check-go check-proto format docs proto bench bench-plugins soak fuzz clean
 
 build: $(VENV)/ready
 	@PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
@@ -38,7 +38,7 @@ test-rust:
 	cargo test --quiet
 
 test-python: tools $(NODE)/node_modules/.ready $(VENV)/go-ready $(VENV)/nginx-ready .tools/grafana-client/ready \
-    .tools/schemathesis/ready
+    .tools/schemathesis/ready .tools/bench-plugins/ready
 	@test -d $(CORPUS) || echo "NOTE: $(CORPUS) is not there; the tests marked 'corpus' are left out"
 	$(BIN)/python -m pytest
 
@@ -104,6 +104,10 @@ proto: .tools/proto/ready
 # The table, with its record: some twenty minutes on a quiet machine. Its peer is a program in Go.
 bench: build $(VENV)/go-ready
 	$(BIN)/python -m bench
+
+# What streams of plugins cost, with its record: some four minutes on a quiet machine.
+bench-plugins: build $(VENV)/go-ready .tools/bench-plugins/ready
+	$(BIN)/python -m bench.plugins
 
 # Half an hour of clients that come, go, stall and break off, with its record.
 soak: build

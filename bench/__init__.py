@@ -1,1 +1,1 @@
-"""Framecast's measurements: `python -m bench` is the table, `recovery/` and `soak/` are questions of their own."""
+"""Framecast's measurements: `python -m bench` is the table; `recovery/`, `soak/` and `plugins/` are other questions."""
