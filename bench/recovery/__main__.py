@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from bench.cores import find_cores, make_room, pinned
-from bench.recovery.record import write
+from bench.plain_record import write
 from bench.recovery.servers import CONTESTANTS, Contestant, limits_for, peak_bytes
 from bench.servers import EXAMPLES, build_example
 
@@ -92,7 +92,7 @@ def main() -> None:
     for _ in range(options.runs):  # side by side, so that a noisy minute hits both
         for contestant in CONTESTANTS:
             runs[contestant.name].append(measure(contestant, options))
-    write(lines + table(runs))
+    write("recovery", lines + table(runs))
 
 
 if __name__ == "__main__":
