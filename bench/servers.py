@@ -61,10 +61,11 @@ class RunningServer:
     """HOST:PORT."""
     log: Path
     """What it wrote on its stderr, as long as it runs."""
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"{self.scheme}://{self.address}"
 
 
 class MeasuredServer:
@@ -100,7 +101,7 @@ class MeasuredServer:
 
     def _find_address(self, process: subprocess.Popen[bytes], log: Path) -> str:
         line = read_line(process, START_SECONDS)
-        found = re.search(rb"http://(127\.0\.0\.1:\d+)", line)
+        found = re.search(rb"https?://(127\.0\.0\.1:\d+)", line)
         if found is None:
             said = log.read_text(errors="replace").strip()
             raise ServerError(f"{self.name} did not say where it listens: {line!r}\n{said[-2000:]}")

@@ -1,0 +1,1 @@
+"""What TLS costs: the same rows over plain TCP and over TLS, of our own server."""
