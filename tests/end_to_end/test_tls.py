@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+from bench.tls.certificate import make_self_signed
 
 from certificates import Files, make_certificate
 from end_to_end.conftest import ServerStarter
@@ -169,3 +170,13 @@ def test_the_bench_measures_no_server_that_it_does_not_trust(secured: RunningSer
     done = framecast("bench", "connect", secured.url, trust=None)
     assert done.returncode == 1
     assert b"its certificate is not trusted" in done.stderr
+
+
+def test_a_certificate_for_a_trial_is_trusted_by_its_own_file(tmp_path: Path) -> None:
+    certificate, key = make_self_signed(tmp_path)
+    files = f"server.tls_cert={certificate}", f"server.tls_key={key}"
+    with running_server(tmp_path / "server", *files) as server:
+        work = ("push", "demo", "--url", server.url), ("bench", "connect", server.url, *SMALL[:2], "--idle", "0")
+        for command in work:
+            done = framecast(*command, trust=certificate, stdin=b"m x=1")
+            assert done.returncode == 0, done

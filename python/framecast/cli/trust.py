@@ -35,6 +35,17 @@ def trusting_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def trusted_certificates() -> str:
+    """The same as PEM, for a TLS that is not OpenSSL's. CommandError as above.
+
+    Of a file all of it: it may hold a server's own certificate, no authority's, which OpenSSL does not list.
+    """
+    context, named = trusting_context(), os.environ.get(VARIABLE)
+    if named:
+        return Path(named).read_text(errors="replace")
+    return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True)))
+
+
 def find_distrust(error: BaseException) -> str | None:
     """Why the server's certificate was not believed, if that is what is behind an error, and what to do."""
     cause: BaseException | None = error

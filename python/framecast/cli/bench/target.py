@@ -9,7 +9,7 @@ import trio
 
 from framecast.cli.bench.plan import Headers, Server, Tls
 from framecast.cli.failure import CommandError, name_cause
-from framecast.cli.trust import find_distrust, trusting_context
+from framecast.cli.trust import find_distrust, trusted_certificates, trusting_context
 
 LIVE_PATH = "/api/live/ws"
 PUSH_PATH = "/api/live/push/"
@@ -83,13 +83,8 @@ def reach(target: Target, pid: int | None) -> Server:
     """See that somebody is there, and at which address. CommandError when not."""
     context = trusting_context() if target.secured else None
     address = trio.run(_find_address, target, context)
-    tls = None if context is None else Tls(target.host, _authorities(context))
+    tls = None if context is None else Tls(target.host, trusted_certificates())
     return Server(address, target.netloc, target.headers, pid, tls)
-
-
-def _authorities(context: ssl.SSLContext) -> str:
-    """Whom the context trusts, for a TLS that is not OpenSSL."""
-    return "".join(ssl.DER_cert_to_PEM_cert(authority) for authority in context.get_ca_certs(binary_form=True))
 
 
 async def _find_address(target: Target, context: ssl.SSLContext | None) -> str:
