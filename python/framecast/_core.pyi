@@ -360,6 +360,10 @@ class FanoutStatistics:
     @property
     def send_calls(self) -> int: ...
     @property
+    def conflated(self) -> int:
+        """Of those, publications that a newer one took the place of before they were written."""
+
+    @property
     def overflows(self) -> int: ...
     @property
     def stalls(self) -> int: ...
@@ -429,13 +433,18 @@ class Fanout:
         delta: bool = False,
         events: bool = False,
         detailed: bool = False,
+        conflate: bool = False,
     ) -> None:
         """Deliver what is published on `channel` from now on, naming the channel `spelling` to this subscriber.
 
         With `delta` the first publication comes in full and later ones as Fossil deltas against the one before, where
         that is smaller, both are at most 128 KiB and memory is not short; in JSON `data` is then always a string.
         With `events` it is told who joins and leaves. With `detailed` it gets the detail of a publication that has one,
-        and no deltas. Does nothing for a connection that is finished or gone.
+        and no deltas. With `conflate` it gets no deltas either, and while its socket is full, or all such publications
+        that wait for it would take more than `max_queue_bytes`, the newest takes the place of those that wait; one that
+        brings a schema is kept until the next that does. Beside one or two of each channel nothing waits then, and that
+        does not count in `max_queue_bytes`, unless one alone would pass it.
+        Does nothing for a connection that is finished or gone.
         Subscribing again changes what is wanted, and begins anew.
         """
 
@@ -450,6 +459,7 @@ class Fanout:
         info: tuple[str, str, bytes, bytes] | None = None,
         *,
         detail: bytes | None = None,
+        brings_schema: bool = False,
     ) -> int:
         """Queue one Centrifuge publication push for every subscriber; return how many took it.
 
@@ -460,7 +470,7 @@ class Fanout:
         `offset` 0 is left out of the push. `info` is who published: user, client, and the JSON of conn_info and
         chan_info, each left out when empty. `detail`, JSON as well, is what `detailed` subscribers get for `data`.
         Encoded once per spelling and way of reading, whatever the number of subscribers (deltas and details count as
-        such ways).
+        such ways). What comes behind one that `brings_schema` cannot be read without it.
         """
 
     def announce(self, channel: str, joined: bool, info: tuple[str, str, bytes, bytes]) -> int:

@@ -58,6 +58,7 @@ impl Channel {
             detail: None,
             offset: self.published,
             info: None,
+            brings_schema: false,
         };
         let message = self.form.publication(&publication, Shape::Value);
         self.subscribers

@@ -34,6 +34,7 @@ fn value(data: &[u8], offset: u64) -> Publication<'_> {
         detail: None,
         offset,
         info: None,
+        brings_schema: false,
     }
 }
 

@@ -17,7 +17,7 @@ def scrape(world: World) -> dict[str, float]:
 async def test_a_fresh_server_shows_every_figure_at_zero() -> None:
     async with live_world() as world:
         figures = scrape(world)
-        assert len(figures) == 15
+        assert len(figures) == 16
         assert set(figures.values()) == {0}
 
 

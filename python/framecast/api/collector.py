@@ -32,6 +32,9 @@ class CoreCollector(Collector):
         yield CounterMetricFamily("framecast_fanout_sent_bytes", "Bytes the kernel took.", core.sent_bytes)
         yield CounterMetricFamily("framecast_fanout_send_calls", "System calls that took them.", core.send_calls)
         yield CounterMetricFamily(
+            "framecast_fanout_conflated", "Publications that slow readers were spared for newer ones.", core.conflated
+        )
+        yield CounterMetricFamily(
             "framecast_fanout_overflows", "Subscribers cut because their queue was full.", core.overflows
         )
         yield CounterMetricFamily(

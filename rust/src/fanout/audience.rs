@@ -9,6 +9,16 @@ use std::sync::Arc;
 use super::budget::{Budget, Buffer};
 use crate::wire::{Announcement, ClientInfo, Form, Protocol, Publication, Shape};
 
+/// What a subscriber wants beside its form.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    /// To be told who joins and leaves.
+    pub events: bool,
+    pub deltas: bool,
+    /// That, when it reads slowly, newer publications take the place of those that wait for it.
+    pub conflates: bool,
+}
+
 /// How one subscriber reads its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Way {
@@ -16,6 +26,8 @@ pub(super) struct Way {
     form: usize,
     /// Whether it is told who joins and leaves.
     events: bool,
+    /// Whether newer publications may take the place of older ones in its queue.
+    pub conflates: bool,
     /// For a reader of deltas, how many publications the channel had before it came.
     deltas_after: Option<u64>,
 }
@@ -61,8 +73,13 @@ impl Varieties {
 /// What a channel has to say, in all forms that somebody reads, by their numbers.
 #[derive(Debug)]
 pub(super) enum Saying {
-    /// A publication and which one it is.
-    Publication(u64, Vec<Varieties>),
+    Publication {
+        /// Which one it is.
+        number: u64,
+        /// Whether those behind it cannot be read without it.
+        brings_schema: bool,
+        forms: Vec<Varieties>,
+    },
     /// Who joined or left.
     Announcement(Vec<Option<Buffer>>),
 }
@@ -71,7 +88,7 @@ impl Saying {
     /// The message for who reads like this; None if it is told nothing.
     pub fn message(&self, way: Way) -> Option<&Buffer> {
         match self {
-            Saying::Publication(number, forms) => forms.get(way.form)?.of(way, *number),
+            Saying::Publication { number, forms, .. } => forms.get(way.form)?.of(way, *number),
             Saying::Announcement(forms) if way.events => forms.get(way.form)?.as_ref(),
             Saying::Announcement(_) => None,
         }
@@ -189,21 +206,22 @@ impl Audience {
     }
 
     /// Count one more, of a channel that has had so many publications.
-    pub fn enter(&mut self, form: Form, events: bool, deltas: bool, publications: u64) -> Way {
+    pub fn enter(&mut self, form: Form, wish: Wish, publications: u64) -> Way {
         let number = self.number_of(form);
         let way = Way {
             form: number,
-            events,
-            deltas_after: deltas.then_some(publications),
+            events: wish.events,
+            conflates: wish.conflates,
+            deltas_after: wish.deltas.then_some(publications),
         };
         if let Some(Some(readers)) = self.forms.get_mut(number) {
             readers.subscribers += 1;
             *readers.count(way, publications) += 1;
-            readers.events += usize::from(events);
+            readers.events += usize::from(wish.events);
         }
         self.count += 1;
-        self.events += usize::from(events);
-        self.delta_readers += usize::from(deltas);
+        self.events += usize::from(wish.events);
+        self.delta_readers += usize::from(wish.deltas);
         way
     }
 
@@ -260,7 +278,11 @@ impl Audience {
                 readers.encode(publication, change, encoder)
             })
         });
-        Saying::Publication(number, forms.collect())
+        Saying::Publication {
+            number,
+            brings_schema: publication.brings_schema,
+            forms: forms.collect(),
+        }
     }
 
     /// Encode who joined or left for all who are told.

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// what the allocator keeps for two blocks.
 const BUFFER_BYTES: usize = 64;
 
-/// What a place in a queue takes: a pointer, in memory that grows by doubling.
-const ENTRY_BYTES: usize = 16;
+/// What a place in a queue takes: a pointer and whether it can be conflated, in memory that grows by doubling.
+const ENTRY_BYTES: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -113,9 +113,9 @@ impl Places {
         Places { taken: 0, budget }
     }
 
-    pub fn take_one(&mut self) {
-        self.taken += 1;
-        self.budget.take(ENTRY_BYTES);
+    pub fn take(&mut self, count: usize) {
+        self.taken += count;
+        self.budget.take(count * ENTRY_BYTES);
     }
 
     pub fn give_back(&mut self, count: usize) {
@@ -148,11 +148,11 @@ mod tests {
         drop(buffer);
         assert_eq!((budget.held_bytes(), other.len()), (1000, 936));
         let mut places = Places::new(Arc::clone(&budget));
-        places.take_one();
+        places.take(1);
         assert!(budget.is_passed());
         drop(other);
         assert_eq!(budget.held_bytes(), ENTRY_BYTES);
-        places.take_one();
+        places.take(1);
         places.give_back(1);
         assert_eq!(budget.held_bytes(), ENTRY_BYTES);
         drop(places);

@@ -11,11 +11,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::audience::{Encoder, Way};
+use super::audience::{Encoder, Way, Wish};
 use super::budget::Budget;
 use super::connection::Connection;
 use super::lock;
 use super::log::{Log, News};
+use super::queue::Strand;
 use super::round::{Round, Taken};
 use super::subscribers::Subscribers;
 use crate::wire::Form;
@@ -36,6 +37,8 @@ const MOST_YIELDS: usize = 100;
 pub(super) struct Seat {
     pub connection: Arc<Connection>,
     pub way: Way,
+    /// As which newer publications may take the place of older ones; None where it gets all.
+    pub strand: Option<Strand>,
     /// The place of the last entry that it got or that was not for it.
     pub heard: u64,
 }
@@ -51,14 +54,6 @@ impl Membership {
     pub fn lose(&self) {
         lock(&self.channel.log).lose(self.way);
     }
-}
-
-/// What a subscriber wants beside its form.
-#[derive(Clone, Copy)]
-pub(super) struct Wish {
-    /// To be told who joins and leaves.
-    pub events: bool,
-    pub deltas: bool,
 }
 
 /// What follows from leaving something in the log.
@@ -146,16 +141,19 @@ impl Channel {
         if let Some(before) = state.channels.get(&self.name) {
             log.lose(before.way);
         }
-        let (way, heard) = log.enter(form, wish.events, wish.deltas);
+        let (way, heard) = log.enter(form, wish);
         let membership = Membership {
             channel: Arc::clone(self),
             way,
         };
         state.channels.insert(Arc::clone(&self.name), membership);
+        // Another than before: what comes now must not overtake what was sent to it in between.
+        let strand = wish.conflates.then(|| state.new_strand());
         drop(state);
         let seat = Seat {
             connection,
             way,
+            strand,
             heard,
         };
         if let Some(before) = seats.insert(id, seat) {

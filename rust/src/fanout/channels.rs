@@ -5,8 +5,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::audience::Wish;
 use super::budget::Budget;
-use super::channel::{Channel, Wish};
+use super::channel::Channel;
 use super::connection::Connection;
 use super::lock;
 use super::round::Taken;

@@ -12,9 +12,9 @@ use std::time::Instant;
 use super::budget::{Budget, Buffer};
 use super::channel::{Channel, Membership};
 use super::event::Kind;
-use super::queue::{Batch, Queue};
+use super::queue::{Batch, Conflatable, Queue, Strand};
 use super::stall::{Look, Refused, Room};
-pub(super) use super::steps::{Content, Next, Outcome, Sent, Step};
+pub(super) use super::steps::{Content, Next, Outcome, Sent, Settled, Step};
 use super::{Terms, lock};
 use crate::wire::Reader;
 
@@ -55,6 +55,8 @@ pub(super) struct State {
     scheduled: bool,
     /// While its socket is full, the writer waits for it to drain.
     room: Room,
+    /// The last of its subscriptions to conflating channels.
+    strand: Option<Strand>,
     /// The channels it is in. Once it is not open any more, each has been told.
     pub channels: HashMap<Arc<str>, Membership>,
 }
@@ -84,6 +86,13 @@ impl State {
         }
     }
 
+    /// It subscribes to a conflating channel, perhaps not for the first time.
+    pub(super) fn new_strand(&mut self) -> Strand {
+        let strand = Strand::next(self.strand);
+        self.strand = Some(strand);
+        strand
+    }
+
     /// It leaves one channel.
     pub(super) fn leave(&mut self, channel: &str) {
         if let Some(membership) = self.channels.remove(channel).filter(|_| self.is_open()) {
@@ -106,6 +115,7 @@ impl Connection {
                 cut_done: false,
                 scheduled: false,
                 room: Room::new(terms.write_limit),
+                strand: None,
                 channels: HashMap::new(),
             }),
         }
@@ -117,32 +127,38 @@ impl Connection {
 
     /// Queue `buffer`; when it does not fit the connection is cut.
     pub(super) fn put(&self, buffer: &Buffer, content: Content) -> Outcome {
-        self.put_all(std::slice::from_ref(buffer), content)
+        self.put_all(std::iter::once((buffer, None)), content)
     }
 
-    /// Queue `buffers`; when they do not all fit the connection is cut.
-    pub(super) fn put_all(&self, buffers: &[Buffer], content: Content) -> Outcome {
+    /// Queue messages, each perhaps such that newer ones may take its place; when they do not all fit the connection is cut.
+    pub(super) fn put_all<'a>(
+        &self,
+        mut messages: impl Iterator<Item = (&'a Buffer, Option<Conflatable>)>,
+        content: Content,
+    ) -> Outcome {
         let last = match content {
             Content::Raw => Phase::Left,
             Content::Message => Phase::Open,
         };
         let mut state = self.state();
         if state.cut.is_some() || state.phase > last {
-            return Outcome {
-                taken: false,
-                schedule: false,
-            };
+            return Outcome::default();
         }
-        if !buffers.iter().all(|buffer| state.queue.push(buffer)) {
+        let taken = messages.try_fold(0, |superfluous, (buffer, conflatable)| match conflatable {
+            Some(conflatable) => Some(superfluous + state.queue.push_conflatable(buffer, conflatable)?),
+            None => state.queue.push(buffer).then_some(superfluous),
+        });
+        let Some(superfluous) = taken else {
             state.cut(Kind::Overflow);
             return Outcome {
-                taken: false,
                 schedule: state.schedule(),
+                ..Outcome::default()
             };
-        }
+        };
         Outcome {
             taken: true,
             schedule: !state.room.is_full() && state.schedule(),
+            superfluous,
         }
     }
 
@@ -161,6 +177,7 @@ impl Connection {
         let outcome = Outcome {
             taken,
             schedule: taken && phase >= Phase::Finishing && state.schedule(),
+            superfluous: 0,
         };
         (std::mem::take(&mut state.channels), outcome)
     }
@@ -213,13 +230,14 @@ impl Connection {
     }
 
     /// Report a send.
-    pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> Next {
+    pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> Settled {
         let mut state = self.state();
         if state.cut.is_some() || state.phase >= Phase::Removed {
             // The queue was dropped during the send, and the batch goes the same way.
             batch.clear();
-            return Next::Pass;
+            return Next::Pass.into();
         }
+        let mut settled = Settled::from(Next::Pass);
         match sent {
             Sent::Bytes(count) => {
                 state.queue.settle(batch, count);
@@ -231,12 +249,13 @@ impl Connection {
             }
             Sent::Full(now) => {
                 state.queue.settle(batch, 0);
+                settled.superfluous = state.queue.conflate();
                 match state.room.refused(now) {
                     Refused::Stalled => state.cut(Kind::Stalled),
                     Refused::Wait => state.scheduled = false,
                     Refused::LookAgain(when) => {
                         state.scheduled = false;
-                        return Next::LookAgain(when);
+                        settled.next = Next::LookAgain(when);
                     }
                 }
             }
@@ -245,7 +264,10 @@ impl Connection {
                 state.cut(Kind::Broken);
             }
         }
-        if state.scheduled { Next::Pass } else { Next::Rest }
+        if !state.scheduled && settled.next == Next::Pass {
+            settled.next = Next::Rest;
+        }
+        settled
     }
 
     /// The time has come to look at a socket that was full. [`Next::Pass`] means that the connection must be

@@ -86,5 +86,6 @@ impl Shared {
 
     pub(super) fn count(&self, taken: &Taken) {
         self.counters.deliveries.fetch_add(taken.publications, Relaxed);
+        self.counters.add_conflated(taken.superfluous);
     }
 }

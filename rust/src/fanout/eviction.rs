@@ -92,8 +92,8 @@ mod tests {
         if is_full {
             let mut batch = Batch::default();
             assert_eq!(connection.next(&mut batch), Step::Send);
-            let next = connection.settle(&mut batch, Sent::Full(Instant::now()));
-            assert!(matches!(next, Next::LookAgain(_)));
+            let settled = connection.settle(&mut batch, Sent::Full(Instant::now()));
+            assert!(matches!(settled.next, Next::LookAgain(_)));
         }
         connection
     }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::audience::{Audience, Change, Encoder, Saying, Way};
+use super::audience::{Audience, Change, Encoder, Saying, Way, Wish};
 use super::budget::Buffer;
 use crate::delta;
 use crate::wire::{Announcement, ClientInfo, Form, Publication};
@@ -41,8 +41,8 @@ pub(super) struct Log {
 
 impl Log {
     /// Somebody comes: how it reads, and the place behind which it hears.
-    pub fn enter(&mut self, form: Form, events: bool, deltas: bool) -> (Way, u64) {
-        let way = self.audience.enter(form, events, deltas, self.publications);
+    pub fn enter(&mut self, form: Form, wish: Wish) -> (Way, u64) {
+        let way = self.audience.enter(form, wish, self.publications);
         (way, self.last)
     }
 

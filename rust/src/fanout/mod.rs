@@ -23,6 +23,7 @@ mod audience;
 pub mod budget;
 mod channel;
 mod channels;
+mod conflation;
 mod connection;
 mod delivery;
 mod event;
@@ -47,8 +48,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use audience::Wish;
 use budget::Buffer;
-use channel::Wish;
 use channels::Channels;
 use connection::{Connection, Content, Phase};
 pub use event::{Event, Kind};
@@ -75,6 +76,7 @@ pub struct Terms {
 
 /// What a subscriber wants of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // wishes, each by itself
 pub struct Subscription {
     /// The channel's name in its own words.
     pub spelling: Arc<str>,
@@ -84,6 +86,9 @@ pub struct Subscription {
     pub delta: bool,
     /// Whether it gets a publication's detail where there is one. Deltas are of plain payloads: it gets none.
     pub detailed: bool,
+    /// Whether, when it reads slowly, the newest publication takes the place of those that wait for it. Then it gets
+    /// no deltas: what they change may never have come.
+    pub conflate: bool,
 }
 
 /// Every outbound byte of the connections it was given. All methods may be called from any thread.
@@ -175,7 +180,8 @@ impl Fanout {
         };
         let wish = Wish {
             events: subscription.events,
-            deltas: subscription.delta && !subscription.detailed,
+            deltas: subscription.delta && !subscription.detailed && !subscription.conflate,
+            conflates: subscription.conflate,
         };
         let mut taken = Taken::default();
         let budget = &self.shared.budget;
@@ -259,6 +265,7 @@ impl Fanout {
             encodings: counters.encodings.load(Relaxed),
             sent_bytes: counters.sent_bytes.load(Relaxed),
             send_calls: counters.send_calls.load(Relaxed),
+            conflated: counters.conflated.load(Relaxed),
             overflows: counters.overflows.load(Relaxed),
             stalls: counters.stalls.load(Relaxed),
         }

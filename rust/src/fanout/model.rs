@@ -150,6 +150,7 @@ impl World {
             events: wanted.events,
             delta: wanted.deltas,
             detailed: false,
+            conflate: false,
         };
         self.fanout.subscribe(who as u64, CHANNELS[which], subscription);
         let client = &mut self.clients[who];
@@ -167,6 +168,7 @@ impl World {
             detail: None,
             offset: self.said,
             info: None,
+            brings_schema: false,
         };
         let mut count = 0;
         for client in &mut self.clients {
@@ -295,8 +297,8 @@ impl World {
                 Step::Send => {
                     let bytes = batch.pieces().collect::<Vec<_>>().concat();
                     self.clients[who].got.extend(&bytes);
-                    let next = connection.settle(&mut batch, Sent::Bytes(bytes.len()));
-                    assert!(matches!(next, Next::Pass | Next::Rest));
+                    let settled = connection.settle(&mut batch, Sent::Bytes(bytes.len()));
+                    assert!(matches!(settled.next, Next::Pass | Next::Rest));
                 }
                 Step::Cut(_) => {}
                 Step::Rest | Step::Release => break,

@@ -3,22 +3,30 @@
 //! Knows nothing of sockets, threads or locks. Buffers are moved out in a [`Batch`] for the time of a send,
 //! so that the sender need not hold the queue's lock, and settled afterwards; until then their bytes still
 //! count.
+//!
+//! Publications of conflating channels wait beside the limit: what is left of them when they are conflated is bounded
+//! by the subscriptions. That happens when the queue is not getting on ([`Queue::conflate`]), or when they alone
+//! would pass the limit; from then until the next batch is taken each newer one takes the place of an older.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::budget::{Budget, Buffer, Places};
+pub use super::conflation::{Conflatable, Strand};
+use super::conflation::{Entries, Entry, Standings};
 
 /// The most buffers one send takes: enough to make a system call cheap, few enough to be fair to the others.
 pub const MAX_BATCH_BUFFERS: usize = 64;
 
 /// A queue that is empty and held more than this gives its memory back.
-const KEPT_CAPACITY: usize = 64;
+const KEPT_CAPACITY: usize = 32;
+
+/// What it takes to know where a strand stands, in places of a queue.
+const STANDING_PLACES: usize = 2;
 
 /// The front of a queue on its way into a socket.
 #[derive(Debug, Default)]
 pub struct Batch {
-    buffers: Vec<Buffer>,
+    entries: Vec<Entry>,
     /// Bytes of the first buffer that an earlier send already took.
     offset: usize,
 }
@@ -27,15 +35,15 @@ impl Batch {
     /// What is still to be sent, piece by piece.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let skips = std::iter::once(self.offset).chain(std::iter::repeat(0));
-        self.buffers
+        self.entries
             .iter()
             .zip(skips)
-            .map(|(buffer, skip)| &buffer[skip..])
+            .map(|(entry, skip)| &entry.buffer[skip..])
     }
 
     /// Drop what it holds.
     pub fn clear(&mut self) {
-        self.buffers.clear();
+        self.entries.clear();
         self.offset = 0;
     }
 }
@@ -43,11 +51,15 @@ impl Batch {
 /// See the module. Sizes are bytes.
 #[derive(Debug)]
 pub struct Queue {
-    buffers: VecDeque<Buffer>,
+    entries: Entries,
+    /// Where the strands stand, while their publications are conflated.
+    standings: Option<Box<Standings>>,
     /// Bytes of the front buffer that were sent already.
     offset: usize,
     /// Unsent bytes, those in a batch included.
     bytes: usize,
+    /// Those of them that can be conflated: of publications that are marked so and not begun.
+    conflatable_bytes: usize,
     max_bytes: usize,
     /// Those of the buffers in a batch included.
     places: Places,
@@ -58,9 +70,11 @@ impl Queue {
     #[must_use]
     pub fn new(max_bytes: usize, budget: Arc<Budget>) -> Queue {
         Queue {
-            buffers: VecDeque::new(),
+            entries: Entries::new(),
+            standings: None,
             offset: 0,
             bytes: 0,
+            conflatable_bytes: 0,
             max_bytes,
             places: Places::new(budget),
         }
@@ -69,16 +83,56 @@ impl Queue {
     /// Append `buffer`, or answer false and change nothing when it would pass the limit.
     #[must_use]
     pub fn push(&mut self, buffer: &Buffer) -> bool {
-        if buffer.len() > self.max_bytes - self.bytes {
+        let limited = self.bytes - self.conflatable_bytes;
+        if buffer.len() > self.max_bytes.saturating_sub(limited) {
             return false;
         }
         // An empty buffer would make a send of nothing look like a socket that takes nothing.
         if !buffer.is_empty() {
             self.bytes += buffer.len();
-            self.buffers.push_back(buffer.clone());
-            self.places.take_one();
+            self.append(buffer.clone(), None);
         }
         true
+    }
+
+    /// Append `buffer`, or let it take the place of what it makes superfluous, and answer how many publications that
+    /// were. None, and nothing is changed, when it alone would pass the limit.
+    #[must_use]
+    pub fn push_conflatable(&mut self, buffer: &Buffer, conflatable: Conflatable) -> Option<usize> {
+        if buffer.len() > self.max_bytes {
+            return None;
+        }
+        let mut superfluous = 0;
+        if self.standings.is_none() && buffer.len() + self.conflatable_bytes > self.max_bytes {
+            superfluous = self.conflate();
+        }
+        if !buffer.is_empty() {
+            self.bytes += buffer.len();
+            self.conflatable_bytes += buffer.len();
+            superfluous += self.put(buffer.clone(), conflatable);
+        }
+        Some(superfluous)
+    }
+
+    /// The queue is not getting on: keep of each strand what its reader needs, and so of all that comes until the next
+    /// batch is taken. How many publications were superfluous.
+    pub fn conflate(&mut self) -> usize {
+        self.forget_standings();
+        self.standings = Some(Box::default());
+        if self.conflatable_bytes == 0 {
+            return 0;
+        }
+        let entries = std::mem::take(&mut self.entries);
+        self.places.give_back(entries.len());
+        let mut superfluous = 0;
+        for Entry { buffer, conflatable } in entries.into_iter().flatten() {
+            if let Some(conflatable) = conflatable {
+                superfluous += self.put(buffer, conflatable);
+            } else {
+                self.append(buffer, None);
+            }
+        }
+        superfluous
     }
 
     /// Unsent bytes, those in a batch included.
@@ -95,37 +149,91 @@ impl Queue {
 
     /// Move the front into `batch` (which must be empty); [`Queue::settle`] must follow before the next.
     pub fn take(&mut self, batch: &mut Batch) {
-        debug_assert!(batch.buffers.is_empty());
-        let count = self.buffers.len().min(MAX_BATCH_BUFFERS);
-        batch.buffers.extend(self.buffers.drain(..count));
+        debug_assert!(batch.entries.is_empty());
+        self.forget_standings();
+        let places = self.entries.len();
+        while batch.entries.len() < MAX_BATCH_BUFFERS
+            && let Some(place) = self.entries.pop_front()
+        {
+            batch.entries.extend(place);
+        }
+        let empty = places - self.entries.len() - batch.entries.len();
+        self.places.give_back(empty);
         batch.offset = std::mem::take(&mut self.offset);
     }
 
     /// The socket took the first `sent` bytes of `batch`: the rest goes back to the front.
     pub fn settle(&mut self, batch: &mut Batch, sent: usize) {
+        self.forget_standings();
         self.bytes -= sent;
         let mut reached = batch.offset + sent;
         let mut whole = 0;
-        while let Some(buffer) = batch.buffers.get(whole).filter(|buffer| buffer.len() <= reached) {
-            reached -= buffer.len();
+        while let Some(entry) = batch
+            .entries
+            .get(whole)
+            .filter(|entry| entry.buffer.len() <= reached)
+        {
+            reached -= entry.buffer.len();
             whole += 1;
         }
         self.offset = reached;
+        // What has begun must be brought to its end.
+        let begun = whole + usize::from(reached > 0);
+        for entry in batch.entries.iter_mut().take(begun) {
+            if entry.conflatable.take().is_some() {
+                self.conflatable_bytes -= entry.buffer.len();
+            }
+        }
         self.places.give_back(whole);
-        for buffer in batch.buffers.drain(whole..).rev() {
-            self.buffers.push_front(buffer);
+        for entry in batch.entries.drain(whole..).rev() {
+            self.entries.push_front(Some(entry));
         }
         batch.clear();
-        if self.buffers.is_empty() && self.buffers.capacity() > KEPT_CAPACITY {
-            self.buffers = VecDeque::new();
+        if self.bytes == 0 {
+            self.entries.clear();
+            self.places.give_all_back();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_CAPACITY {
+            self.entries = Entries::new();
         }
     }
 
     /// Drop everything and the memory that held it.
     pub fn clear(&mut self) {
-        self.buffers = VecDeque::new();
+        self.entries = Entries::new();
+        self.standings = None;
         self.offset = 0;
         self.bytes = 0;
+        self.conflatable_bytes = 0;
         self.places.give_all_back();
+    }
+
+    /// Where its strand stands, if that is known, or else at the end. How many publications it makes superfluous.
+    fn put(&mut self, buffer: Buffer, conflatable: Conflatable) -> usize {
+        let Some(standings) = &mut self.standings else {
+            self.append(buffer, Some(conflatable));
+            return 0;
+        };
+        let before = self.entries.len() + STANDING_PLACES * standings.len();
+        let mut superfluous = 0;
+        for gone in standings.put(&mut self.entries, buffer, conflatable) {
+            self.bytes -= gone.len();
+            self.conflatable_bytes -= gone.len();
+            superfluous += 1;
+        }
+        let after = self.entries.len() + STANDING_PLACES * standings.len();
+        self.places.take(after - before);
+        superfluous
+    }
+
+    fn append(&mut self, buffer: Buffer, conflatable: Option<Conflatable>) {
+        self.entries.push_back(Some(Entry { buffer, conflatable }));
+        self.places.take(1);
+    }
+
+    fn forget_standings(&mut self) {
+        if let Some(standings) = self.standings.take() {
+            self.places.give_back(STANDING_PLACES * standings.len());
+        }
     }
 }

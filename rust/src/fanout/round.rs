@@ -1,7 +1,7 @@
 //! A round through a channel's subscribers with what waits in its log.
 //!
 //! Most have heard the same and read alike: what they get is put together once, small messages joined, so that many
-//! publications cost a queue no more than one.
+//! publications cost a queue no more than one. Who prefers the newest gets each by itself, so that it can be skipped.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::budget::{Budget, Buffer};
 use super::channel::Seat;
 use super::connection::{Connection, Content};
 use super::log::Entry;
+use super::queue::Conflatable;
 use super::subscribers::Subscribers;
 
 /// Messages are joined up to this size: one place in a queue and one in a system call for all of them, and still little
@@ -29,14 +30,24 @@ pub(super) struct Taken {
     pub last: usize,
     /// Publications put into queues.
     pub publications: u64,
+    /// Publications that newer ones made superfluous in queues.
+    pub superfluous: usize,
     /// Whom the caller must put on the writer's list.
     pub due: Vec<Arc<Connection>>,
+}
+
+/// A message for one kind of subscribers, or several joined.
+#[derive(Clone)]
+struct Piece {
+    buffer: Buffer,
+    /// Of one publication, whether those behind it cannot be read without it; None for all else.
+    brings_schema: Option<bool>,
 }
 
 /// What one kind of subscribers gets.
 #[derive(Clone, Default)]
 struct Parcel {
-    messages: Vec<Buffer>,
+    pieces: Vec<Piece>,
     publications: u64,
     /// Whether the last entry is in it.
     has_last: bool,
@@ -59,7 +70,7 @@ impl Round {
     pub fn new(entries: Vec<Arc<Entry>>, budget: &Arc<Budget>) -> Option<Round> {
         let last = entries.last()?.place;
         let first_publication = entries.iter().find_map(|entry| match entry.saying {
-            Saying::Publication(number, _) => Some(number),
+            Saying::Publication { number, .. } => Some(number),
             Saying::Announcement(_) => None,
         });
         Some(Round {
@@ -105,7 +116,9 @@ impl Round {
         }
         let mut parcel = self.collect(way, 0);
         if self.parcels.len() < MOST_KINDS {
-            parcel.messages = join(parcel.messages, &self.budget);
+            if !way.conflates {
+                parcel.pieces = join(parcel.pieces, &self.budget);
+            }
             give(seat, &parcel, taken);
             self.parcels.push((way, parcel));
         } else {
@@ -132,21 +145,37 @@ impl Round {
             let message = entry.saying.message(way);
             parcel.has_last = message.is_some();
             let Some(message) = message else { continue };
-            parcel.messages.push(message.clone());
-            parcel.publications += u64::from(matches!(entry.saying, Saying::Publication(..)));
+            let brings_schema = match entry.saying {
+                Saying::Publication { brings_schema, .. } => Some(brings_schema),
+                Saying::Announcement(_) => None,
+            };
+            parcel.publications += u64::from(brings_schema.is_some());
+            parcel.pieces.push(Piece {
+                buffer: message.clone(),
+                brings_schema,
+            });
         }
         parcel
     }
 }
 
 fn give(seat: &Seat, parcel: &Parcel, taken: &mut Taken) {
-    if parcel.messages.is_empty() {
+    if parcel.pieces.is_empty() {
         return;
     }
-    let outcome = seat.connection.put_all(&parcel.messages, Content::Message);
+    let pieces = parcel.pieces.iter().map(|piece| {
+        let conflatable = seat.strand.zip(piece.brings_schema);
+        let conflatable = conflatable.map(|(strand, brings_schema)| Conflatable {
+            strand,
+            brings_schema,
+        });
+        (&piece.buffer, conflatable)
+    });
+    let outcome = seat.connection.put_all(pieces, Content::Message);
     if outcome.taken {
         taken.last += usize::from(parcel.has_last);
         taken.publications += parcel.publications;
+        taken.superfluous += outcome.superfluous;
     }
     if outcome.schedule {
         taken.due.push(Arc::clone(&seat.connection));
@@ -154,24 +183,27 @@ fn give(seat: &Seat, parcel: &Parcel, taken: &mut Taken) {
 }
 
 /// Neighbours that are small in one.
-fn join(messages: Vec<Buffer>, budget: &Arc<Budget>) -> Vec<Buffer> {
-    if messages.len() < 2 {
-        return messages;
+fn join(pieces: Vec<Piece>, budget: &Arc<Budget>) -> Vec<Piece> {
+    if pieces.len() < 2 {
+        return pieces;
     }
     let mut joined = Vec::new();
-    let mut rest = messages.as_slice();
+    let mut rest = pieces.as_slice();
     while let [first, ..] = rest {
         let mut bytes = 0;
-        let fitting = rest.iter().take_while(|message| {
-            bytes += message.len();
+        let fitting = rest.iter().take_while(|piece| {
+            bytes += piece.buffer.len();
             bytes <= JOINED_BYTES
         });
         let (together, others) = rest.split_at(fitting.count().max(1));
         joined.push(match together {
             [_] => first.clone(),
             several => {
-                let pieces: Vec<&[u8]> = several.iter().map(|message| &**message).collect();
-                Buffer::new(budget, pieces.concat())
+                let messages: Vec<&[u8]> = several.iter().map(|piece| &*piece.buffer).collect();
+                Piece {
+                    buffer: Buffer::new(budget, messages.concat()),
+                    brings_schema: None,
+                }
             }
         });
         rest = others;

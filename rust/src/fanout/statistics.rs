@@ -1,6 +1,7 @@
 //! What the fan-out counts, and how it is read.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Figures since the start, and sizes as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Statistics {
     pub sent_bytes: u64,
     /// System calls made for that.
     pub send_calls: u64,
+    /// Publications that a newer one of their channel took the place of, before they were written to a slow reader.
+    pub conflated: u64,
     /// Connections cut because their queue was full, or the longest when all together held too much.
     pub overflows: u64,
     /// Connections cut because their socket took nothing.
@@ -35,6 +38,15 @@ pub(super) struct Counters {
     pub encodings: AtomicU64,
     pub sent_bytes: AtomicU64,
     pub send_calls: AtomicU64,
+    pub conflated: AtomicU64,
     pub overflows: AtomicU64,
     pub stalls: AtomicU64,
+}
+
+impl Counters {
+    pub fn add_conflated(&self, publications: usize) {
+        if publications > 0 {
+            self.conflated.fetch_add(publications as u64, Relaxed);
+        }
+    }
 }

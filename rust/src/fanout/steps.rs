@@ -13,12 +13,14 @@ pub(super) enum Content {
 
 /// What became of something a caller wanted.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// Whether it was done.
     pub taken: bool,
     /// Whether the caller must put the connection on the writer's list.
     pub schedule: bool,
+    /// How many publications it made superfluous.
+    pub superfluous: usize,
 }
 
 /// What the writer is to do with a connection now.
@@ -44,6 +46,15 @@ pub(super) enum Sent {
     Broken,
 }
 
+/// What became of a send.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub next: Next,
+    /// How many publications need not be sent any more.
+    pub superfluous: usize,
+}
+
 /// Where a connection goes after a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -53,4 +64,10 @@ pub(super) enum Next {
     Rest,
     /// It left the writer's hands; look at it again then, by [`Connection::look_again`].
     LookAgain(Instant),
+}
+
+impl From<Next> for Settled {
+    fn from(next: Next) -> Settled {
+        Settled { next, superfluous: 0 }
+    }
 }

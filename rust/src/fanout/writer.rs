@@ -326,11 +326,12 @@ impl Writer {
                 Step::Rest => return false,
                 Step::Send => {
                     let sent = self.send(connection);
-                    let next = connection.settle(&mut self.batch, sent);
-                    if let Next::LookAgain(when) = next {
+                    let settled = connection.settle(&mut self.batch, sent);
+                    self.shared.counters.add_conflated(settled.superfluous);
+                    if let Next::LookAgain(when) = settled.next {
                         self.full.insert(when, connection.id);
                     }
-                    return next == Next::Pass;
+                    return settled.next == Next::Pass;
                 }
                 Step::Cut(kind) => carry_out(&self.shared, connection, kind),
                 Step::Release => {

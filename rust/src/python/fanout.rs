@@ -103,6 +103,11 @@ impl FanoutStatistics {
     }
 
     #[getter]
+    fn conflated(&self) -> u64 {
+        self.0.conflated
+    }
+
+    #[getter]
     fn overflows(&self) -> u64 {
         self.0.overflows
     }
@@ -204,8 +209,10 @@ impl Fanout {
         py.detach(|| self.0.send_message(connection, payload))
     }
 
-    #[pyo3(signature = (connection, channel, spelling, *, delta = false, events = false, detailed = false))]
-    #[allow(clippy::too_many_arguments)] // keywords, in Python
+    #[pyo3(signature = (
+        connection, channel, spelling, *, delta = false, events = false, detailed = false, conflate = false
+    ))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // keywords, in Python
     fn subscribe(
         &self,
         py: Python<'_>,
@@ -215,12 +222,14 @@ impl Fanout {
         delta: bool,
         events: bool,
         detailed: bool,
+        conflate: bool,
     ) {
         let subscription = Subscription {
             spelling: spelling.into(),
             events,
             delta,
             detailed,
+            conflate,
         };
         py.detach(|| self.0.subscribe(connection, channel, subscription));
     }
@@ -229,7 +238,8 @@ impl Fanout {
         py.detach(|| self.0.unsubscribe(connection, channel));
     }
 
-    #[pyo3(signature = (channel, data, offset, info = None, *, detail = None))]
+    #[pyo3(signature = (channel, data, offset, info = None, *, detail = None, brings_schema = false))]
+    #[allow(clippy::too_many_arguments)] // keywords, in Python
     #[allow(clippy::needless_pass_by_value)] // pyo3 hands arguments over
     fn publish(
         &self,
@@ -239,12 +249,14 @@ impl Fanout {
         offset: u64,
         info: Option<Info>,
         detail: Option<&[u8]>,
+        brings_schema: bool,
     ) -> usize {
         let publication = Publication {
             payload: data,
             detail,
             offset,
             info: info.as_ref().map(client_info),
+            brings_schema,
         };
         py.detach(|| self.0.publish(channel, &publication))
     }

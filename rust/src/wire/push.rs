@@ -26,6 +26,8 @@ pub struct Publication<'a> {
     pub offset: u64,
     /// Who published it; None for the server itself.
     pub info: Option<ClientInfo<'a>>,
+    /// Whether the publications behind it cannot be read without it. Nothing that is written says so.
+    pub brings_schema: bool,
 }
 
 impl<'a> Publication<'a> {

@@ -21,6 +21,7 @@ fn publish_both(fanout: &Fanout, plain: &str, detail: &str, offset: u64) -> usiz
         detail: Some(detail.as_bytes()),
         offset,
         info: None,
+        brings_schema: false,
     };
     fanout.publish("a", &publication)
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod budget;
+mod conflation;
 mod crowds;
 mod delivery;
 mod deltas;

@@ -43,6 +43,7 @@ pub fn wanting(spelling: &str) -> Subscription {
         events: false,
         delta: false,
         detailed: false,
+        conflate: false,
     }
 }
 
@@ -52,6 +53,7 @@ pub fn publish(fanout: &Fanout, channel: &str, data: &[u8], offset: u64) -> usiz
         detail: None,
         offset,
         info: None,
+        brings_schema: false,
     };
     fanout.publish(channel, &publication)
 }

@@ -27,7 +27,7 @@ fn put(connection: &Connection, bytes: &[u8]) -> Outcome {
 fn visit(connection: &Connection, sent: Sent) -> Next {
     let mut batch = Batch::default();
     assert_eq!(connection.next(&mut batch), Step::Send);
-    connection.settle(&mut batch, sent)
+    connection.settle(&mut batch, sent).next
 }
 
 #[test]

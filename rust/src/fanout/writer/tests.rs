@@ -57,6 +57,7 @@ impl Shore {
             events: false,
             delta: false,
             detailed: false,
+            conflate: false,
         };
         self.fanout.subscribe(self.ids[place], "a", wanted);
     }
@@ -67,6 +68,7 @@ impl Shore {
             detail: None,
             offset: 0,
             info: None,
+            brings_schema: false,
         };
         self.fanout.publish("a", &publication);
     }
@@ -178,6 +180,7 @@ fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
         events: true,
         delta: true,
         detailed: false,
+        conflate: false,
     };
     fanout.subscribe(id, "a", wanted);
     fanout.shared.order(|work| work.fail = true);
@@ -191,6 +194,7 @@ fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
         detail: None,
         offset: 1,
         info: None,
+        brings_schema: false,
     };
     assert_eq!(fanout.publish("a", &publication), 0);
     assert!(!fanout.send(id, b"late"));
