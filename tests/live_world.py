@@ -111,8 +111,12 @@ class Subscriber:
         return self._exactly(length)
 
     def _exactly(self, count: int) -> bytes:
-        data = self._theirs.recv(count, socket.MSG_WAITALL) if count else b""
-        assert len(data) == count, "the connection was cut"
+        data = b""
+        while len(data) < count:
+            # MSG_WAITALL would not: the timeout makes the descriptor one that does not block.
+            more = self._theirs.recv(count - len(data))
+            assert more, "the connection was cut"
+            data += more
         return data
 
     def close(self) -> None:

@@ -37,6 +37,18 @@ def mistakes(*overrides: str) -> tuple[str, ...]:
         (["live.message_size_limit=67108865"], "live.waiting_bytes = 67108864 is too small for live.message_size_"),
         (["live.message_size_limit=0", "live.waiting_bytes=1"], "is too small for live.message_size_limit = 1048576"),
         (["channels.stream/a.publish=everybody"], "channels.stream/a.publish = 'everybody' cannot be used"),
+        (
+            ["channels.chat.conflate=true"],
+            'channels.chat.conflate = true cannot be used with recovery = "stream", which needs every publication',
+        ),
+        (
+            ["channels.stream.delta=true", "channels.stream/a.conflate=true", "channels.stream/a.recovery=off"],
+            "channels.stream/a.conflate = true cannot be used with delta = true, which needs every publication",
+        ),
+        (
+            ["channels.grafana.conflate=true", "channels.grafana.recovery=off"],
+            "channels.grafana/dashboard.conflate = true cannot be used: each of their publications is an event",
+        ),
         (["tokens.hmac_secret=short"], "tokens.hmac_secret has 5 bytes and must have at least 32"),
         (["tokens.rsa_public_key=/nowhere"], "tokens.rsa_public_key = '/nowhere' cannot be read: No such file"),
         (["tokens.jwks_url=ftp://x"], "tokens.jwks_url = 'ftp://x' is no URL of the form https://host/path"),
@@ -58,6 +70,8 @@ def test_what_no_server_can_run_with_is_told(overrides: list[str], words: str) -
 def test_all_of_it_is_told_at_once() -> None:
     overrides = ("live.ha_engine=redis", "push.body_bytes=268435457", "server.listen=nowhere", "tokens.jwks_url=x")
     assert len(mistakes(*overrides)) == 4
+    channels = ("stream/a.publish=everybody", "chat.conflate=true", "chat.delta=true", "chat/b.recovery=off")
+    assert len(mistakes(*(f"channels.{option}" for option in channels))) == 4
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,7 @@ def test_all_of_it_is_told_at_once() -> None:
         ["server.dev=true", "server.listen=127.0.0.1:0,[::1]:0,localhost:0"],
         ["proxy.addresses=127.0.0.1,10.0.0.0/8", "proxy.login_header=X-User", "proxy.login_addresses=::1"],
         ["grafana.url=http://127.0.0.1:3000/grafana/"],
+        ["channels.grafana/broadcast.conflate=true", "channels.grafana/broadcast.recovery=off"],
     ],
 )
 def test_what_a_server_can_run_with_is_not(overrides: list[str]) -> None:

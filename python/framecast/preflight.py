@@ -94,7 +94,13 @@ def _check_proxies(settings: Settings) -> None:
 
 
 def _check_channels(settings: Settings) -> None:
-    check_publishers(OptionsTable(settings.channels, settings.history), settings)
+    options = OptionsTable(settings.channels, settings.history)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        check_publishers(options, settings)
+    with mistakes.collected():
+        options.check_conflating()
+    mistakes.tell()
 
 
 def _check_plugins(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from framecast.channels.address import Address
 from framecast.channels.options import OptionsTable, override
+from framecast.errors import Refusal
 from framecast.settings import CHANNEL_DEFAULTS, ChannelOptions, History
 
 HISTORY = History(rows=5, seconds=60.0, bytes=8_192)
@@ -23,6 +24,7 @@ OPTIONS = st.fixed_dictionaries(
         "history_seconds": st.sampled_from([2.0, 600.0]),
         "history_bytes": st.sampled_from([4_096, 2**21]),
         "publish": st.sampled_from(["nobody", "everybody"]),
+        "conflate": st.booleans(),
     },
 )
 NAMES = ["stream", "grafana", "grafana/broadcast", "chat", "chat/room"]
@@ -51,7 +53,7 @@ def test_what_is_set_wins_over_the_defaults_and_the_namespace_over_its_scope(
     assert found.history_rows == expected("history_rows", 5)
     assert found.history_seconds == expected("history_seconds", 60.0)
     assert found.history_bytes == expected("history_bytes", 8_192)
-    for option in ("presence", "join_leave", "recovery", "publish", "delta"):
+    for option in ("presence", "join_leave", "recovery", "publish", "delta", "conflate"):
         assert getattr(found, option) == expected(option, getattr(ChannelOptions(), option))
     assert found.ask_presence == (found.presence and expected("ask_presence", False))
     assert found.ask_history == (found.history_rows > 0)
@@ -68,7 +70,7 @@ def test_by_default_nobody_may_ask_who_is_there_and_only_channels_with_rules_of_
     found = {
         name: options_of(name, {}) for name in ("stream/a", "grafana/broadcast", "grafana/dashboard", "ds/a", "x/y")
     }
-    assert {name for name, options in found.items() if options.ask_presence or options.delta} == set()
+    assert not any(options.ask_presence or options.delta or options.conflate for options in found.values())
     assert {name for name, options in found.items() if options.publish != "nobody"} == {
         "grafana/broadcast",
         "grafana/dashboard",
@@ -89,6 +91,7 @@ def test_by_default_nobody_may_ask_who_is_there_and_only_channels_with_rules_of_
         ({"recovery": "off"}, {"recovery": True}, {"recovery": "stream"}),
         ({"recovery": "cache"}, {"recovery": True}, {"recovery": "cache"}),
         ({"recovery": "cache"}, {"recovery": False}, {"recovery": "off"}),
+        ({"recovery": "off", "conflate": True}, {"recovery": False, "presence": True}, {"presence": True}),
     ],
 )
 def test_a_token_may_override_some_of_them(
@@ -96,3 +99,9 @@ def test_a_token_may_override_some_of_them(
 ) -> None:
     options = ChannelOptions(**channel)
     assert override(options, **changes) == msgspec.structs.replace(options, **expected)
+
+
+def test_a_token_cannot_have_recovered_what_is_conflated() -> None:
+    with pytest.raises(Refusal, match="the channel conflates") as caught:
+        override(ChannelOptions(recovery="off", conflate=True), recovery=True)
+    assert caught.value.code == 108

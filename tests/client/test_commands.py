@@ -13,6 +13,7 @@ from client.world import PLAIN, SUBSCRIBED, TOP, UNIX_SECONDS, Wishes
 from framecast.accounts.admission import Admission, Grant
 from framecast.accounts.identity import Identity
 from framecast.accounts.tokens.claims import Override
+from framecast.channels.subscriptions import Delivery
 from framecast.errors import PeerError, Refusal
 from framecast.protocol.codes import CloseCode, ErrorCode, UnsubscribeCode
 from framecast.settings import Live
@@ -346,6 +347,22 @@ def test_a_token_may_have_other_options_than_its_channel(said: Override, made: d
     assert subscriber.options == msgspec.structs.replace(PLAIN, **made)
     assert subscriber.delivery.events == (said.force_push_join_leave is True)
     assert ("recoverable" in result) == (said.force_recovery is None)
+
+
+def test_a_subscriber_of_a_conflating_channel_is_told_no_position_and_gets_no_deltas() -> None:
+    talk = Talk(conflate=True, recovery="off")
+    talk.connect()
+    result = talk.subscribe(delta="fossil", recover=True, epoch=TOP.epoch, offset=TOP.offset)
+    assert result.keys() & {"recoverable", "positioned", "recovered", "delta", "offset", "epoch"} == set()
+    assert talk.hub.subscribers[A_B.key, 1].delivery == Delivery(conflate=True)
+
+
+def test_a_token_that_wants_recovery_of_a_conflating_channel_is_refused() -> None:
+    talk = Talk(conflate=True, recovery="off")
+    talk.tokens.grants["t"] = Grant(override=Override(force_recovery=True))
+    talk.connect()
+    assert talk.refused(subscribe={"channel": "stream/a/b", "token": "t"}) == (108, False)
+    assert not talk.hub.subscribers
 
 
 def test_a_token_may_keep_joins_from_one_subscriber() -> None:

@@ -129,7 +129,14 @@ class Hub:
             self.end(parse_key(publication.channel), UnsubscribeCode.INSUFFICIENT_STATE)
         self.histories.take(publication)
         info = publication.info.parts if publication.info is not None else None
-        self._fanout.publish(publication.channel, publication.data, publication.offset, info, detail=publication.detail)
+        self._fanout.publish(
+            publication.channel,
+            publication.data,
+            publication.offset,
+            info,
+            detail=publication.detail,
+            brings_schema=publication.schema is not None,
+        )
 
     async def open(self, address: Address) -> ChannelHistory:
         """The channel's past; begins the channel if need be. Has no checkpoint after it knows the answer.
@@ -199,6 +206,7 @@ class Hub:
             delta=delivery.delta,
             events=delivery.events,
             detailed=delivery.detailed,
+            conflate=delivery.conflate,
         )
         if is_first:
             self._tell_followers(address, watched=True)

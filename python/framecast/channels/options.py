@@ -5,8 +5,12 @@ from collections.abc import Mapping
 import msgspec
 
 from framecast.channels.address import Address
-from framecast.errors import Refusal
+from framecast.errors import Mistakes, Refusal
+from framecast.protocol.codes import ErrorCode
 from framecast.settings import CHANNEL_DEFAULTS, ChannelOptions, ChannelOverrides, History
+
+EVENT_CHANNELS = ("grafana/dashboard",)
+"""Whose publications tell what happened, where others tell how something is: none of them stands for another."""
 
 
 class OptionsTable:
@@ -34,6 +38,31 @@ class OptionsTable:
         """The channel's options; `ask_presence` and `ask_history` are off where there is nothing to ask for."""
         settled = self._settled
         return settled.get(f"{address.scope}/{address.namespace}") or settled.get(address.scope) or self._rest
+
+    def check_conflating(self) -> None:
+        """ConfigurationError where publications may be skipped that somebody needs; it tells of all such channels."""
+        mistakes = Mistakes()
+        for name, options in self._settled.items():
+            if not options.conflate:
+                continue
+            where = f"channels.{name}.conflate = true cannot be used"
+            if name in EVENT_CHANNELS:
+                mistakes.note(
+                    f"{where}: each of their publications is an event of its own, and none stands for those before; "
+                    f'set conflate = false in [channels."{name}"]'
+                )
+                continue
+            if options.recovery != "off":
+                mistakes.note(
+                    f'{where} with recovery = "{options.recovery}", which needs every publication: set '
+                    'recovery = "off" for these channels, or leave conflate out'
+                )
+            if options.delta:
+                mistakes.note(
+                    f"{where} with delta = true, which needs every publication: set "
+                    "delta = false for these channels, or leave conflate out"
+                )
+        mistakes.tell()
 
     def check_publish(self, address: Address, *, subscribed: bool) -> None:
         """Refusal 403 where clients may not publish, or not without being subscribed as `subscribed` says."""
@@ -64,12 +93,19 @@ def override(
     Centrifugo's `presence` (it is counted in), `join_leave` (others are told that it comes and goes) and
     `force_recovery`. Recovery where a channel has none is that of a stream. `force_push_join_leave`, whether this one
     is told of others, is `events` of `Hub.subscribe`; there is no positioning without recovery, so none to force.
+
+    Refusal 108 for recovery of a channel that conflates: its subscribers skip publications.
     """
     changes: dict[str, object] = {}
     if presence is not None:
         changes["presence"] = presence
     if join_leave is not None and join_leave != (options.join_leave != "off"):
         changes["join_leave"] = "asked" if join_leave else "off"
+    if recovery and options.conflate:
+        raise ErrorCode.NOT_AVAILABLE.refusal(
+            "not available: the channel conflates (its option conflate), so nothing can be recovered as the token "
+            "wants it (force_recovery)"
+        )
     if recovery is not None and recovery != (options.recovery != "off"):
         changes["recovery"] = "stream" if recovery else "off"
     return msgspec.structs.replace(options, **changes)

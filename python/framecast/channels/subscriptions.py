@@ -19,6 +19,9 @@ class Delivery:
     detailed: bool = False
     """The details of publications that have some; then no differences."""
 
+    conflate: bool = False
+    """To one that reads slowly the newest publication instead of all; then no differences."""
+
 
 PLAINLY = Delivery()
 

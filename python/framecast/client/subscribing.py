@@ -217,6 +217,7 @@ class Subscribing:
                 delta=_gets_deltas(prepared, beginning),
                 events=_wants_events(options, prepared),
                 detailed=beginning.detailed,
+                conflate=options.conflate,
             ),
         )
         self._session.subscribed(prepared.address, replace(subscription, detailed=beginning.detailed))

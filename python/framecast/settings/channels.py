@@ -66,6 +66,10 @@ class ChannelOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     delta: bool = False
     """Subscribers that ask for it get the difference to the publication before instead of the whole (fossil)."""
 
+    conflate: bool = False
+    """A subscriber that reads slowly gets the newest publication instead of all, and is not cut for it. Only where
+    `recovery` is `"off"` and `delta` is not on: both need every publication."""
+
     conflate_seconds: Annotated[float, Meta(ge=0)] = 0.0
     """Of what a plugin sends on one channel in this time the newest packet alone goes on, for who must not be told more
     often; 0 lets all of them. One with a schema that is new is never left out. Beyond `sources.packets_per_second` the
