@@ -379,8 +379,12 @@ class Fanout:
     Should the writer thread ever fail, every connection gets ``broken`` and ``released``, and `add` raises OSError.
     """
 
-    def __new__(cls, *, max_total_bytes: int) -> Fanout:
+    def __new__(cls, *, max_total_bytes: int, coalesce_seconds: float = 0.0) -> Fanout:
         """Start the writer thread. OSError when the system gives no thread or descriptor.
+
+        What is published, and who joins and leaves, is gathered for `coalesce_seconds` before it is written: then many
+        publications for a connection cost one system call. What is sent to one connection does not wait, and takes
+        along what waits for it. ValueError for what is no finite number of seconds from 0 on.
 
         All messages that wait may take `max_total_bytes` together, each counted once however many queues it is in. When
         one more takes it past that, the longest queues of full sockets are cut (``overflow``) until an eighth is free;

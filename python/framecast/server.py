@@ -29,7 +29,7 @@ from framecast.house import Ground, House, build_house, find_outside
 from framecast.plugins.host.host import load_plugins
 from framecast.preflight import check_settings
 from framecast.scopes.last_messages import restore_messages
-from framecast.settings import Settings
+from framecast.settings import Live, Settings
 from framecast.store.database import open_database
 from framecast.store.directory import hold_data_directory
 from framecast.store.secret_keys import prepare_keys
@@ -60,7 +60,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))
         database = await stack.enter_async_context(open_database(data, settings.store))
         ring = await prepare_keys(database, data, settings.store)
-        fanout = stack.enter_context(_fanout(settings.live.total_queue_bytes))
+        fanout = stack.enter_context(_fanout(settings.live))
         outside = find_outside(settings)
         visitors = None if outside.grafana is None else outside.grafana.visitors
         entrance = await open_entrance(
@@ -97,8 +97,8 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
 
 
 @contextmanager
-def _fanout(max_total_bytes: int) -> Iterator[Fanout]:
-    fanout = Fanout(max_total_bytes=max_total_bytes)
+def _fanout(live: Live) -> Iterator[Fanout]:
+    fanout = Fanout(max_total_bytes=live.total_queue_bytes, coalesce_seconds=live.coalesce_seconds)
     try:
         yield fanout
     finally:

@@ -96,6 +96,30 @@ def test_limit_that_is_no_time_is_a_value_error(fanout: Fanout, seconds: float) 
         fanout.add(0, 10, write_seconds=seconds)
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e300])
+def test_window_that_is_no_time_is_a_value_error(seconds: float) -> None:
+    with pytest.raises(ValueError, match="coalesce_seconds must be a finite number"):
+        Fanout(max_total_bytes=1, coalesce_seconds=seconds)
+
+
+def test_publications_wait_for_the_window_and_a_message_takes_them_along(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    with contextlib.closing(Fanout(max_total_bytes=1 << 30, coalesce_seconds=1e6)) as fanout:
+        connection = fanout.add(pair[0].fileno(), 1 << 20, framing="stream", write_seconds=60)
+        fanout.subscribe(connection, "a", "a")
+        for number in range(1, 11):
+            assert fanout.publish("a", b"1", number) == 1
+        assert fanout.statistics().send_calls == 0
+        assert fanout.send_message(connection, b"end")
+        received = b""
+        while not received.endswith(b"end\n"):
+            received += pair[1].recv(1 << 16)
+        assert received.count(b'"pub"') == 10
+        assert fanout.statistics().send_calls == 1
+        fanout.close()
+
+
 def test_descriptor_that_cannot_be_watched_is_an_os_error(fanout: Fanout) -> None:
     with pytest.raises(OSError, match="os error 9"):
         fanout.add(-1, 10, write_seconds=60)

@@ -14,7 +14,7 @@ use super::channel::{Channel, Membership};
 use super::event::Kind;
 use super::queue::{Batch, Conflatable, Queue, Strand};
 use super::stall::{Look, Refused, Room};
-pub(super) use super::steps::{Content, Next, Outcome, Sent, Settled, Step};
+pub(super) use super::steps::{Content, Next, Outcome, Sent, Settled, Step, Turn};
 use super::{Terms, lock};
 use crate::wire::Reader;
 
@@ -41,6 +41,8 @@ pub(super) struct Connection {
     pub reader: Reader,
     /// The last pass of the writer that came by. Only the writer uses it.
     pub visited: AtomicU64,
+    /// Whether what is published waits, while nothing else goes out, for the window to close.
+    gathers: bool,
     state: Mutex<State>,
 }
 
@@ -51,8 +53,7 @@ pub(super) struct State {
     cut: Option<Kind>,
     /// Whether the cut was carried out and said.
     cut_done: bool,
-    /// Whether it is on the writer's list or in its hands.
-    scheduled: bool,
+    turn: Turn,
     /// While its socket is full, the writer waits for it to drain.
     room: Room,
     /// The last of its subscriptions to conflating channels.
@@ -68,7 +69,15 @@ impl State {
     }
 
     fn schedule(&mut self) -> bool {
-        !std::mem::replace(&mut self.scheduled, true)
+        std::mem::replace(&mut self.turn, Turn::Due) != Turn::Due
+    }
+
+    fn gather(&mut self) -> bool {
+        let rests = self.turn == Turn::Rests;
+        if rests {
+            self.turn = Turn::Gathers;
+        }
+        rests
     }
 
     fn cut(&mut self, kind: Kind) {
@@ -108,17 +117,24 @@ impl Connection {
             fd,
             reader: terms.reader,
             visited: AtomicU64::new(0),
+            gathers: false,
             state: Mutex::new(State {
                 queue: Queue::new(terms.max_queue_bytes, budget),
                 phase: Phase::Open,
                 cut: None,
                 cut_done: false,
-                scheduled: false,
+                turn: Turn::Rests,
                 room: Room::new(terms.write_limit),
                 strand: None,
                 channels: HashMap::new(),
             }),
         }
+    }
+
+    /// The same, of a fan-out that has a window.
+    pub(super) fn gathering(mut self, gathers: bool) -> Connection {
+        self.gathers = gathers;
+        self
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -131,6 +147,7 @@ impl Connection {
     }
 
     /// Queue messages, each perhaps such that newer ones may take its place; when they do not all fit the connection is cut.
+    /// With what was published the connection goes to `Shared::schedule_published`.
     pub(super) fn put_all<'a>(
         &self,
         mut messages: impl Iterator<Item = (&'a Buffer, Option<Conflatable>)>,
@@ -138,7 +155,7 @@ impl Connection {
     ) -> Outcome {
         let last = match content {
             Content::Raw => Phase::Left,
-            Content::Message => Phase::Open,
+            Content::Message | Content::Published => Phase::Open,
         };
         let mut state = self.state();
         if state.cut.is_some() || state.phase > last {
@@ -148,17 +165,18 @@ impl Connection {
             Some(conflatable) => Some(superfluous + state.queue.push_conflatable(buffer, conflatable)?),
             None => state.queue.push(buffer).then_some(superfluous),
         });
-        let Some(superfluous) = taken else {
+        if taken.is_none() {
             state.cut(Kind::Overflow);
-            return Outcome {
-                schedule: state.schedule(),
-                ..Outcome::default()
-            };
+        }
+        let rests = taken.is_some() && state.room.is_full();
+        let schedule = match content {
+            Content::Published if self.gathers => !rests && state.gather(),
+            _ => !rests && state.schedule(),
         };
         Outcome {
-            taken: true,
-            schedule: !state.room.is_full() && state.schedule(),
-            superfluous,
+            taken: taken.is_some(),
+            schedule,
+            superfluous: taken.unwrap_or(0),
         }
     }
 
@@ -199,6 +217,12 @@ impl Connection {
         state.schedule()
     }
 
+    /// The window has closed. True when the connection must be put on the writer's list.
+    pub(super) fn end_gathering(&self) -> bool {
+        let mut state = self.state();
+        state.turn == Turn::Gathers && state.schedule()
+    }
+
     /// The socket has room again. True when the connection must be put on the writer's list.
     pub(super) fn unblock(&self) -> bool {
         let mut state = self.state();
@@ -216,7 +240,7 @@ impl Connection {
             let done = state.cut.is_some() || state.queue.is_empty();
             if state.phase == Phase::Removed || state.phase == Phase::Finishing && done {
                 state.phase = Phase::Released;
-                state.scheduled = false;
+                state.turn = Turn::Rests;
                 state.queue.clear();
                 return Step::Release;
             }
@@ -225,7 +249,7 @@ impl Connection {
                 return Step::Send;
             }
         }
-        state.scheduled = false;
+        state.turn = Turn::Rests;
         Step::Rest
     }
 
@@ -245,16 +269,18 @@ impl Connection {
                     state.room.taken();
                 }
                 // A finishing one is looked at once more, to be released.
-                state.scheduled = !state.queue.is_empty() || state.phase == Phase::Finishing;
+                if state.queue.is_empty() && state.phase != Phase::Finishing {
+                    state.turn = Turn::Rests;
+                }
             }
             Sent::Full(now) => {
                 state.queue.settle(batch, 0);
                 settled.superfluous = state.queue.conflate();
                 match state.room.refused(now) {
                     Refused::Stalled => state.cut(Kind::Stalled),
-                    Refused::Wait => state.scheduled = false,
+                    Refused::Wait => state.turn = Turn::Rests,
                     Refused::LookAgain(when) => {
-                        state.scheduled = false;
+                        state.turn = Turn::Rests;
                         settled.next = Next::LookAgain(when);
                     }
                 }
@@ -264,7 +290,7 @@ impl Connection {
                 state.cut(Kind::Broken);
             }
         }
-        if !state.scheduled && settled.next == Next::Pass {
+        if state.turn != Turn::Due && settled.next == Next::Pass {
             settled.next = Next::Rest;
         }
         settled

@@ -81,7 +81,7 @@ impl Shared {
     /// Count what was taken, and have the writer attend to whom it must.
     pub(super) fn conclude(&self, taken: Taken) {
         self.count(&taken);
-        self.schedule_all(taken.due);
+        self.schedule_published(taken.due);
     }
 
     pub(super) fn count(&self, taken: &Taken) {

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn nobody_is_cut_within_the_budget() {
-        let shared = Shared::new(110_000).unwrap();
+        let shared = Shared::new(110_000, Duration::ZERO).unwrap();
         let longest = queue(&shared, 1, 10, true);
         shared.keep_budget();
         assert!(!is_cut(&longest));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn room_is_made_by_full_sockets_first_and_by_the_longest_of_them() {
-        let shared = Shared::new(200_000).unwrap();
+        let shared = Shared::new(200_000, Duration::ZERO).unwrap();
         let unvisited = queue(&shared, 1, 14, false);
         let full: Vec<_> = (2..5)
             .map(|id| queue(&shared, id, usize::try_from(id).unwrap(), true))
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn who_was_not_visited_yet_is_cut_only_for_the_limit_itself() {
-        let shared = Shared::new(100_000).unwrap();
+        let shared = Shared::new(100_000, Duration::ZERO).unwrap();
         let unvisited: Vec<_> = (1..4)
             .map(|id| queue(&shared, id, 1 + usize::try_from(id).unwrap(), false))
             .collect();

@@ -39,6 +39,7 @@ mod stall;
 mod statistics;
 mod steps;
 pub mod subscribers;
+mod window;
 mod writer;
 
 use std::io;
@@ -104,7 +105,16 @@ impl Fanout {
     /// # Errors
     /// When the system gives no descriptor or no thread.
     pub fn new(max_total_bytes: usize) -> io::Result<Fanout> {
-        let shared = Arc::new(Shared::new(max_total_bytes)?);
+        Fanout::with_window(max_total_bytes, Duration::ZERO)
+    }
+
+    /// The same, and what is published is gathered for `window` before it is written, so that many publications for one
+    /// connection cost one system call. Replies do not wait, and take along what waits for their connection.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_window(max_total_bytes: usize, window: Duration) -> io::Result<Fanout> {
+        let shared = Arc::new(Shared::new(max_total_bytes, window)?);
         let its = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("framecast-writer".to_owned())
@@ -147,8 +157,9 @@ impl Fanout {
         let id = registry.last_id + 1;
         self.shared.watch.add(fd, id)?;
         registry.last_id = id;
-        let connection = Arc::new(Connection::new(id, fd, terms, Arc::clone(&self.shared.budget)));
-        registry.connections.insert(id, connection);
+        let connection = Connection::new(id, fd, terms, Arc::clone(&self.shared.budget));
+        let connection = connection.gathering(!self.shared.window.is_zero());
+        registry.connections.insert(id, Arc::new(connection));
         Ok(id)
     }
 

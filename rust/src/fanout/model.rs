@@ -117,7 +117,7 @@ fn payload(number: u64) -> String {
 
 impl World {
     fn new() -> World {
-        let shared = Arc::new(Shared::new(1 << 40).unwrap());
+        let shared = Arc::new(Shared::new(1 << 40, Duration::ZERO).unwrap());
         for id in 0..CONNECTIONS as u64 {
             let terms = Terms {
                 reader: Reader {

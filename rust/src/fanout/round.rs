@@ -171,7 +171,7 @@ fn give(seat: &Seat, parcel: &Parcel, taken: &mut Taken) {
         });
         (&piece.buffer, conflatable)
     });
-    let outcome = seat.connection.put_all(pieces, Content::Message);
+    let outcome = seat.connection.put_all(pieces, Content::Published);
     if outcome.taken {
         taken.last += usize::from(parcel.has_last);
         taken.publications += parcel.publications;

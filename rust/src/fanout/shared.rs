@@ -1,6 +1,7 @@
 //! What the callers' threads and the writer have in common: who there is, and what is to be done.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::budget::{Budget, Buffer};
 use super::channel::Channel;
@@ -17,6 +18,8 @@ pub(super) struct Work {
     pub due: Vec<Arc<Connection>>,
     /// Channels with something in their logs.
     pub rounds: Vec<Arc<Channel>>,
+    /// What was published for these waits for the window to close.
+    pub gathered: Vec<Arc<Connection>>,
     /// The writer waits for the wake-up signal: whoever brings work raises it, and so only once.
     pub asleep: bool,
     pub stop: bool,
@@ -38,19 +41,22 @@ pub(super) struct Shared {
     pub events: Events,
     pub watch: Watch,
     pub counters: Counters,
+    /// How long what is published is gathered before it is written.
+    pub window: Duration,
     pub budget: Arc<Budget>,
     /// Held by who is making room in the budget.
     pub evicting: Mutex<()>,
 }
 
 impl Shared {
-    pub fn new(max_total_bytes: usize) -> rustix::io::Result<Shared> {
+    pub fn new(max_total_bytes: usize, window: Duration) -> rustix::io::Result<Shared> {
         Ok(Shared {
             registry: Mutex::default(),
             work: Mutex::default(),
             events: Events::new()?,
             watch: Watch::new()?,
             counters: Counters::default(),
+            window,
             budget: Budget::new(max_total_bytes),
             evicting: Mutex::default(),
         })
@@ -80,6 +86,22 @@ impl Shared {
     pub fn schedule_all(&self, mut connections: Vec<Arc<Connection>>) {
         if !connections.is_empty() {
             self.order(|work| work.due.append(&mut connections));
+        }
+    }
+
+    /// Have the writer attend to those for whom something was published: at once, or when the window closes.
+    pub fn schedule_published(&self, mut connections: Vec<Arc<Connection>>) {
+        if self.window.is_zero() {
+            self.schedule_all(connections);
+        } else if !connections.is_empty() {
+            let mut work = lock(&self.work);
+            // The first opens the window, and the writer must know; the others find it open.
+            let wakes = work.gathered.is_empty() && std::mem::take(&mut work.asleep);
+            work.gathered.append(&mut connections);
+            drop(work);
+            if wakes {
+                self.watch.wake.raise();
+            }
         }
     }
 }

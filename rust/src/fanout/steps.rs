@@ -9,6 +9,8 @@ use super::event::Kind;
 pub(super) enum Content {
     Raw,
     Message,
+    /// What goes to many: a publication, or who joined or left.
+    Published,
 }
 
 /// What became of something a caller wanted.
@@ -70,4 +72,15 @@ impl From<Next> for Settled {
     fn from(next: Next) -> Settled {
         Settled { next, superfluous: 0 }
     }
+}
+
+/// Where a connection is on its way into the writer's hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing is to be done.
+    Rests,
+    /// Among those that wait for the window to close.
+    Gathers,
+    /// On the writer's list or in its hands.
+    Due,
 }

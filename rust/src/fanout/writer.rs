@@ -3,8 +3,9 @@
 //! It sleeps in epoll until a publisher raises the wake-up signal, a full socket drains, or one has been full
 //! for too long. It goes round in the channels that something was left in, and then makes a pass, which gives every
 //! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up
-//! a short one; what is left waits for the next pass. There is no time window: whatever was queued since the
-//! last visit goes out together.
+//! a short one; what is left waits for the next pass. Whatever was queued since the last visit goes out
+//! together. Where there is a window, it opens with the first publication that finds its connection at rest, and when it
+//! closes all who had one in it are due: one timer for all, whatever their number.
 #![allow(unsafe_code)] // borrowing descriptors that Python owns; see `Connection::fd` and the SAFETY notes
 
 use std::collections::VecDeque;
@@ -28,6 +29,7 @@ use super::queue::{Batch, MAX_BATCH_BUFFERS};
 use super::round::Taken;
 use super::shared::Shared;
 use super::stall::FullSockets;
+use super::window::Window;
 
 /// The wake-up signal's place among the handles, which begin at 1.
 const WAKE: u64 = 0;
@@ -156,6 +158,7 @@ struct Writer {
     /// How many were attended to in this pass, without those that a round in it has been made for.
     attended: usize,
     full: FullSockets,
+    window: Window,
     batch: Batch,
     ready: Vec<epoll::Event>,
 }
@@ -170,6 +173,7 @@ impl Writer {
             number: 0,
             attended: 0,
             full: FullSockets::default(),
+            window: Window::new(shared.window),
             batch: Batch::default(),
             ready: Vec::with_capacity(MAX_READY),
         }
@@ -183,6 +187,8 @@ impl Writer {
                 let due = self.go_round(&channel);
                 self.due.extend(due);
             }
+            // After the rounds: a window that closes takes along what they have brought.
+            self.close_window();
             self.pass();
             if stop {
                 return Ok(());
@@ -192,9 +198,9 @@ impl Writer {
 
     /// Wait for work and make `due` the whole of it. True when this pass is to be the last.
     fn gather(&mut self) -> rustix::io::Result<bool> {
-        let idle = self.due.is_empty() && self.rounds.is_empty() && lock(&self.shared.work).fall_asleep();
+        let idle = self.due.is_empty() && self.rounds.is_empty() && self.fall_asleep();
         let limit = if idle {
-            self.full.quiet()
+            self.full.quiet().into_iter().chain(self.window.quiet()).min()
         } else {
             Some(Duration::ZERO)
         };
@@ -214,13 +220,34 @@ impl Writer {
         Ok(work.stop)
     }
 
-    /// Put what waits in a channel's log into the queues, and return who is due for it.
+    fn fall_asleep(&mut self) -> bool {
+        let mut work = lock(&self.shared.work);
+        self.window.open(&work);
+        work.fall_asleep()
+    }
+
+    /// Make those due who have waited for it, if it is time.
+    fn close_window(&mut self) {
+        if self.shared.window.is_zero() {
+            return;
+        }
+        let gathered = self.window.close(&mut lock(&self.shared.work));
+        let gathered = gathered.into_iter();
+        self.due
+            .extend(gathered.filter(|connection| connection.end_gathering()));
+    }
+
+    /// Put what waits in a channel's log into the queues, and return who is due for it at once.
     fn go_round(&mut self, channel: &Channel) -> Vec<Arc<Connection>> {
         let mut taken = Taken::default();
         channel.go_round(&self.shared.budget, &mut taken);
         self.shared.count(&taken);
         self.shared.keep_budget();
-        taken.due
+        if self.shared.window.is_zero() {
+            return taken.due;
+        }
+        self.shared.schedule_published(taken.due);
+        Vec::new()
     }
 
     fn notice(&mut self, event: epoll::Event) {

@@ -161,9 +161,14 @@ struct Fanout(fanout::Fanout);
 #[pymethods]
 impl Fanout {
     #[new]
-    #[pyo3(signature = (*, max_total_bytes))]
-    fn new(max_total_bytes: usize) -> PyResult<Fanout> {
-        Ok(Fanout(fanout::Fanout::new(max_total_bytes)?))
+    #[pyo3(signature = (*, max_total_bytes, coalesce_seconds = 0.0))]
+    fn new(max_total_bytes: usize, coalesce_seconds: f64) -> PyResult<Fanout> {
+        let window = Duration::try_from_secs_f64(coalesce_seconds).map_err(|_| {
+            PyValueError::new_err(format!(
+                "coalesce_seconds must be a finite number of seconds, 0 or more, not {coalesce_seconds}"
+            ))
+        })?;
+        Ok(Fanout(fanout::Fanout::with_window(max_total_bytes, window)?))
     }
 
     #[getter]

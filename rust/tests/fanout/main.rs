@@ -10,6 +10,7 @@ mod details;
 mod peers;
 mod release;
 mod slow_peers;
+mod window;
 
 #[path = "../naive/fossil.rs"]
 mod fossil;

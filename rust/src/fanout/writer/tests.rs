@@ -27,7 +27,7 @@ impl Shore {
         theirs.set_nonblocking(true).unwrap();
         let ours: Vec<_> = (0..count).map(|_| stream.try_clone().unwrap()).collect();
         let fanout = Fanout {
-            shared: Arc::new(Shared::new(1 << 30).unwrap()),
+            shared: Arc::new(Shared::new(1 << 30, Duration::ZERO).unwrap()),
             channels: Channels::new(),
             thread: std::sync::Mutex::new(None),
         };
