@@ -5,7 +5,8 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use _core::fanout::{Fanout, Kind, Terms};
+use _core::fanout::{Fanout, Kind, Subscription, Terms};
+use _core::wire::{Framing, Publication, Reader};
 
 use crate::peers::{
     ROOMY, ROOMY_IN_ALL, Watcher, alone, is_at_end, message, pair, publish, push, tcp_pair, terms, until,
@@ -185,4 +186,134 @@ fn socket_that_takes_nothing_is_cut_and_one_with_nothing_to_take_is_not() {
     let statistics = fanout.statistics();
     assert_eq!((statistics.stalls, statistics.overflows), (2, 0));
     assert_eq!(message(&mut idle_peer), "all of it fits");
+}
+
+/// Whatever it reads and however it wants it.
+fn every_kind() -> impl Iterator<Item = (Reader, Subscription)> {
+    let framings = [
+        Framing::TextMessages,
+        Framing::Lines,
+        Framing::Events,
+        Framing::BinaryMessages,
+        Framing::Delimited,
+    ];
+    let readers = framings.into_iter().flat_map(|framing| {
+        [false, true].map(|unidirectional| Reader {
+            framing,
+            unidirectional,
+        })
+    });
+    readers.flat_map(|reader| {
+        [0, 1, 2, 3].map(|wish| {
+            let subscription = Subscription {
+                delta: wish == 1,
+                detailed: wish == 2,
+                conflate: wish == 3,
+                ..wanting("a")
+            };
+            (reader, subscription)
+        })
+    })
+}
+
+#[test]
+fn in_every_form_a_stalled_reader_costs_the_others_no_send_and_is_cut_at_its_limit_or_skips() {
+    const LIMIT: usize = 100_000;
+    let _alone = alone();
+    for (reader, subscription) in every_kind() {
+        let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
+        let mut watcher = Watcher::new(&fanout);
+        let (stalled, _stalled_peer) = pair();
+        let (quick, mut quick_peer) = pair();
+        let served = |max_queue_bytes| Terms {
+            reader,
+            ..terms(max_queue_bytes)
+        };
+        let stalled_id = fanout.add(stalled.as_raw_fd(), served(LIMIT)).unwrap();
+        let quick_id = fanout.add(quick.as_raw_fd(), served(ROOMY)).unwrap();
+        fanout.subscribe(stalled_id, "a", subscription.clone());
+        fanout.subscribe(quick_id, "a", subscription.clone());
+        quick_peer.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        let mut publish_and_read = |offset: u64| {
+            // Numbers that repeat nothing, so that a delta is not much less.
+            let numbers: Vec<u64> = (0..500_u64)
+                .map(|n| (offset * 500 + n).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+                .collect();
+            let data = format!("{numbers:?}");
+            let publication = Publication {
+                payload: data.as_bytes(),
+                detail: Some(data.as_bytes()),
+                offset,
+                info: None,
+                brings_schema: false,
+            };
+            fanout.publish("a", &publication);
+            until(|| {
+                while quick_peer.read(&mut buffer).is_ok_and(|count| count > 0) {}
+                fanout.queued_bytes(quick_id) == 0
+            });
+        };
+        let is_over = || {
+            if subscription.conflate {
+                fanout.statistics().conflated > 50
+            } else {
+                fanout.find_cut(stalled_id).is_some()
+            }
+        };
+        let mut offset = 0;
+        let mut waited = 0;
+        while !is_over() {
+            offset += 1;
+            publish_and_read(offset);
+            let waits = fanout.queued_bytes(stalled_id);
+            assert!(waits <= LIMIT, "{reader:?} {subscription:?}: {waits}");
+            waited += u64::from(waits > 0);
+        }
+        assert!(waited > 3, "it was stalled for a while");
+        assert_eq!(fanout.find_cut(quick_id), None);
+        if subscription.conflate {
+            assert_eq!(fanout.find_cut(stalled_id), None);
+        } else {
+            watcher.wait_for(stalled_id, Kind::Overflow);
+        }
+        let calls = fanout.statistics().send_calls;
+        for _ in 0..20 {
+            offset += 1;
+            publish_and_read(offset);
+        }
+        let calls = fanout.statistics().send_calls - calls;
+        assert!(
+            calls < 40,
+            "{reader:?} {subscription:?}: {calls} calls for 20 publications"
+        );
+        assert_eq!(watcher.of(quick_id), []);
+    }
+}
+
+#[test]
+fn in_every_form_a_socket_that_takes_nothing_is_cut_in_time() {
+    let _alone = alone();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
+    let mut watcher = Watcher::new(&fanout);
+    let stalled: Vec<_> = every_kind()
+        .map(|(reader, subscription)| {
+            let (ours, theirs) = pair();
+            let served = Terms {
+                reader,
+                max_queue_bytes: ROOMY,
+                write_limit: Duration::from_millis(50),
+            };
+            let id = fanout.add(ours.as_raw_fd(), served).unwrap();
+            fanout.subscribe(id, "a", subscription);
+            (id, ours, theirs)
+        })
+        .collect();
+    let data = format!("\"{}\"", "x".repeat(4 << 20));
+    publish(&fanout, "a", data.as_bytes(), 1);
+    for (id, _, _) in &stalled {
+        watcher.wait_for(*id, Kind::Stalled);
+    }
+    assert_eq!(fanout.statistics().stalls, stalled.len() as u64);
+    assert_eq!(fanout.statistics().overflows, 0);
 }
