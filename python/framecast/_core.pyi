@@ -361,7 +361,7 @@ class FanoutStatistics:
     def send_calls(self) -> int: ...
     @property
     def conflated(self) -> int:
-        """Of those, publications that a newer one took the place of before they were written."""
+        """Publications put into queues that a newer one took the place of before they were written."""
 
     @property
     def overflows(self) -> int: ...

@@ -93,6 +93,26 @@ fn window_closes_by_itself_for_all_who_wait() {
 }
 
 #[test]
+fn publication_that_comes_while_the_writer_makes_its_pass_is_not_forgotten() {
+    const LAST: u64 = 2000;
+    let _alone = alone();
+    let fanout = Fanout::with_window(ROOMY_IN_ALL, Duration::from_micros(20)).unwrap();
+    let mut subscribers: Vec<_> = (0..20).map(|_| subscriber(&fanout)).collect();
+    std::thread::scope(|scope| {
+        for each in &mut subscribers {
+            scope.spawn(|| {
+                for number in 1..=LAST {
+                    assert_eq!(message(&mut each.peer), push("a", "1", number));
+                }
+            });
+        }
+        for number in 1..=LAST {
+            publish(&fanout, "a", b"1", number);
+        }
+    });
+}
+
+#[test]
 fn connection_that_ends_does_not_wait_for_the_window() {
     let _alone = alone();
     let fanout = Fanout::with_window(ROOMY_IN_ALL, FOR_EVER).unwrap();

@@ -203,3 +203,26 @@ fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
     assert!(fanout.add(ours.as_raw_fd(), terms).is_err());
     assert_eq!(fanout.take_events(), []);
 }
+
+#[test]
+fn writer_does_not_sleep_past_the_window_of_what_came_during_its_pass() {
+    let shared = Arc::new(Shared::new(1000, Duration::from_secs(3600)).unwrap());
+    let mut writer = Writer::new(&shared);
+    let terms = Terms {
+        reader: Reader {
+            framing: Framing::TextMessages,
+            unidirectional: false,
+        },
+        max_queue_bytes: 1000,
+        write_limit: Duration::from_secs(60),
+    };
+    let connection = Arc::new(Connection::new(1, -1, terms, Arc::clone(&shared.budget)));
+    // It is awake, so nobody wakes it for this.
+    shared.schedule_published(vec![connection]);
+    assert!(writer.fall_asleep());
+    assert!(writer.window.quiet().is_some());
+    assert_eq!(writer.window.close(&mut lock(&shared.work)).len(), 0);
+    lock(&shared.work).stop = true;
+    assert_eq!(writer.window.close(&mut lock(&shared.work)).len(), 1);
+    assert_eq!(writer.window.quiet(), None);
+}
