@@ -179,21 +179,23 @@ impl Writer {
         }
     }
 
-    /// Pass after pass until told to stop.
+    /// Turn after turn until told to stop.
     fn serve(&mut self) -> rustix::io::Result<()> {
-        loop {
-            let stop = self.gather()?;
-            for channel in std::mem::take(&mut self.rounds) {
-                let due = self.go_round(&channel);
-                self.due.extend(due);
-            }
-            // After the rounds: a window that closes takes along what they have brought.
-            self.close_window();
-            self.pass();
-            if stop {
-                return Ok(());
-            }
+        while !self.take_turn()? {}
+        Ok(())
+    }
+
+    /// Wait for work, go round, and make a pass. True when it was the last.
+    fn take_turn(&mut self) -> rustix::io::Result<bool> {
+        let stop = self.gather()?;
+        for channel in std::mem::take(&mut self.rounds) {
+            let due = self.go_round(&channel);
+            self.due.extend(due);
         }
+        // After the rounds: a window that closes takes along what they have brought.
+        self.close_window();
+        self.pass();
+        Ok(stop)
     }
 
     /// Wait for work and make `due` the whole of it. True when this pass is to be the last.

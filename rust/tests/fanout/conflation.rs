@@ -13,7 +13,8 @@ use rustix::net::sockopt;
 use serde_json::Value;
 
 use crate::peers::{
-    ROOMY, ROOMY_IN_ALL, Watcher, alone, message, pair, publish, push, tcp_pair, terms, until, wanting,
+    BORDER, ROOMY, ROOMY_IN_ALL, Watcher, alone, crowd, message, pair, publish, push, tcp_pair, terms, until,
+    wanting,
 };
 
 /// Little more than one of the publications in here.
@@ -95,6 +96,33 @@ fn slow_reader_is_not_cut_and_ends_with_the_newest_while_the_others_get_everythi
         LAST + 1,
         "it is served as before"
     );
+}
+
+#[test]
+fn slow_reader_in_a_crowd_skips_and_the_crowd_gets_everything() {
+    const LAST: u64 = 500;
+    let _alone = alone();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
+    let (slow, mut slow_peer, _slow) = narrow(&fanout, terms(TIGHT));
+    fanout.subscribe(slow, "a", newest("a"));
+    let mut others = crowd(&fanout, "a", BORDER);
+    for number in 1..=LAST {
+        assert_eq!(publish_numbered(&fanout, "a", number), others.len() + 1);
+    }
+    for (_, peer) in &mut others {
+        for number in 1..=LAST {
+            assert_eq!(message(peer), push("a", &data(number), number));
+        }
+    }
+    let mut read = vec![0];
+    while *read.last().unwrap() < LAST {
+        read.push(number_of(&message(&mut slow_peer)));
+    }
+    assert!(read.is_sorted_by(|before, after| before < after));
+    let statistics = fanout.statistics();
+    assert_eq!(statistics.conflated + read.len() as u64 - 1, LAST);
+    assert!(statistics.conflated > LAST / 2, "it was meant to be slow");
+    assert_eq!(statistics.overflows, 0);
 }
 
 #[test]
@@ -290,6 +318,7 @@ proptest! {
     #[test]
     fn however_slowly_it_is_read_the_newest_of_each_channel_comes_and_nothing_that_cannot_be_read(
         moves in prop::collection::vec(any_move(), 1..400),
+        crowds in any::<[bool; 3]>(),
     ) {
         let _alone = alone();
         let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
@@ -299,6 +328,8 @@ proptest! {
         for channel in ["0", "1", "2"] {
             fanout.subscribe(id, channel, newest(channel));
         }
+        let crowds = ["0", "1", "2"].into_iter().zip(crowds).filter(|(_, is_crowded)| *is_crowded);
+        let _crowds: Vec<_> = crowds.map(|(channel, _)| crowd(&fanout, channel, BORDER)).collect();
         let (mut number, mut replies) = (0, Vec::new());
         for step in moves {
             match step {

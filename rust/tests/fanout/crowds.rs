@@ -8,11 +8,9 @@ use _core::wire::{Announcement, ClientInfo};
 use serde_json::Value;
 
 use crate::peers::{
-    ROOMY, ROOMY_IN_ALL, Watcher, alone, is_at_end, message, pair, publish, push, terms, until, wanting,
+    BORDER, ROOMY, ROOMY_IN_ALL, Watcher, alone, is_at_end, message, pair, publish, push, terms, until,
+    wanting,
 };
-
-/// About where the writer takes over from the publisher.
-const BORDER: usize = 64;
 
 #[test]
 fn who_comes_and_goes_hears_all_that_is_said_between_and_nothing_else() {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -63,6 +64,19 @@ pub fn pair() -> (UnixStream, UnixStream) {
     ours.set_nonblocking(true).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
     (ours, theirs)
+}
+
+/// About where the writer takes over from the publisher.
+pub const BORDER: usize = 64;
+
+/// The first `size` subscribers of `channel`, both ends of each, which are to be kept.
+pub fn crowd(fanout: &Fanout, channel: &str, size: usize) -> Vec<(UnixStream, UnixStream)> {
+    let pairs: Vec<_> = (0..size).map(|_| pair()).collect();
+    for (ours, _) in &pairs {
+        let id = fanout.add(ours.as_raw_fd(), terms(ROOMY)).unwrap();
+        fanout.subscribe(id, channel, wanting(channel));
+    }
+    pairs
 }
 
 pub fn tcp_pair() -> (TcpStream, TcpStream) {

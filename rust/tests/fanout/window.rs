@@ -9,7 +9,8 @@ use std::time::Duration;
 use _core::fanout::{Fanout, Kind};
 
 use crate::peers::{
-    ROOMY, ROOMY_IN_ALL, Watcher, alone, message, messages, pair, publish, push, terms, until, wanting,
+    BORDER, ROOMY, ROOMY_IN_ALL, Watcher, alone, crowd, message, messages, pair, publish, push, terms, until,
+    wanting,
 };
 
 const FOR_EVER: Duration = Duration::from_secs(1 << 30);
@@ -71,6 +72,61 @@ fn publications_wait_for_the_window_and_a_reply_takes_them_along_in_one_call() {
         push("a", "2", 21),
         "the last pass leaves nobody waiting"
     );
+}
+
+#[test]
+fn publications_to_a_crowd_wait_for_the_window_too() {
+    let _alone = alone();
+    let fanout = Fanout::with_window(ROOMY_IN_ALL, FOR_EVER).unwrap();
+    let (mut one, mut other) = (subscriber(&fanout), subscriber(&fanout));
+    let mut others = crowd(&fanout, "a", BORDER);
+    for number in 1..=20 {
+        assert_eq!(publish(&fanout, "a", b"1", number), others.len() + 2);
+        let_writer_pass(&fanout, &mut other);
+    }
+    // Nobody but `other` was written to: a call for each of its messages, at most.
+    let calls = fanout.statistics().send_calls;
+    assert!(calls <= 200, "{calls}");
+    assert_eq!(fanout.statistics().deliveries, 20 * (others.len() as u64 + 2));
+    assert!(fanout.send_message(one.id, b"reply"));
+    for number in 1..=20 {
+        assert_eq!(message(&mut one.peer), push("a", "1", number));
+    }
+    assert_eq!(message(&mut one.peer), "reply");
+    // What waits in the log when the end comes, and what waits for the window.
+    publish(&fanout, "a", b"2", 21);
+    fanout.close();
+    for (_, peer) in &mut others {
+        for number in 1..=20 {
+            assert_eq!(message(peer), push("a", "1", number));
+        }
+        assert_eq!(message(peer), push("a", "2", 21));
+    }
+}
+
+#[test]
+fn window_of_a_crowd_closes_by_itself_while_others_cross_the_border() {
+    const LAST: u64 = 600;
+    let _alone = alone();
+    let fanout = Fanout::with_window(ROOMY_IN_ALL, Duration::from_micros(200)).unwrap();
+    let mut others = crowd(&fanout, "a", BORDER - 1);
+    let last = subscriber(&fanout);
+    for number in 1..=LAST {
+        // Now above the border, now below.
+        match number % 20 {
+            0 => fanout.unsubscribe(last.id, "a"),
+            10 => fanout.subscribe(last.id, "a", wanting("a")),
+            _ => {}
+        }
+        publish(&fanout, "a", b"1", number);
+        if number % 50 == 0 {
+            for (_, peer) in &mut others {
+                for number in number - 49..=number {
+                    assert_eq!(message(peer), push("a", "1", number));
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::super::{Event, Fanout, Kind, Subscription, Terms};
 use super::*;
 use crate::wire::{Framing, Publication, Reader};
 
+const HOUR: Duration = Duration::from_secs(3600);
 const LONG: usize = 3 * LOOK_AFTER;
 const MANY: usize = LOOK_AFTER + 1;
 
@@ -23,11 +24,15 @@ struct Shore {
 
 impl Shore {
     fn new(count: usize) -> Shore {
+        Shore::with_window(count, Duration::ZERO)
+    }
+
+    fn with_window(count: usize, window: Duration) -> Shore {
         let (stream, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let ours: Vec<_> = (0..count).map(|_| stream.try_clone().unwrap()).collect();
         let fanout = Fanout {
-            shared: Arc::new(Shared::new(1 << 30, Duration::ZERO).unwrap()),
+            shared: Arc::new(Shared::new(1 << 30, window).unwrap()),
             channels: Channels::new(),
             thread: std::sync::Mutex::new(None),
         };
@@ -144,6 +149,44 @@ fn publication_in_a_long_pass_goes_out_with_it_to_those_who_are_still_to_come() 
 }
 
 #[test]
+fn what_a_round_brings_waits_for_the_window_and_the_last_pass_leaves_nothing() {
+    let mut shore = Shore::with_window(LONG, HOUR);
+    for place in 0..LONG {
+        shore.subscribe(place, "a");
+    }
+    let mut writer = Writer::new(&shore.fanout.shared);
+    for _ in 0..2 {
+        shore.publish();
+        assert!(!writer.take_turn().unwrap());
+        assert!(!shore.fanout.channels.find("a").unwrap().has_waiting());
+        assert!(shore.lines().is_empty(), "it waits in the queues");
+        assert!(writer.window.quiet().is_some());
+    }
+    shore.publish();
+    lock(&shore.fanout.shared.work).stop = true;
+    assert!(writer.take_turn().unwrap());
+    assert_eq!(shore.lines().len(), 3 * LONG);
+}
+
+#[test]
+fn round_in_a_long_pass_leaves_those_who_were_attended_to_to_the_window() {
+    let mut shore = Shore::with_window(LONG, HOUR);
+    for place in 0..LONG {
+        shore.subscribe(place, "a");
+    }
+    let mut writer = shore.writer_with(LONG);
+    shore.publish();
+    writer.pass();
+    assert_eq!(
+        shore.lines().len(),
+        LONG + LONG - LOOK_AFTER,
+        "their own messages took it along for the others"
+    );
+    assert!(writer.due.is_empty());
+    assert_eq!(lock(&shore.fanout.shared.work).gathered.len(), LOOK_AFTER);
+}
+
+#[test]
 fn round_waits_until_enough_were_attended_to() {
     let mut shore = Shore::new(LONG);
     for place in 0..LONG {
@@ -206,7 +249,7 @@ fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
 
 #[test]
 fn writer_does_not_sleep_past_the_window_of_what_came_during_its_pass() {
-    let shared = Arc::new(Shared::new(1000, Duration::from_secs(3600)).unwrap());
+    let shared = Arc::new(Shared::new(1000, HOUR).unwrap());
     let mut writer = Writer::new(&shared);
     let terms = Terms {
         reader: Reader {
