@@ -6,7 +6,7 @@ over for good, an exchange room answers one request and the loop goes on with th
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -94,7 +94,7 @@ async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms,
     room = rooms.find_exchange(head)
     if room is None:
         return _replay(rooms, head, reader.take_rest(), limits)
-    exchange = Exchange(stream, replace(received, head=head), reader.take_rest(), send_seconds=limits.send_seconds)
+    exchange = Exchange(stream, head, received.body, reader.take_rest(), send_seconds=limits.send_seconds)
     if await exchange.answer(await _answer(room, exchange), last=rooms.closing.begun):
         reader.give_back(exchange.take_rest())
         return None

@@ -1,11 +1,11 @@
 """One HTTP request and its answer on a connection that this server's own rooms serve."""
 
-import h11
 import trio
 
 from framecast.door.answer import Answer, encode_answer
-from framecast.door.crumbs import PIECES_PER_TURN, Pieces
-from framecast.door.head import Received, RequestHead
+from framecast.door.body import IncomingBody
+from framecast.door.crumbs import PIECES_PER_TURN
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 
 _READ_BYTES = 65_536
@@ -22,24 +22,24 @@ class Exchange:
     no time limit of its own: whoever reads the body chooses one.
     """
 
-    def __init__(self, stream: trio.abc.Stream, received: Received, rest: bytes, *, send_seconds: float) -> None:
-        self.head: RequestHead = received.head
+    def __init__(
+        self, stream: trio.abc.Stream, head: RequestHead, body: IncomingBody, rest: bytes, *, send_seconds: float
+    ) -> None:
+        self.head = head
         self._stream = stream
-        self._protocol = received.protocol
+        self._body = body
         self._send_seconds = send_seconds
-        self._chunks = Pieces()
         self._turn = 0
-        self._ended = False
         self._told_to_go_on = False
         if rest:
-            self._protocol.receive_data(rest)
+            body.receive(rest)
 
     def __aiter__(self) -> "Exchange":
         return self
 
     async def __anext__(self) -> bytes:
         await self._take_turns()
-        while (piece := self._next_piece()) is None:
+        while (piece := self._take()) is None:
             await self._receive()
         if not piece:
             raise StopAsyncIteration
@@ -57,44 +57,34 @@ class Exchange:
 
     def take_rest(self) -> bytes:
         """What was received beyond this request."""
-        return bytes(self._protocol.trailing_data[0])
+        return self._body.rest
 
-    def _next_piece(self) -> bytes | None:
-        """The next piece of the body, b"" at its end, None when more must be received first."""
-        while True:
-            try:
-                event = self._protocol.next_event()
-            except h11.RemoteProtocolError as error:
-                if self._ended:
-                    raise Disconnected from None
-                raise Refusal(400, f"bad request body: {error}") from None
-            if isinstance(event, h11.Data):
-                if self._chunks.add(len(event.data), ends=event.chunk_end):
-                    raise Refusal(400, "bad request body: too many tiny chunks")
-                if event.data:
-                    return bytes(event.data)
-            else:
-                return None if event is h11.NEED_DATA else b""
+    def _take(self) -> bytes | None:
+        piece = self._body.take()
+        if piece is not None:
+            self._told_to_go_on = True  # it did not wait for that, or waits no longer
+        return piece
 
     async def _receive(self) -> None:
-        if self._protocol.they_are_waiting_for_100_continue and not self._told_to_go_on:
-            self._told_to_go_on = True
+        if not self._told_to_go_on and self.head.waits_to_go_on:
             await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._told_to_go_on = True
         try:
             data = await self._stream.receive_some(_READ_BYTES)
         except trio.BrokenResourceError:
             data = b""
-        self._ended = not data
-        self._protocol.receive_data(bytes(data))
+        if not data:
+            raise Disconnected
+        self._body.receive(bytes(data))
 
     async def _drop_received(self) -> bool:
         """Drop the received rest of the body; return whether the request has ended and the next one may follow."""
         try:
-            while self._next_piece():
+            while self._take():
                 await self._take_turns()
-        except (Refusal, Disconnected):
+        except Refusal:
             return False
-        return self._protocol.their_state is h11.DONE  # MUST_CLOSE when the peer asked for that
+        return self._body.ended and self.head.keeps_alive
 
     async def _take_turns(self) -> None:
         """Let others go on now and then: one read can bring thousands of chunks."""
