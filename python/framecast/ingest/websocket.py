@@ -146,6 +146,8 @@ class PushSockets:
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)
             return acknowledge_refusal(refusal) if ack else None
         metrics.push_messages.labels("pushed").inc()
+        # One read may bring many messages, and a sender in a loop must not starve the others.
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
         return acknowledge(result) if ack else None
 
 
