@@ -49,6 +49,20 @@ def test_a_body_that_has_not_arrived_is_waited_for() -> None:
         assert not body.ended
 
 
+def test_a_body_that_came_along_is_taken_whole_and_what_follows_is_left() -> None:
+    body = parse(b"Content-Length: 3").body
+    body.receive(b"ab")
+    assert body.take_whole() is None
+    body.receive(b"cnext")
+    assert (body.take_whole(), body.ended, body.rest) == (b"abc", True, b"next")
+
+
+def test_nobody_knows_that_a_body_in_chunks_is_whole() -> None:
+    body = parse(b"Transfer-Encoding: chunked").body
+    body.receive(b"1\r\na\r\n0\r\n\r\n")
+    assert (body.take_whole(), body.take(), body.take(), body.ended) == (None, b"a", b"", True)
+
+
 def test_a_request_without_a_length_has_no_body() -> None:
     body = parse().body
     assert (body.take(), body.ended) == (b"", True)

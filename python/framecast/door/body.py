@@ -29,6 +29,9 @@ class IncomingBody(Protocol):
     def take(self) -> bytes | None:
         """The next piece, b"" at the end, None when more must be received first. Refusal 400 for bad framing."""
 
+    def take_whole(self) -> bytes | None:
+        """All of it, where nothing of it was taken and it is known to have arrived; else None, and nothing is taken."""
+
 
 class CountedBody:
     """A body of known length; 0 where a request has none."""
@@ -56,6 +59,10 @@ class CountedBody:
         self.rest = self.rest[len(piece) :]
         self._left -= len(piece)
         return piece or None
+
+    def take_whole(self) -> bytes | None:
+        """See the role."""
+        return self.take() if len(self.rest) >= self._left else None
 
 
 class ChunkedBody:
@@ -92,6 +99,10 @@ class ChunkedBody:
             if event.data:
                 return bytes(event.data)
         return b""
+
+    def take_whole(self) -> bytes | None:
+        """See the role. Never: the last chunk is not known before it is read."""
+        return None
 
     def _next_event(self) -> object:
         try:

@@ -45,6 +45,10 @@ class Exchange:
             raise StopAsyncIteration
         return piece
 
+    def take_whole(self) -> bytes | None:
+        """The body, where all of it came along with the head: there is nothing to wait for. Else iterate."""
+        return self._body.take_whole()
+
     async def answer(self, answer: Answer, *, last: bool = False) -> bool:
         """Send `answer`; return whether the connection can take a further request. Disconnected if nobody takes it.
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import trio
 
 from framecast.accounts.identity import Identity
+from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.held import Held
 from framecast.ingest.inflate import Inflation
@@ -36,6 +38,26 @@ def find_limit(identity: Identity, limits: Push) -> BodyLimit:
     return BodyLimit(limits.body_bytes, "push.body_bytes")
 
 
+class Described(Protocol):
+    """A request, what it says of its body, and the body itself if that came along."""
+
+    @property
+    def head(self) -> RequestHead:
+        """What came before the body."""
+
+    @property
+    def encoding(self) -> str:
+        """Its Content-Encoding."""
+
+    @property
+    def declared_bytes(self) -> int | None:
+        """Its Content-Length, if there is one."""
+
+    @property
+    def arrived(self) -> bytes | None:
+        """The whole body, where it is here already: there is nothing to wait for."""
+
+
 class BodyReader:
     """Reads bodies of all requests; they share the threads for inflating."""
 
@@ -43,28 +65,30 @@ class BodyReader:
         self._limits = limits
         self._threads = trio.CapacityLimiter(limits.parser_threads)
 
-    async def read(
-        self, chunks: AsyncIterator[bytes], encoding: str, declared: int | None, held: Held, limit: BodyLimit
-    ) -> bytes:
-        """Read `chunks` to their end and undo the content encoding; what it keeps is counted in `held`.
+    async def read(self, request: Described, chunks: AsyncIterator[bytes], held: Held, limit: BodyLimit) -> bytes:
+        """Take what has arrived, or read `chunks` to their end, and undo the content encoding.
 
-        `declared` is the Content-Length, if any. Refusal 408, 413, 415, 400 or 503; what `chunks` raises goes through.
+        What it keeps is counted in `held`. Refusal 408, 413, 415, 400 or 503; what `chunks` raises goes through.
         """
-        encoding = encoding.strip().lower()
+        encoding, declared = request.encoding.strip().lower(), request.declared_bytes
         if encoding not in _GZIP and encoding not in {"", "identity"}:
             raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity", reason="encoding")
-        limits = self._limits
         if declared is not None and declared > limit.bytes:
             raise limit.refusal()
-        raw: bytes | None = None
-        with trio.move_on_after(limits.body_seconds):
-            raw = await _gather(chunks, limit, held)
-        if raw is None:
-            message = f"the body did not arrive within {limits.body_seconds:g} s (push.body_seconds)"
-            raise Refusal(408, message, reason="body_time_limit")
+        if request.arrived is not None:
+            raw = request.arrived
+            held.grow(len(raw))
+        else:
+            raw = await self._wait_for_all(chunks, limit, held)
         if encoding in _GZIP and raw:
             return await self._inflate(raw, held, limit)
         return raw
+
+    async def _wait_for_all(self, chunks: AsyncIterator[bytes], limit: BodyLimit, held: Held) -> bytes:
+        with trio.move_on_after(self._limits.body_seconds):
+            return await _gather(chunks, limit, held)
+        message = f"the body did not arrive within {self._limits.body_seconds:g} s (push.body_seconds)"
+        raise Refusal(408, message, reason="body_time_limit")
 
     async def _inflate(self, raw: bytes, held: Held, limit: BodyLimit) -> bytes:
         """Small bodies at once; what turns out to be large goes on in a thread, so that nobody waits for it.

@@ -45,6 +45,8 @@ class PushRequest:
     content_type: str = ""
     encoding: str = ""
     declared_bytes: int | None = None
+    arrived: bytes | None = None
+    """The whole body, where it is here already."""
 
 
 class HttpPush:
@@ -62,7 +64,7 @@ class HttpPush:
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a push that came through the door. Disconnected when the peer left."""
-        return await self.answer(describe_request(exchange.head), exchange)
+        return await self.answer(describe_request(exchange.head, exchange.take_whole()), exchange)
 
     async def push_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a push that reached the application on a kept-alive connection: same limits, same answers.
@@ -119,8 +121,8 @@ def _read_query(query: str) -> dict[str, str]:
     return values
 
 
-def describe_request(head: RequestHead) -> PushRequest:
-    """Take out of a request what decides about its push."""
+def describe_request(head: RequestHead, arrived: bytes | None = None) -> PushRequest:
+    """Take out of a request what decides about its push; `arrived` is its whole body, where it is here already."""
     content_type, encodings, declared = "", [], None
     for name, value in head.headers:
         if name == b"content-type":
@@ -129,7 +131,7 @@ def describe_request(head: RequestHead) -> PushRequest:
             encodings.append(value.decode("latin-1"))
         elif name == b"content-length" and value.isdigit():
             declared = int(value[:18])
-    return PushRequest(head, find_target(head.path) or "", content_type, ",".join(encodings), declared)
+    return PushRequest(head, find_target(head.path) or "", content_type, ",".join(encodings), declared, arrived)
 
 
 def count_headers(result: Outcome) -> Headers:

@@ -96,7 +96,9 @@ class InfluxWrites:
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer a write that came through the door. Disconnected when the peer left."""
-        return await self._answer(DIALECTS[exchange.head.path], describe_request(exchange.head), exchange)
+        return await self._answer(
+            DIALECTS[exchange.head.path], describe_request(exchange.head, exchange.take_whole()), exchange
+        )
 
     async def write_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a write that reached the application on a kept-alive connection. `chunks` is closed here."""

@@ -21,7 +21,7 @@ from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.body import BodyReader, find_limit
+from framecast.ingest.body import BodyReader, Described, find_limit
 from framecast.ingest.held import ByteBudget, Held
 from framecast.ingest.outcome import Outcome
 from framecast.settings import FRAME_FORMATS, Accounts, FrameFormat, Push
@@ -64,22 +64,6 @@ class StreamSink(Protocol):
     def note_rejections(self, org_id: int, stream_id: str, rejections: Rejections) -> None:
         """Have the stream remember what was refused of a body before its lines came to `push`."""
         ...
-
-
-class Described(Protocol):
-    """A request, and what it says of its body."""
-
-    @property
-    def head(self) -> RequestHead:
-        """What came before the body."""
-
-    @property
-    def encoding(self) -> str:
-        """Its Content-Encoding."""
-
-    @property
-    def declared_bytes(self) -> int | None:
-        """Its Content-Length, if there is one."""
 
 
 class Intake:
@@ -128,7 +112,10 @@ class Intake:
             raise EndedMeanwhileError
 
     async def read(self, identity: Identity, request: Described, chunks: AsyncIterator[bytes], held: Held) -> bytes:
-        """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`."""
+        """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`.
+
+        `chunks` are read where it has not arrived.
+        """
         address = request.head.peer
         try:
             self.rates.check_push(identity, address)
@@ -136,7 +123,7 @@ class Intake:
             self._denials.note_request(identity, request.head, refusal)
             raise
         limit = find_limit(identity, self.limits)
-        body = await self.bodies.read(chunks, request.encoding, request.declared_bytes, held, limit)
+        body = await self.bodies.read(request, chunks, held, limit)
         self.rates.note_pushed(identity, address, len(body))
         return body
 
