@@ -1,7 +1,6 @@
 """Lists of publications that many want: the same as if each were encoded for one client, and few at a time kept."""
 
 import json
-from dataclasses import replace
 from itertools import product
 
 import msgspec
@@ -42,7 +41,7 @@ def test_a_reply_is_the_same_as_if_it_were_made_alone(codec: Codec, quoted: bool
 
 @pytest.mark.parametrize(("detailed", "count"), list(product([False, True], [FEW, FEW + 1])))
 def test_each_reader_gets_the_form_it_reads(detailed: bool, count: int) -> None:
-    kept = [replace(one, detail=b'"more"' if one.offset % 2 else None) for one in past(count)]
+    kept = [msgspec.structs.replace(one, detail=b'"more"' if one.offset % 2 else None) for one in past(count)]
     lists = MissedPublications()
     for wanted in (not detailed, detailed):
         encoded = lists.encode(kept, json_codec, address=A_B, epoch="e", detailed=wanted)

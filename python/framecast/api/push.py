@@ -4,9 +4,9 @@ What is said of them here holds for all others too: the rooms behind the door ar
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated
 
+import msgspec
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -58,5 +58,5 @@ class LatePush:
         """
         head = head_of(request.scope)
         # The path as sent: only there an encoded slash is told from one that parts stream and measurement.
-        head = replace(head, path=head.target)
+        head = msgspec.structs.replace(head, path=head.target)
         return await respond(self._push.push_from_app(head, request.stream()))

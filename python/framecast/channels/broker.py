@@ -5,16 +5,15 @@ failover may jump), publishing takes batches, and no engine's idiom shows here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import trio
 
 from framecast.channels.client_info import ClientInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a channel's stream: behind the publication `offset` (0: before the first) of `epoch`.
 
     An epoch is the life of one stream. Where it ends, offsets begin again and mean nothing to those who hold old ones.
@@ -24,8 +23,7 @@ class Position:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A message on its way to a channel; it has no place in the channel's order yet."""
 
     channel: str
@@ -47,8 +45,7 @@ class Draft:
     """The same told in full, for subscribers that asked for more; None where there is no more to tell. As `data`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """A message with its place: it follows `previous` in the stream `epoch` of its channel."""
 
     channel: str

@@ -7,8 +7,9 @@ limits are the business of `retention`.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from framecast.channels.broker import Position, Publication
 from framecast.channels.client_info import ClientInfo
@@ -22,8 +23,7 @@ ENTRY_BYTES = 256
 """What keeping a publication costs beside its data, and more than a reply takes for it: tiny ones must count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A publication of the past."""
 
     offset: int

@@ -75,7 +75,9 @@ class Histories:
     def take(self, publication: Publication) -> None:
         """Keep a publication that was just delivered, within the limits."""
         channel = publication.channel
-        history = self.begin(channel, Position(publication.epoch, publication.previous))
+        history = self._by_channel.get(channel)
+        if history is None:
+            history = self.begin(channel, Position(publication.epoch, publication.previous))
         name = _stream_of(channel)
         stream = self._streams.get(name)
         if stream is None:

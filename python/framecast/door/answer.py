@@ -6,7 +6,6 @@ hold nothing of a peer's.
 
 import math
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
@@ -27,8 +26,7 @@ _OF_STATUS: dict[int, Headers] = {
 _COME_AGAIN = frozenset({429, 503})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Status, headers and body; Content-Length, Date and Connection are added when it is sent."""
 
     status: int

@@ -7,8 +7,8 @@ nothing left to understand. The tests hold it to what h11 reads.
 """
 
 import re
-from dataclasses import dataclass
 
+import msgspec
 import trio
 
 from framecast.door.body import ChunkedBody, CountedBody, IncomingBody
@@ -33,8 +33,7 @@ _READ_BYTES = 65_536
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(msgspec.Struct, frozen=True):
     """One request without its body. `path` and `query` are as the peer wrote them, still percent-encoded."""
 
     method: str
@@ -81,8 +80,7 @@ class RequestHead:
         return self.has_token(b"upgrade", b"websocket")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A request head, and what takes in the body behind it."""
 
     head: RequestHead
@@ -189,8 +187,7 @@ def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
     return Received(head, CountedBody(framing.length))
 
 
-@dataclass(frozen=True, slots=True)
-class _Framing:
+class _Framing(msgspec.Struct, frozen=True):
     """Whom a request is for, and where it ends."""
 
     host: bytes | None

@@ -7,8 +7,9 @@ left.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import msgspec
 
 from framecast.door.head import RequestHead
 from framecast.errors import ConfigurationError
@@ -42,7 +43,7 @@ class TrustedProxies:
         if not self._networks:
             return head
         client = self.find_client(head.neighbour, head.headers)
-        return head if client == head.neighbour else replace(head, peer=client)
+        return head if client == head.neighbour else msgspec.structs.replace(head, peer=client)
 
     def find_client(self, neighbour: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Who asks by way of `neighbour`, as far as the proxies' words can be followed; itself when it is none."""

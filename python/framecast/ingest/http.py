@@ -9,8 +9,9 @@ Parameters nobody knows are ignored.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from framecast import metrics
 from framecast.door.answer import Answer, Headers, json_answer, refusal_answer
@@ -35,8 +36,7 @@ METHODS = ("POST", "PUT", "PATCH")
 _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
 
 
-@dataclass(frozen=True, slots=True)
-class PushRequest:
+class PushRequest(msgspec.Struct, frozen=True):
     """What of a request decides about a push, however it came."""
 
     head: RequestHead

@@ -8,7 +8,7 @@ for ever. So no status that makes them drop a batch may be given to a batch that
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -112,7 +112,9 @@ class InfluxWrites:
             if refusal.code == 408:  # Telegraf drops a batch that is answered so, and keeps one that is answered 503
                 refusal = Refusal(503, refusal.message, temporary=True)
             answer = refusal_answer(refusal)
-            answer = replace(answer, body=msgspec.json.encode(dialect.describe_refusal(answer.status, refusal.message)))
+            answer = msgspec.structs.replace(
+                answer, body=msgspec.json.encode(dialect.describe_refusal(answer.status, refusal.message))
+            )
         metrics.push_requests.labels(str(answer.status)).inc()
         return answer
 
@@ -139,7 +141,9 @@ def _with_password(head: RequestHead, dialect: Dialect, query: Mapping[str, str]
         return head
     pair = f"{query['u']}:{query.get('p', '')}"
     others = tuple((name, value) for name, value in head.headers if name != b"authorization")
-    return replace(head, headers=(*others, (b"authorization", b"Basic " + base64.b64encode(pair.encode()))))
+    return msgspec.structs.replace(
+        head, headers=(*others, (b"authorization", b"Basic " + base64.b64encode(pair.encode())))
+    )
 
 
 def _find_stream(dialect: Dialect, query: Mapping[str, str]) -> str:
