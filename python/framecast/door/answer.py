@@ -6,6 +6,7 @@ hold nothing of a peer's.
 
 import math
 import time
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -61,20 +62,27 @@ def encode_answer(answer: Answer, *, keep: bool) -> bytes:
     Written here and not by h11: an answer is a third of a small push's cost there, and ours hold nothing of a peer's
     in their headers.
     """
-    lines = [f"HTTP/1.1 {answer.status} {_phrase_of(answer.status)}"]
+    lines = [_status_line(answer.status)]
     lines += [f"{name}: {value}" for name, value in answer.headers]
-    lines.append(time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()))
+    lines.append(_date_line(int(time.time())))
     if answer.status != 204:
         lines.append(f"Content-Length: {len(answer.body)}")
     lines.append("\r\n" if keep else "Connection: close\r\n\r\n")
     return "\r\n".join(lines).encode("latin-1") + answer.body
 
 
-def _phrase_of(status: int) -> str:
+@lru_cache
+def _status_line(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        phrase = HTTPStatus(status).phrase
     except ValueError:
-        return "Unknown"
+        phrase = "Unknown"
+    return f"HTTP/1.1 {status} {phrase}"
+
+
+@lru_cache(maxsize=1)
+def _date_line(unix_seconds: int) -> str:
+    return time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(unix_seconds))
 
 
 async def linger(stream: trio.abc.Stream, *, seconds: float, max_bytes: int) -> None:

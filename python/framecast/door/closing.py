@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 import trio
 
@@ -25,16 +26,11 @@ class Closing:
         for scope in self._sends:
             scope.deadline = min(scope.deadline, self._over_at)
 
-    @contextmanager
-    def idle(self, scope: trio.CancelScope) -> Iterator[None]:
+    def idle(self, scope: trio.CancelScope) -> "_Idle":
         """Inside, the connection waits for a request's first byte and nothing is lost when `scope` is cancelled."""
         if self.begun:
             scope.cancel()
-        self._idle.add(scope)
-        try:
-            yield
-        finally:
-            self._idle.discard(scope)
+        return _Idle(self._idle, scope)
 
     @contextmanager
     def sending(self, seconds: float) -> Iterator[None]:
@@ -50,3 +46,21 @@ class Closing:
                 self._sends.discard(scope)
         if scope.cancelled_caught:
             raise trio.TooSlowError
+
+
+class _Idle:
+    """One wait that nothing is lost with. No generator: there is one for every request."""
+
+    __slots__ = ("_all", "_scope")
+
+    def __init__(self, all_idle: set[trio.CancelScope], scope: trio.CancelScope) -> None:
+        self._all = all_idle
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._all.add(self._scope)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._all.discard(self._scope)

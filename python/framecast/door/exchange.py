@@ -102,8 +102,10 @@ class Exchange:
 
 async def send_in_time(stream: trio.abc.Stream, data: bytes, seconds: float) -> None:
     """Send `data`; Disconnected when the peer has left or does not take it in time."""
-    try:
-        with trio.fail_after(seconds):
+    with trio.move_on_after(seconds):
+        try:
             await stream.send_all(data)
-    except (trio.BrokenResourceError, trio.TooSlowError):
-        raise Disconnected from None
+        except trio.BrokenResourceError:
+            raise Disconnected from None
+        return
+    raise Disconnected
