@@ -244,3 +244,64 @@ def test_metadata_may_have_line_breaks_and_nothing_in_it() -> None:
     for meta, told in [("null", {"typeVersion": [0, 0]}), (' {"type" :"x"} ', {"typeVersion": [0, 0], "type": "x"})]:
         frame = frame_of(file_of(pa.table({"c": [1]}).replace_schema_metadata({"meta": meta})))
         assert frame["schema"]["meta"] == told
+
+
+def root_of(file: bytes, at: int) -> int:
+    return at + int(struct.unpack_from("<I", file, at)[0])
+
+
+def slot_of(file: bytes, table: int, slot: int) -> int:
+    """Where what the field of a FlatBuffer's table leads to begins."""
+    vtable = table - struct.unpack_from("<i", file, table)[0]
+    return root_of(file, table + struct.unpack_from("<H", file, vtable + 4 + 2 * slot)[0])
+
+
+def footer_of(file: bytes) -> int:
+    return root_of(file, len(file) - 10 - int(struct.unpack_from("<i", file, len(file) - 10)[0]))
+
+
+def with_one_field_for_all(file: bytes) -> bytes:
+    """Every column leads to what is said of the last one in the file."""
+    told = bytearray(file)
+    fields = slot_of(file, slot_of(file, footer_of(file), 1), 1)
+    entries = [fields + 4 + 4 * number for number in range(struct.unpack_from("<I", file, fields)[0])]
+    last = max(root_of(file, entry) for entry in entries)
+    for entry in entries:
+        struct.pack_into("<I", told, entry, last - entry)
+    return bytes(told)
+
+
+def with_one_batch_for_all(file: bytes) -> bytes:
+    """Every batch leads to the first one."""
+    told = bytearray(file)
+    blocks = slot_of(file, footer_of(file), 3)
+    for number in range(1, struct.unpack_from("<I", file, blocks)[0]):
+        start = blocks + 4 + 24 * number
+        told[start : start + 24] = file[blocks + 4 : blocks + 28]
+    return bytes(told)
+
+
+@pytest.mark.parametrize("key", [None, "labels", "unknown"])
+def test_columns_that_share_what_is_said_of_them_are_refused(key: str | None) -> None:
+    """However few their bytes are, there would be no end of reading them."""
+    long = "x" * 10_000 if key is None else "x"
+    metadata = {} if key is None else {key: json.dumps({}).rjust(10_000)}
+    fields = [pa.field(f"{number}", pa.int8()) for number in range(99)]
+    for place in (0, len(fields)):  # which of them is the last in the file is the writer's business
+        fields.insert(place, pa.field(long, pa.int8(), metadata=metadata))
+    file = file_of(pa.table([pa.array([], pa.int8())] * len(fields), pa.schema(fields)))
+    frame_of(file)
+    with pytest.raises(ValueError, match="its parts lie in one another"):
+        frame_of(with_one_field_for_all(file), max_bytes=10_000_000)
+
+
+def test_batches_that_share_their_values_are_refused() -> None:
+    rows = pa.table({"c": pa.array(list(range(1_000)), pa.int64())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema) as writer:
+        for length in [1_000, *[1] * 100]:
+            writer.write_batch(rows.slice(0, length).to_batches()[0])
+    file = bytes(sink.getvalue())
+    assert len(frame_of(file)["data"]["values"][0]) == 1_100
+    with pytest.raises(ValueError, match="its parts lie in one another"):
+        frame_of(with_one_batch_for_all(file), max_bytes=10_000_000)

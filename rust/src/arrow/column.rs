@@ -132,7 +132,7 @@ fn fixed<'a, const N: usize>(column: &Column<'_>, piece: &Piece<'a>) -> Result<&
     let (values, _) = piece.buffers[1].as_chunks::<N>();
     values
         .get(..piece.rows)
-        .ok_or(column.fault("it has fewer bytes than its rows need"))
+        .ok_or_else(|| column.fault("it has fewer bytes than its rows need"))
 }
 
 fn write_fixed<const N: usize>(
@@ -185,7 +185,7 @@ fn write_variable(
     let (offsets, _) = piece.buffers[1].as_chunks::<4>();
     let ends = offsets
         .get(1..=piece.rows)
-        .ok_or(column.fault("it has fewer bytes than its rows need"))?;
+        .ok_or_else(|| column.fault("it has fewer bytes than its rows need"))?;
     let outside = || column.fault("a value is not within its bytes");
     let mut start = offset(offsets[0]).ok_or_else(outside)?;
     for (row, &end) in ends.iter().enumerate() {
@@ -256,7 +256,8 @@ pub(super) fn write_display(value: impl std::fmt::Display, out: &mut Vec<u8>) {
 fn split_time(column: &Column<'_>, value: i64, unit_ns: i64) -> Result<(i64, i64), Error> {
     if unit_ns >= NANOSECONDS_PER_MILLISECOND {
         let milliseconds = value.checked_mul(unit_ns / NANOSECONDS_PER_MILLISECOND);
-        let milliseconds = milliseconds.ok_or(column.fault("a time does not fit 64 bits of milliseconds"))?;
+        let milliseconds =
+            milliseconds.ok_or_else(|| column.fault("a time does not fit 64 bits of milliseconds"))?;
         return Ok((milliseconds, 0));
     }
     let per_millisecond = NANOSECONDS_PER_MILLISECOND / unit_ns;

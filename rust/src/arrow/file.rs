@@ -1,7 +1,7 @@
 //! An Arrow file: its schema, and where in it the bytes of each column lie.
 
 use super::Error;
-use super::flatbuffer::Table;
+use super::flatbuffer::{Allowance, Table};
 use super::kind::Kind;
 use super::metadata::{ColumnMetadata, FrameMetadata};
 
@@ -44,6 +44,7 @@ pub(super) struct Batch<'a> {
     nodes: &'a [u8],
     buffers: &'a [u8],
     body: &'a [u8],
+    allowance: &'a Allowance,
 }
 
 /// The part of a column that lies in one batch.
@@ -55,8 +56,8 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Error> {
-        let footer = Table::root(find_footer(bytes)?)?;
+    pub(super) fn open(bytes: &'a [u8], allowance: &'a Allowance) -> Result<Self, Error> {
+        let footer = Table::root(find_footer(bytes)?, allowance)?;
         let schema = footer.table(1)?.ok_or(Error::Torn("it has no schema"))?;
         if schema.short(0)? != 0 {
             return Err(Error::Unsupported("big-endian numbers"));
@@ -80,7 +81,7 @@ impl<'a> File<'a> {
         }
         let batches = blocks
             .chunks_exact(BLOCK_BYTES)
-            .map(|block| Batch::read(bytes, block))
+            .map(|block| Batch::read(bytes, block, allowance))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             metadata,
@@ -136,7 +137,7 @@ impl<'a> Column<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn read(file: &'a [u8], block: &[u8]) -> Result<Self, Error> {
+    fn read(file: &'a [u8], block: &[u8], allowance: &'a Allowance) -> Result<Self, Error> {
         const NOT_THERE: Error = Error::Torn("a record batch is not in it");
         let start = usize::try_from(long_at(block, 0)).map_err(|_| NOT_THERE)?;
         let length = i32::from_le_bytes([block[8], block[9], block[10], block[11]]);
@@ -151,7 +152,7 @@ impl<'a> Batch<'a> {
         else {
             return Err(NOT_THERE);
         };
-        let message = Table::root(message)?;
+        let message = Table::root(message, allowance)?;
         if message.byte(1)? != RECORD_BATCH {
             return Err(Error::Torn("where a record batch should be is none"));
         }
@@ -165,12 +166,14 @@ impl<'a> Batch<'a> {
             nodes: batch.items(1, NODE_BYTES)?.unwrap_or_default(),
             buffers: batch.items(2, BUFFER_BYTES)?.unwrap_or_default(),
             body,
+            allowance,
         })
     }
 
     /// The part that it has of the column of this number.
     pub(super) fn piece(&self, number: usize, column: &Column<'_>) -> Result<Piece<'a>, Error> {
-        let node = entry(self.nodes, number, NODE_BYTES).ok_or(column.fault("a record batch lacks it"))?;
+        let node =
+            entry(self.nodes, number, NODE_BYTES).ok_or_else(|| column.fault("a record batch lacks it"))?;
         if usize::try_from(long_at(node, 0)) != Ok(self.rows) {
             return Err(column.fault("it has another number of rows than its record batch"));
         }
@@ -178,7 +181,8 @@ impl<'a> Batch<'a> {
         for (place, buffer) in buffers.iter_mut().take(column.kind.buffers()).enumerate() {
             *buffer = self
                 .buffer(column.first_buffer + place)
-                .ok_or(column.fault("its bytes are not in the file"))?;
+                .ok_or_else(|| column.fault("its bytes are not in the file"))?;
+            self.allowance.take(buffer.len())?;
         }
         Ok(Piece {
             rows: self.rows,

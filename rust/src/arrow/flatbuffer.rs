@@ -1,16 +1,41 @@
 //! Tables of a `FlatBuffer`, as far as Arrow's metadata needs them: every offset is checked before it is followed.
 //!
 //! A table is found by an offset, and says in its vtable where each of its fields lies; a field that is not there has
-//! its default. All numbers are little endian. Nothing recurses, and nothing is allocated.
+//! its default. All numbers are little endian. Nothing recurses, and nothing is allocated. Every list that is looked at
+//! counts for the [`Allowance`].
+
+use std::cell::Cell;
 
 use super::Error;
 
 const DAMAGED: Error = Error::Torn("its metadata leads nowhere");
 
+/// How many bytes of lists, texts and columns may still be looked at.
+///
+/// Offsets may all lead to one place, so that a small file is an endless one: sixty thousand columns with one name of a
+/// mebibyte, or batches that share their values. What writers write lies side by side.
+pub(super) struct Allowance(Cell<usize>);
+
+impl Allowance {
+    /// For a file of so many bytes: each once, and once more for times, which are read twice.
+    pub(super) fn for_file(length: usize) -> Self {
+        Self(Cell::new(length.saturating_mul(2)))
+    }
+
+    /// Look at `count` bytes.
+    pub(super) fn take(&self, count: usize) -> Result<(), Error> {
+        let left = self.0.get().checked_sub(count);
+        self.0
+            .set(left.ok_or(Error::Torn("its parts lie in one another"))?);
+        Ok(())
+    }
+}
+
 /// One table.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a> {
     buffer: &'a [u8],
+    allowance: &'a Allowance,
     at: usize,
     /// Where the fields lie, an offset of two bytes for each.
     slots: &'a [u8],
@@ -18,17 +43,22 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// The table that a buffer begins with.
-    pub(super) fn root(buffer: &'a [u8]) -> Result<Self, Error> {
-        Self::read(buffer, follow(buffer, 0)?)
+    pub(super) fn root(buffer: &'a [u8], allowance: &'a Allowance) -> Result<Self, Error> {
+        Self::read(buffer, follow(buffer, 0)?, allowance)
     }
 
-    fn read(buffer: &'a [u8], at: usize) -> Result<Self, Error> {
+    fn read(buffer: &'a [u8], at: usize, allowance: &'a Allowance) -> Result<Self, Error> {
         let back = i32::from_le_bytes(bytes_at(buffer, at)?);
         let table = i64::try_from(at).map_err(|_| DAMAGED)?;
         let vtable = usize::try_from(table - i64::from(back)).map_err(|_| DAMAGED)?;
         let size = usize::from(u16::from_le_bytes(bytes_at(buffer, vtable)?));
         let slots = slice(buffer, vtable, size)?.get(4..).ok_or(DAMAGED)?;
-        Ok(Self { buffer, at, slots })
+        Ok(Self {
+            buffer,
+            allowance,
+            at,
+            slots,
+        })
     }
 
     /// Where the field of this slot lies; None where it has its default.
@@ -70,7 +100,7 @@ impl<'a> Table<'a> {
     /// Another table.
     pub(super) fn table(&self, slot: usize) -> Result<Option<Table<'a>>, Error> {
         self.field(slot)
-            .map(|at| Self::read(self.buffer, follow(self.buffer, at)?))
+            .map(|at| Self::read(self.buffer, follow(self.buffer, at)?, self.allowance))
             .transpose()
     }
 
@@ -89,16 +119,25 @@ impl<'a> Table<'a> {
         let Some((start, count)) = self.list(slot)? else {
             return Ok(None);
         };
-        let length = count.checked_mul(size).ok_or(DAMAGED)?;
-        slice(self.buffer, start, length).map(Some)
+        self.list_bytes(start, count, size).map(Some)
     }
 
     /// A list of tables.
     pub(super) fn tables(&self, slot: usize) -> Result<Tables<'a>, Error> {
         let (start, count) = self.list(slot)?.unwrap_or_default();
-        slice(self.buffer, start, count.checked_mul(4).ok_or(DAMAGED)?)?;
-        let buffer = self.buffer;
-        Ok(Tables { buffer, start, count })
+        self.list_bytes(start, count, 4)?;
+        Ok(Tables {
+            buffer: self.buffer,
+            allowance: self.allowance,
+            start,
+            count,
+        })
+    }
+
+    fn list_bytes(&self, start: usize, count: usize, size: usize) -> Result<&'a [u8], Error> {
+        let bytes = slice(self.buffer, start, count.checked_mul(size).ok_or(DAMAGED)?)?;
+        self.allowance.take(bytes.len())?;
+        Ok(bytes)
     }
 
     /// Where a list begins, and how many entries it says that it has.
@@ -116,6 +155,7 @@ impl<'a> Table<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Tables<'a> {
     buffer: &'a [u8],
+    allowance: &'a Allowance,
     /// Where the entries begin, each an offset from where it stands.
     start: usize,
     count: usize,
@@ -127,8 +167,10 @@ impl<'a> Tables<'a> {
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = Result<Table<'a>, Error>> {
-        (0..self.count)
-            .map(move |number| Table::read(self.buffer, follow(self.buffer, self.start + 4 * number)?))
+        (0..self.count).map(move |number| {
+            let at = follow(self.buffer, self.start + 4 * number)?;
+            Table::read(self.buffer, at, self.allowance)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Error;
 use super::column::{Leftovers, write_display, write_nanos, write_on_one_line, write_piece};
 use super::file::{Column, File};
+use super::flatbuffer::Allowance;
 use super::kind::Kind;
 use super::metadata::{FrameMetadata, read_labels, read_members};
 use crate::json::write_string;
@@ -66,7 +67,8 @@ impl Output {
 /// # Errors
 /// For everything that is no data frame, whatever its bytes are; and for one that is too large.
 pub fn frame_to_json(file: &[u8], ref_id: &str, max_bytes: usize) -> Result<Vec<u8>, Error> {
-    let file = File::open(file)?;
+    let allowance = Allowance::for_file(file.len());
+    let file = File::open(file, &allowance)?;
     let mut out = Output {
         bytes: Vec::new(),
         max_bytes,

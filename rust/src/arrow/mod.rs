@@ -2,7 +2,8 @@
 //!
 //! The bytes are a plugin's and may be anything: [`flatbuffer`] looks at nothing that it has not checked to be there,
 //! [`file`] finds the columns' bytes, [`column`] reads their values, [`metadata`] what is said of them, and [`frame`]
-//! writes. Nothing is copied but into the JSON, which has a limit, and no number of the file's is an amount of memory.
+//! writes. Nothing is copied but into the JSON, which has a limit, no number of the file's is an amount of memory, and no
+//! part of it is read for many others that lead there.
 //!
 //! Of Arrow this is what the SDK reads and writes: flat columns of its types, uncompressed, in the file format. Anything
 //! else is refused by its name.
