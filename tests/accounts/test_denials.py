@@ -137,4 +137,5 @@ def test_a_missing_permission_is_refused_for_good(action: Action) -> None:
             Action.LIST,
             Action.READ_DASHBOARDS,
             Action.READ_DATASOURCES,
+            Action.QUERY_DATASOURCES,
         }
