@@ -13,8 +13,10 @@ class Role(StrEnum):
 
     def covers(self, needed: "Role") -> bool:
         """Whether whoever has this role may do what takes `needed`."""
-        order = tuple(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True, slots=True)

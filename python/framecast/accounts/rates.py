@@ -165,7 +165,8 @@ class Rates:
 
     def _find(self, identity: Identity, address: str) -> _Account | None:
         """What the sender has had; None for one without limits, of whom nothing is kept."""
-        kind, allowed = _kind_of(identity), self._allowed(identity)
+        kind = _kind_of(identity)
+        allowed = self._allowed(kind, identity)
         if not (allowed.requests or allowed.bytes):
             return None
         accounts, key = self._accounts[kind], _key_of(kind, identity, address)
@@ -177,15 +178,16 @@ class Rates:
         accounts.move_to_end(key)
         return account
 
-    def _allowed(self, identity: Identity) -> _Allowed:
-        usual, quota = self._usual[_kind_of(identity)], identity.quota
+    def _allowed(self, kind: Sender, identity: Identity) -> _Allowed:
+        usual, quota = self._usual[kind], identity.quota
         if quota is None:
             return usual
         requests, bytes_ = quota.requests_per_second, quota.bytes_per_second
         return _Allowed(usual.requests if requests is None else requests, usual.bytes if bytes_ is None else bytes_)
 
     def _refusal(self, identity: Identity, what: What, wait: float) -> Refusal:
-        kind, allowed, quota = _kind_of(identity), self._allowed(identity), identity.quota
+        kind, quota = _kind_of(identity), identity.quota
+        allowed = self._allowed(kind, identity)
         metrics.rate_limited.labels(kind.value, what.value, "refused").inc()
         own = None if quota is None else getattr(quota, what.value)
         most = allowed.requests if what is What.REQUESTS else allowed.bytes

@@ -110,7 +110,7 @@ def check_host(head: RequestHead) -> None:
 
 def check_origin(head: RequestHead, rules: OriginRules) -> None:
     """Refuse, with 403, a WebSocket or a changing request that another site's page makes."""
-    if head.wants_websocket or head.method not in _SAFE_METHODS:
+    if head.method not in _SAFE_METHODS or head.wants_websocket:
         check_page(head, rules)
 
 
@@ -121,6 +121,9 @@ def check_page(head: RequestHead, rules: OriginRules) -> None:
     and ``same-site``: another host or port).
     """
     origin = head.find_text(b"origin")
-    crosses = origin is None and head.find(b"sec-fetch-site") in {b"cross-site", b"same-site"}
-    if not is_allowed_origin("null" if crosses else origin, head.find_text(b"host"), rules):
+    if origin is None:
+        if head.find(b"sec-fetch-site") not in {b"cross-site", b"same-site"}:
+            return
+        origin = "null"
+    if not is_allowed_origin(origin, head.find_text(b"host"), rules):
         raise ForeignPageError
