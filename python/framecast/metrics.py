@@ -1,5 +1,7 @@
 """The server's own figures for Prometheus. Labels come from small fixed sets: no stream, channel or user names."""
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, disable_created_metrics
 
 # A second series for each counter, which says when it began, helps nobody here.
@@ -61,3 +63,9 @@ source_conflated = Counter(
 source_held_seconds = Counter(
     "framecast_source_held_seconds_total", "Time that plugins' streams were held back, all together."
 )
+
+
+@lru_cache
+def push_requests_with(status: int) -> Counter:
+    """The series of `push_requests` for one status: finding it takes longer than counting, and every push counts."""
+    return push_requests.labels(str(status))

@@ -80,7 +80,7 @@ class HttpPush:
             answer = await self._push(request, chunks)
         except Refusal as refusal:
             answer = refusal_answer(refusal, _ALLOW if refusal.code == 405 else ())
-        metrics.push_requests.labels(str(answer.status)).inc()
+        metrics.push_requests_with(answer.status).inc()
         return answer
 
     async def _push(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:

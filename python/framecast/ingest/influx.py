@@ -115,7 +115,7 @@ class InfluxWrites:
             answer = msgspec.structs.replace(
                 answer, body=msgspec.json.encode(dialect.describe_refusal(answer.status, refusal.message))
             )
-        metrics.push_requests.labels(str(answer.status)).inc()
+        metrics.push_requests_with(answer.status).inc()
         return answer
 
     async def _write(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:

@@ -167,8 +167,10 @@ class Intake:
         """Count what became of a body of so many bytes, and complain of what was refused."""
         metrics.push_bytes.inc(size_bytes)
         metrics.push_accepted_lines.inc(outcome.accepted)
-        metrics.push_mismatched_values.inc(outcome.mismatched)
-        metrics.push_late_rows.inc(outcome.late)
+        if outcome.mismatched:
+            metrics.push_mismatched_values.inc(outcome.mismatched)
+        if outcome.late:
+            metrics.push_late_rows.inc(outcome.late)
         if outcome.rejected:
             for reason, count in outcome.reasons.items():
                 metrics.push_rejected_lines.labels(reason).inc(count)
