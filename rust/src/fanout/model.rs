@@ -2,7 +2,7 @@
 //! number, sockets are full now and then, and subscribers come and go around the number from which on the writer goes round.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,14 @@ use super::round::{Round, Taken};
 use super::shared::Shared;
 use super::{Fanout, Subscription, Terms, lock};
 use crate::delta;
-use crate::wire::{Announcement, ClientInfo, Form, Framing, Publication, Reader, Shape};
+use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader, Shape};
 
 mod acts;
+mod client;
 mod expectation;
 
 use acts::{Act, Wanted, any_act, any_wanted};
-use expectation::{Expectation, Strand};
+use client::{Client, Listener, form, spelling};
 
 const CHANNELS: [&str; 2] = ["many", "few"];
 const CONNECTIONS: usize = MANY + 12;
@@ -32,26 +33,6 @@ const WHO: ClientInfo<'_> = ClientInfo {
     conn_info: b"",
     chan_info: b"",
 };
-
-fn spelling(short: bool, which: usize) -> String {
-    format!("{}-{which}", if short { "s" } else { "longer" })
-}
-
-/// A subscriber of the model, and the publication before the one that is next for it, if it got that one.
-struct Listener {
-    wanted: Wanted,
-    before: Option<String>,
-    strand: Option<Strand>,
-}
-
-#[derive(Default)]
-struct Client {
-    is_gone: bool,
-    is_cut: bool,
-    expected: Expectation,
-    got: Vec<u8>,
-    channels: BTreeMap<usize, Listener>,
-}
 
 struct World {
     fanout: Fanout,
@@ -285,7 +266,8 @@ impl World {
     /// Be the writer for one connection, whose socket takes everything.
     fn write(&mut self, who: usize) {
         let connection = self.take_off_lists(who);
-        _ = connection.unblock();
+        let was_full = connection.unblock();
+        let before = self.clients[who].got.len();
         let mut batch = Batch::default();
         loop {
             match connection.next(&mut batch) {
@@ -293,6 +275,10 @@ impl World {
                 Step::Cut(_) => {}
                 Step::Rest | Step::Release => break,
             }
+        }
+        if was_full {
+            let client = &self.clients[who];
+            client.expected.check_skips(&client.got[before..]);
         }
     }
 
@@ -353,24 +339,6 @@ impl World {
         self.rounds.clear();
         assert_eq!(statistics.queued_bytes, 0);
         assert_eq!(self.fanout.shared.budget.held_bytes(), 0);
-    }
-}
-
-impl Client {
-    fn go(&mut self) {
-        self.is_gone = true;
-        self.channels.clear();
-    }
-}
-
-fn form(wanted: Wanted, which: usize) -> Form {
-    Form {
-        reader: Reader {
-            framing: Framing::Lines,
-            unidirectional: false,
-        },
-        spelling: spelling(wanted.short, which).into(),
-        detailed: false,
     }
 }
 
