@@ -254,3 +254,29 @@ async def test_nothing_of_a_client_that_ended_waits_for_the_collector(
             nursery.cancel_scope.cancel()
     finally:
         gc.enable()
+
+
+async def test_what_waits_for_nothing_is_acted_upon_by_the_one_task_that_reads(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    reading = Reading()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.serve)
+        reading.transport.hand(CONNECT + b"\n" + publish(2, "x"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert reading.published == ["1/grafana/a/x"]
+        assert reading.transport.reads == 2, "the message, and the wait for the next"
+        nursery.cancel_scope.cancel()
+
+
+async def test_many_commands_of_one_message_let_others_have_their_turns(autojump_clock: trio.testing.MockClock) -> None:
+    reading = Reading(Live(ping_seconds=3600, commands_burst=1_000))
+    many, turns = 160, 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.serve)
+        reading.transport.hand(b"\n".join([CONNECT, *(publish(2 + number, "x") for number in range(many))]))
+        while len(reading.published) < many:
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            turns += 1
+        nursery.cancel_scope.cancel()
+    assert turns >= many // 10
