@@ -290,6 +290,19 @@ def test_many_pings_among_many_packets_are_no_flood() -> None:
     assert not exchange.ended
 
 
+def test_packets_that_come_at_once_count_each_against_the_pings_among_them() -> None:
+    pair = Pair()
+    exchange = pair.open()
+    pair.begin_answer(exchange)
+    message = framed(b"x")
+    packet = len(message).to_bytes(3, "big") + bytes(2) + exchange.stream_id.to_bytes(4, "big") + message
+    for number in range(500):
+        pair.session.receive(packet * 10 + ping(number) * 50)
+        for _ in range(10):
+            assert pair.session.take_message(exchange) == b"x"
+    assert not exchange.ended
+
+
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_whatever_a_plugin_sends_ends_in_calls_or_in_the_end_of_the_session(pieces: list[bytes]) -> None:
     pair = Pair()

@@ -17,7 +17,7 @@ from framecast.plugins.host.grpc.session import CallLimits, Session, SessionOver
 from framecast.plugins.host.grpc.status import GrpcError, StatusCode
 
 READ_BYTES = 16 * 1024
-"""Handled in one turn: two hundred small packets, about two milliseconds, so that a flood is felt as little more."""
+"""Handled in one turn: two hundred small packets, less than a millisecond, so that a flood is felt as little more."""
 
 _OUTPUT_BYTES = 1024 * 1024
 """Answers to PING and the like that may wait to be written; then nothing more is read."""

@@ -180,14 +180,14 @@ class Session:
 
     def receive(self, data: bytes) -> Iterable[Exchange]:
         """Take what the plugin sent; return the calls that have news. SessionOverError when it broke HTTP/2."""
-        frames_before = self._gate.frames
+        frames_before, joined_before = self._gate.frames, self._gate.joined
         try:
             for_h2, farewells = self._gate.pass_on(data)
             events = self._h2.receive_data(for_h2)
         except (OversizedFrameError, H2Error) as error:
             raise SessionOverError(f"the plugin broke HTTP/2: {error}") from None
         self.output_due = True
-        useful = 0
+        useful = self._gate.joined - joined_before
         for event in events:
             handle = self._handlers.get(type(event))
             if handle is not None:
