@@ -80,5 +80,9 @@ def _judge(figures: Mapping[str, Any], request: Request) -> Measured:
     expected = int(request.path.partition("/")[2]) - 1  # all but the first
     faults = [] if figures["packets"] == expected else [f"{figures['packets']} of {expected} packets came"]
     busy = figures["busy"]
-    held_back = "" if busy >= FULLY_BUSY else f"the reader ran for {busy:.0%} of the time: the plugin set the pace"
+    held_back = (
+        ""
+        if busy >= FULLY_BUSY
+        else f"the reader ran for {busy:.0%} of the time, so the plugin set the pace, or whatever else runs"
+    )
     return Measured(dict(figures), faults, held_back)
