@@ -9,10 +9,21 @@ import pytest
 import trio
 import trio.testing
 
-from framecast import metrics
+from framecast import _core, metrics
 from framecast.accounts.identity import Reach
 from framecast.errors import Refusal
-from framecast.plugins import Column, Context, Frame, NotFoundError, PermissionDeniedError, Plugin, Query, QueryError
+from framecast.plugins import (
+    Column,
+    Context,
+    Frame,
+    NotFoundError,
+    PermissionDeniedError,
+    Plugin,
+    Query,
+    QueryError,
+    grafana_queries,
+    querying,
+)
 from framecast.plugins.grafana import GrafanaPlugin
 from framecast.plugins.host import backend
 from framecast.plugins.host.context import CallContext
@@ -29,6 +40,7 @@ class Obliging(Plugin):
         self.asked: list[tuple[Context, Query]] = []
         self.running = 0
         self.most_running = 0
+        self.made = 0
 
     async def query(self, context: Context, query: Query) -> Frame | Iterable[Frame]:
         self.asked.append((context, query))
@@ -61,8 +73,12 @@ class Obliging(Plugin):
             case "no frame":
                 return [{"time": 1}]
             case "long":
-                return one_frame("x" * query.model["bytes"])
+                return (self._make("x" * query.model["bytes"]) for _ in range(query.model.get("frames", 1)))
         return one_frame("x")
+
+    def _make(self, name: str) -> Frame:
+        self.made += 1
+        return one_frame(name)
 
 
 def one_frame(name: str) -> Frame:
@@ -222,6 +238,46 @@ async def test_frames_that_do_not_fit_fail_their_query_and_others_are_told(
         assert results["B"]["status"] == 200
         results, _ = await place.ask(*(of("p", letter, queryType="long", bytes=2_000) for letter in "ABC"))
         assert sorted(result["status"] for result in results.values()) == [200, 200, 413]
+
+
+async def test_no_more_frames_are_made_than_fit(autojump_clock: trio.testing.MockClock) -> None:
+    plugin = Obliging()
+    async with query_place({"p": plugin}, response_bytes=5_000) as place:
+        results, _ = await place.ask(of("p", "A", queryType="long", frames=1_000, bytes=1_000), of("p", "B"))
+        assert [results[letter]["status"] for letter in "AB"] == [413, 200]
+    assert plugin.made < 10
+
+
+@pytest.mark.parametrize("backend_plugin", [False, True])
+async def test_others_have_a_turn_after_each_frame_however_many_are_made(backend_plugin: bool) -> None:
+    """Frames are counted in every turn of somebody who only ever wants the next one."""
+    frames, in_a_turn, most = 0, 0, 0
+
+    def count(make: Any) -> Any:
+        def made(*args: Any, **options: Any) -> Any:
+            nonlocal frames, in_a_turn
+            frames, in_a_turn = frames + 1, in_a_turn + 1
+            return make(*args, **options)
+
+        return made
+
+    async def watch() -> None:
+        nonlocal in_a_turn, most
+        while True:
+            most, in_a_turn = max(most, in_a_turn), 0
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+
+    plugin: Plugin = grafana({"A": arrow(*[LABELS] * 50)})[0] if backend_plugin else Obliging()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(grafana_queries, "arrow_to_frame", count(_core.arrow_to_frame))
+        patched.setattr(querying, "_spell", count(querying._spell))
+        async with query_place({"p": plugin}) as place, trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            queries = [of("p", letter, queryType="long", frames=10, bytes=10) for letter in "ABCDE"]
+            await place.ask(*queries)
+            nursery.cancel_scope.cancel()
+    assert frames == 50
+    assert most <= 2  # one before and one behind the turn of who watches: Trio shuffles
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Puts a request's queries to the plugin of one data source, a real Grafana plugin's together, others each by itself.
 
-Whatever a plugin does, each query is answered, or fails, and nobody else notices.
+Whatever a plugin does, each query is answered, or fails, and nobody else notices: frames are made one after another,
+however many queries there are, and the server has a turn after each.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import trio
@@ -27,6 +28,8 @@ class Querying:
         self._asking = asking
         self._limits = limits
         self._threads = trio.CapacityLimiter(limits.threads)
+        self._turn = trio.Lock()
+        """Held by who makes a frame on Trio's thread: a hundred tasks that make one each are one long turn."""
 
     async def answer(
         self, instance: Instance, identity: Identity, queries: Sequence[Query], room: Room
@@ -39,7 +42,8 @@ class Querying:
         answers: dict[str, Answered] = {}
 
         async def answer_one(query: Query) -> None:
-            answers.update(await self._ask(context, [query], partial(_ask_one, instance.plugin, context, query, room)))
+            question = partial(self._ask_one, instance.plugin, context, query, room)
+            answers.update(await self._ask(context, [query], question))
 
         async with trio.open_nursery() as nursery:
             for query in queries:
@@ -57,33 +61,45 @@ class Querying:
 
     async def _convert(self, make: Callable[[], bytes], size: int) -> bytes:
         if size < self._limits.thread_frame_bytes:
-            return make()
+            async with self._turn:
+                return make()
         return await trio.to_thread.run_sync(make, limiter=self._threads)
 
+    async def _ask_one(self, plugin: Plugin, context: Context, query: Query, room: Room) -> Mapping[str, Answered]:
+        try:
+            answer = await plugin.query(context, query)
+            frames = await self._spell_all(iter([answer] if isinstance(answer, Frame) else answer), query.ref_id, room)
+        except QueryError as error:
+            return {query.ref_id: failed(str(error), error.status)}
+        except NotFoundError as error:
+            return {query.ref_id: failed(f"Not Found: {error}", 404)}
+        except PermissionDeniedError as error:
+            return {query.ref_id: failed(f"Forbidden: {error}", 403)}
+        return {query.ref_id: Answered(frames)}
 
-async def _ask_one(plugin: Plugin, context: Context, query: Query, room: Room) -> Mapping[str, Answered]:
-    try:
-        answer = await plugin.query(context, query)
-        frames = tuple(_spell(frame, query.ref_id) for frame in _listed(answer))
-        room.take(sum(map(len, frames)))
-    except QueryError as error:
-        return {query.ref_id: failed(str(error), error.status)}
-    except NotFoundError as error:
-        return {query.ref_id: failed(f"Not Found: {error}", 404)}
-    except PermissionDeniedError as error:
-        return {query.ref_id: failed(f"Forbidden: {error}", 403)}
-    return {query.ref_id: Answered(frames)}
+    async def _spell_all(self, frames: Iterator[Frame], ref_id: str, room: Room) -> tuple[bytes, ...]:
+        """The frames' JSON. None is made once one does not fit, and what did not fit as a whole leaves its room."""
+        told: list[bytes] = []
+        try:
+            while True:
+                async with self._turn:
+                    frame = next(frames, _NO_MORE)
+                    if frame is _NO_MORE:
+                        return tuple(told)
+                    spelled = _spell(frame, ref_id)
+                room.take(len(spelled))
+                told.append(spelled)
+        except BaseException:
+            room.give_back(sum(map(len, told)))
+            raise
 
 
-def _listed(answer: Frame | Iterable[Frame]) -> Sequence[Frame]:
-    frames = [answer] if isinstance(answer, Frame) else list(answer)
-    for frame in frames:
-        if not isinstance(frame, Frame):
-            raise TypeError(f"a query is answered with frames, not with {type(frame).__name__}")
-    return frames
+_NO_MORE = object()
 
 
-def _spell(frame: Frame, ref_id: str) -> bytes:
+def _spell(frame: object, ref_id: str) -> bytes:
     """The frame's JSON. One that names no query gets this one's."""
+    if not isinstance(frame, Frame):
+        raise TypeError(f"a query is answered with frames, not with {type(frame).__name__}")
     named = frame if frame.ref_id else Frame(frame.columns, name=frame.name, ref_id=ref_id, meta=frame.meta)
     return named.whole

@@ -7,7 +7,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import trio
@@ -72,7 +72,7 @@ class Testdata(Plugin):
             if dice.random() >= walk.dropped:
                 await sender.send(make([(time.time_ns(), *step)]).data_only)
 
-    async def query(self, context: Context, query: Query) -> Sequence[Frame]:
+    async def query(self, context: Context, query: Query) -> Iterable[Frame]:
         """One of the scenarios there are (testdata_queries.py)."""
         return answer_query(query, random.Random())  # noqa: S311 - as above
 

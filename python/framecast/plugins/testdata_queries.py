@@ -4,7 +4,7 @@ Named as there: `queryType`, or `scenarioId` where that is empty.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import msgspec
@@ -42,8 +42,11 @@ class _Model(Struct, frozen=True):
 _models = msgspec.json.Decoder(_Model)
 
 
-def answer_query(query: Query, dice: random.Random) -> Sequence[Frame]:
-    """The frames of a query. QueryError 400 for a scenario that there is not, and for a query that is none."""
+def answer_query(query: Query, dice: random.Random) -> Iterable[Frame]:
+    """The frames of a query, each made when it is asked for.
+
+    QueryError 400 for a scenario that there is not, and for a query that is none.
+    """
     try:
         model = _models.decode(query.text)
     except msgspec.DecodeError as error:
@@ -52,7 +55,7 @@ def answer_query(query: Query, dice: random.Random) -> Sequence[Frame]:
     match scenario:
         case "random_walk":
             series = 1 if model.seriesCount is None else model.seriesCount
-            return [_walk(query, model, number, dice) for number in range(series)]
+            return (_walk(query, model, number, dice) for number in range(series))
         case "csv_metric_values":
             return [_listed(query, model)]
         case "datapoints_outside_range":
