@@ -77,6 +77,8 @@ SOURCE = {"datasource": {"uid": "u"}}
         (body_with({**SOURCE, "intervalMs": "1s"}), "intervalMs"),
         (body_with({}), "'A' names no data source"),
         (body_with({"datasourceId": 0}), "'A' names no data source"),
+        (body_with({"datasourceId": 2**63}), "datasourceId"),
+        (body_with({"datasourceId": 2**70}), "datasourceId"),
         (body_with({"datasource": {"uid": "__expr__"}}), "is an expression"),
         (body_with({"datasource": "__expr__"}), "is an expression"),
         (body_with({"datasourceId": -100}), "is an expression"),

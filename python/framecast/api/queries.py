@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from framecast.accounts.permissions import Action
 from framecast.api.bodies import JsonBodies
+from framecast.api.grafana_words import MAX_ID
 from framecast.api.routing import PROBLEM, ApiRoute, Caller, JsonBody
 from framecast.queries.desk import QueryDesk
 from framecast.settings import Queries
@@ -32,7 +33,7 @@ class QueryShape(BaseModel):
 
     refId: str | None = Field(None, max_length=100, description="Its name in the answer; A where there is none.")  # noqa: N815 - Grafana's names
     datasource: SourceReference | str | None = None
-    datasourceId: int | None = Field(None, description="Older clients' way to name the data source.")  # noqa: N815
+    datasourceId: int | None = Field(None, le=MAX_ID, description="Older clients' way to name the data source.")  # noqa: N815
     queryType: str | None = None  # noqa: N815
     maxDataPoints: float | None = Field(None, ge=0, le=2**53)  # noqa: N815
     intervalMs: float | None = Field(None, ge=0, le=2**53)  # noqa: N815

@@ -21,6 +21,10 @@ Count = Annotated[int, Meta(ge=0, le=2**53)] | Annotated[float, Meta(ge=0, le=2*
 """Grafana's clients compute them, and do not always round."""
 
 
+DataSourceNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What the database has numbers for."""
+
+
 class _Reference(Struct, frozen=True):
     uid: str | None = None
 
@@ -28,7 +32,7 @@ class _Reference(Struct, frozen=True):
 class _Query(Struct, frozen=True):
     refId: str | None = None  # noqa: N815 - Grafana's name, as the others here
     datasource: _Reference | str | None = None
-    datasourceId: int | None = None  # noqa: N815
+    datasourceId: DataSourceNumber | None = None  # noqa: N815
     queryType: str | None = None  # noqa: N815
     maxDataPoints: Count = None  # noqa: N815
     intervalMs: Count = None  # noqa: N815
