@@ -240,12 +240,18 @@ async def test_frames_that_do_not_fit_fail_their_query_and_others_are_told(
         assert sorted(result["status"] for result in results.values()) == [200, 200, 413]
 
 
-async def test_no_more_frames_are_made_than_fit(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize(("frames", "answered"), [(3, 1), (1_000, 0)])
+async def test_no_more_frames_are_made_than_fit(
+    autojump_clock: trio.testing.MockClock, frames: int, answered: int
+) -> None:
+    """However many queries want that: who is first has the room, and nothing is made beyond it but one frame each."""
     plugin = Obliging()
     async with query_place({"p": plugin}, response_bytes=5_000) as place:
-        results, _ = await place.ask(of("p", "A", queryType="long", frames=1_000, bytes=1_000), of("p", "B"))
-        assert [results[letter]["status"] for letter in "AB"] == [413, 200]
-    assert plugin.made < 10
+        queries = [of("p", letter, queryType="long", frames=frames, bytes=1_000) for letter in "ABCDEFGHIJ"]
+        results, _ = await place.ask(*queries)
+    statuses = [result["status"] for result in results.values()]
+    assert (statuses.count(200), statuses.count(413)) == (answered, len(queries) - answered)
+    assert plugin.made <= 4 + len(queries)
 
 
 @pytest.mark.parametrize("backend_plugin", [False, True])

@@ -72,7 +72,3 @@ class Room:
         if count > self.left:
             raise QueryError("the frames are larger than queries.response_bytes: ask for less at once", 413)
         self.left -= count
-
-    def give_back(self, count: int) -> None:
-        """What was taken is not needed after all."""
-        self.left += count

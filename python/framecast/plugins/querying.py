@@ -40,9 +40,11 @@ class Querying:
             question = partial(query_together, instance.plugin, context, queries, room, self._convert)
             return await self._ask(context, queries, question)
         answers: dict[str, Answered] = {}
+        # Whoever is first has the room: if all took of it at once, they might all fail.
+        spelling = trio.Lock()
 
         async def answer_one(query: Query) -> None:
-            question = partial(self._ask_one, instance.plugin, context, query, room)
+            question = partial(self._ask_one, instance.plugin, context, query, room, spelling)
             answers.update(await self._ask(context, [query], question))
 
         async with trio.open_nursery() as nursery:
@@ -65,10 +67,14 @@ class Querying:
                 return make()
         return await trio.to_thread.run_sync(make, limiter=self._threads)
 
-    async def _ask_one(self, plugin: Plugin, context: Context, query: Query, room: Room) -> Mapping[str, Answered]:
+    async def _ask_one(
+        self, plugin: Plugin, context: Context, query: Query, room: Room, spelling: trio.Lock
+    ) -> Mapping[str, Answered]:
         try:
             answer = await plugin.query(context, query)
-            frames = await self._spell_all(iter([answer] if isinstance(answer, Frame) else answer), query.ref_id, room)
+            async with spelling:
+                made = iter([answer] if isinstance(answer, Frame) else answer)
+                frames = await self._spell_all(made, query.ref_id, room)
         except QueryError as error:
             return {query.ref_id: failed(str(error), error.status)}
         except NotFoundError as error:
@@ -78,20 +84,19 @@ class Querying:
         return {query.ref_id: Answered(frames)}
 
     async def _spell_all(self, frames: Iterator[Frame], ref_id: str, room: Room) -> tuple[bytes, ...]:
-        """The frames' JSON. None is made once one does not fit, and what did not fit as a whole leaves its room."""
+        """The frames' JSON. None is made once one does not fit.
+
+        What came before keeps its room: if that were given back, there would be no limit to what is made in vain.
+        """
         told: list[bytes] = []
-        try:
-            while True:
-                async with self._turn:
-                    frame = next(frames, _NO_MORE)
-                    if frame is _NO_MORE:
-                        return tuple(told)
-                    spelled = _spell(frame, ref_id)
-                room.take(len(spelled))
-                told.append(spelled)
-        except BaseException:
-            room.give_back(sum(map(len, told)))
-            raise
+        while True:
+            async with self._turn:
+                frame = next(frames, _NO_MORE)
+                if frame is _NO_MORE:
+                    return tuple(told)
+                spelled = _spell(frame, ref_id)
+            room.take(len(spelled))
+            told.append(spelled)
 
 
 _NO_MORE = object()
