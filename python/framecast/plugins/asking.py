@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -10,6 +11,7 @@ import trio
 from framecast.channels.outsiders import Outsiders, Run
 from framecast.complaints import Complaints
 from framecast.errors import Refusal
+from framecast.plugins.columns import FrameError
 from framecast.plugins.plugin import NotFoundError, PermissionDeniedError
 from framecast.settings import Sources
 
@@ -17,8 +19,39 @@ log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-COMPLAINING_PLUGINS = 1_000
-COMPLAINTS_AT_ONCE = 100
+COMPLAINTS_REMEMBERED = 1_000
+"""Of each plugin: what it was asked, about what, and how that failed."""
+
+COMPLAINTS_AT_ONCE = 20
+"""Of each plugin in `sources.complaint_seconds`: clients may ask about as many channels as they can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a plugin is asked about, for errors and the log."""
+
+    plugin_id: str
+    method: str
+    """The one of `Plugin` that is to answer."""
+    channel: str = ""
+    data_source: str = ""
+    """The uid, where it is about no channel."""
+    ref_ids: tuple[str, ...] = ()
+    """Of the queries that it is about, where it is about some."""
+
+    @property
+    def about(self) -> str:
+        """In words."""
+        if self.channel:
+            return self.channel
+        what = "the health" if self.method == "check_health" else "a query"
+        return f"{what} of the data source {self.data_source}"
+
+    def fields(self) -> dict[str, str]:
+        """For the log."""
+        told = {"plugin": self.plugin_id, "method": self.method, "channel": self.channel}
+        told |= {"data_source": self.data_source, "query": ", ".join(self.ref_ids)}
+        return {key: value for key, value in told.items() if value}
 
 
 class Asking:
@@ -28,23 +61,24 @@ class Asking:
         self._outsiders = outsiders
         self._limits = limits
         self._asked: Counter[str] = Counter()
-        self._complaints = Complaints(limits.complaint_seconds, COMPLAINING_PLUGINS, COMPLAINTS_AT_ONCE)
+        self._complaints: dict[str, Complaints] = {}
 
     async def ask(
-        self, plugin_id: str, channel: str, question: Callable[[], Awaitable[Answer]], *, seconds: float | None = None
+        self, question: Question, ask: Callable[[], Awaitable[Answer]], *, seconds: float | None = None
     ) -> Answer:
-        """The plugin's answer, within `seconds` or `sources.ask_seconds`. `channel` is what it is about.
+        """The plugin's answer, within `seconds` or `sources.ask_seconds`.
 
         Refusal: what the plugin refuses; 404 and 403 for its NotFoundError and PermissionDeniedError, which are final;
         500 where it fails and 504 where it does not answer in time, which are not; 503 where too many of its answers
         are awaited.
         """
+        plugin_id = question.plugin_id
         if self._asked[plugin_id] >= self._limits.max_asked:
             raise Refusal(503, f"the plugin {plugin_id} answers too slowly: try again", temporary=True)
         answers: list[Answer] = []
 
         async def carry_out(_: Run) -> None:
-            answers.append(await question())
+            answers.append(await ask())
 
         def take_back() -> None:
             self._asked[plugin_id] -= 1
@@ -52,33 +86,45 @@ class Asking:
                 del self._asked[plugin_id]
 
         self._asked[plugin_id] += 1
-        run = self._outsiders.start(carry_out, f"question about {channel}", on_end=take_back)
+        run = self._outsiders.start(carry_out, f"question about {question.about}", on_end=take_back)
         try:
             await run.wait_ended(self._limits.ask_seconds if seconds is None else seconds)
         finally:
             if not run.ended.is_set():
                 self._outsiders.dismiss(run, self._limits.stop_seconds)
         if not run.ended.is_set():
-            self._complain(plugin_id, channel, "a plugin does not answer", None)
-            raise Refusal(504, f"the plugin {plugin_id} did not answer about {channel} in time", temporary=True)
+            self._complain(question, "a plugin does not answer", None)
+            said = f"the plugin {plugin_id} did not answer about {question.about} in time ({question.method})"
+            raise Refusal(504, said, temporary=True)
         if run.failure is not None:
-            raise self._refusal(plugin_id, channel, run.failure)
+            raise self._refusal(question, run.failure)
         if not answers:
             raise Refusal(503, f"the plugin {plugin_id} is being stopped: try again", temporary=True)
         return answers[0]
 
-    def _refusal(self, plugin_id: str, channel: str, failure: BaseException) -> Refusal:
-        refusal = refusal_of(failure, plugin_id, channel)
+    def _refusal(self, question: Question, failure: BaseException) -> Refusal:
+        refusal = refusal_of(failure, question.plugin_id, question.about)
         if refusal is None:
-            self._complain(plugin_id, channel, "a plugin failed to answer", failure)
-            refusal = Refusal(500, f"the plugin {plugin_id} failed to answer about {channel}", temporary=True)
+            self._complain(question, "a plugin failed to answer", failure)
+            said = f"the plugin {question.plugin_id} failed to answer about {question.about}"
+            failure = sole_failure(failure)
+            # Of what a plugin fails with only that is told whose words are ours: others may hold its secrets.
+            reason = f": {failure}" if isinstance(failure, FrameError) else ""
+            refusal = Refusal(500, f"{said}{reason}", temporary=True)
         return refusal
 
-    def _complain(self, plugin_id: str, channel: str, what: str, failure: BaseException | None) -> None:
-        """Once per plugin, kind and time."""
-        unlogged = self._complaints.due((plugin_id, what, type(failure).__name__), trio.current_time(), 1)
+    def _complain(self, question: Question, what: str, failure: BaseException | None) -> None:
+        """Once per question, kind and time, and in few lines for each plugin."""
+        limits, now = self._limits, trio.current_time()
+        complaints = self._complaints.setdefault(
+            question.plugin_id, Complaints(limits.complaint_seconds, COMPLAINTS_REMEMBERED, COMPLAINTS_AT_ONCE)
+        )
+        if passed_over := complaints.take_passed_over(now):
+            log.warning("more answers of a plugin failed than are told", plugin=question.plugin_id, count=passed_over)
+        about = question.channel, question.data_source
+        unlogged = complaints.due((question.method, about, what, type(failure).__name__), now, 1)
         if unlogged is not None:
-            log.warning(what, plugin=plugin_id, channel=channel, unlogged=unlogged, exc_info=failure)
+            log.warning(what, **question.fields(), unlogged=unlogged, exc_info=failure)
 
 
 def refusal_of(failure: BaseException, plugin_id: str, channel: str) -> Refusal | None:

@@ -6,7 +6,7 @@ import msgspec
 
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
-from framecast.plugins.asking import Asking
+from framecast.plugins.asking import Asking, Question
 from framecast.plugins.instances import Instances
 from framecast.plugins.plugin import Context, Health, Plugin
 
@@ -24,8 +24,8 @@ class HealthChecks:
         Refusal as of `Instances.of_data_source` and `Asking.ask`; 404, final, where the plugin does not tell.
         """
         instance = await self._instances.of_data_source(identity.org_id, uid)
-        question = partial(ask_health, instance.plugin, instance.context(identity))
-        health = await self._asking.ask(instance.plugin_id, f"the health of the data source {uid}", question)
+        question = Question(instance.plugin_id, "check_health", data_source=uid)
+        health = await self._asking.ask(question, partial(ask_health, instance.plugin, instance.context(identity)))
         if health is None:
             raise Refusal(404, f"Not Found: the plugin {instance.plugin_id} does not tell how its data sources are")
         return health

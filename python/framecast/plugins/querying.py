@@ -11,7 +11,7 @@ import trio
 
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
-from framecast.plugins.asking import Asking
+from framecast.plugins.asking import Asking, Question
 from framecast.plugins.frames import Frame
 from framecast.plugins.grafana import GrafanaPlugin
 from framecast.plugins.grafana_queries import query_together
@@ -53,11 +53,13 @@ class Querying:
         return answers
 
     async def _ask(
-        self, context: Context, queries: Sequence[Query], question: Callable[[], Awaitable[Mapping[str, Answered]]]
+        self, context: Context, queries: Sequence[Query], ask: Callable[[], Awaitable[Mapping[str, Answered]]]
     ) -> Mapping[str, Answered]:
-        about = "a query" if context.data_source is None else f"a query of the data source {context.data_source.uid}"
+        uid = "" if context.data_source is None else context.data_source.uid
+        ref_ids = tuple(query.ref_id for query in queries)
+        question = Question(context.plugin_id, "query", data_source=uid, ref_ids=ref_ids)
         try:
-            return await self._asking.ask(context.plugin_id, about, question, seconds=self._limits.seconds)
+            return await self._asking.ask(question, ask, seconds=self._limits.seconds)
         except Refusal as refusal:
             return {query.ref_id: failed(refusal.message, refusal.code) for query in queries}
 

@@ -22,7 +22,7 @@ from framecast.channels.broker import Draft, Publication
 from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
-from framecast.plugins.asking import Asking
+from framecast.plugins.asking import Asking, Question
 from framecast.plugins.frames import Frame
 from framecast.plugins.health import ask_health
 from framecast.plugins.instances import Instance
@@ -83,8 +83,8 @@ class Host:
         address, identity, text = _address(path, org_id), Identity(org_id, login, role), _spell(data)
         plugin, asked = self._instance.plugin, self._instance.context(identity, str(address))
         check_owner(plugin, address, identity)
-        question = partial(_answer, partial(plugin.subscribe, asked, address.path, text))
-        initial = await self._asking.ask(PLUGIN_ID, str(address), question)
+        ask = partial(_answer, partial(plugin.subscribe, asked, address.path, text))
+        initial = await self._asking.ask(Question(PLUGIN_ID, "subscribe", str(address)), ask)
         stream = PluginStream(self._hub, self._limits, self._find, address, tell_stream(plugin, asked, text))
         self.lifetimes.claim(address, stream)
         subscription, number = Subscription(None if initial is None else json.loads(initial)), next(self._numbers)
@@ -97,8 +97,8 @@ class Host:
         address, identity = _address(path, 1), Identity(1, login, role)
         asked = self._instance.context(identity, str(address))
         check_owner(self._instance.plugin, address, identity)
-        question = partial(_answer, partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
-        answer = await self._asking.ask(PLUGIN_ID, str(address), question)
+        ask = partial(_answer, partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
+        answer = await self._asking.ask(Question(PLUGIN_ID, "publish", str(address)), ask)
         if answer is None:
             return None
         await self._hub.publish([Draft(address.key, answer, rows=1)])
@@ -112,8 +112,9 @@ class Host:
     async def check_health(self, *, login: str = "ann", role: Role = Role.VIEWER) -> Health | None:
         """How the data source is, as this user is told; None where the plugin does not tell."""
         asked = self._instance.context(Identity(1, login, role))
-        question = partial(ask_health, self._instance.plugin, asked)
-        return await self._asking.ask(PLUGIN_ID, "its health", question)
+        uid = "" if asked.data_source is None else asked.data_source.uid
+        question = Question(PLUGIN_ID, "check_health", data_source=uid)
+        return await self._asking.ask(question, partial(ask_health, self._instance.plugin, asked))
 
     async def query(self, query: Query, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
         """Ask a query as this user. What a client gets: `status`, `frames` read as JSON, `error` ("" for none)."""

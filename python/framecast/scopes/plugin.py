@@ -22,7 +22,7 @@ from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.errors import Refusal
 from framecast.plugins import Frame
-from framecast.plugins.asking import Asking
+from framecast.plugins.asking import Asking, Question
 from framecast.plugins.instances import FindInstance, Instance
 from framecast.plugins.packets import Packet, packet_of, parse_packet
 from framecast.plugins.stream import PluginStream, check_owner, tell_stream
@@ -76,7 +76,8 @@ class PluginScope:
         check_owner(instance.plugin, address, identity)
         context = instance.context(identity, str(address))
         asked = partial(instance.plugin.subscribe, context, address.path, data or b"")
-        initial = await self._asking.ask(instance.plugin_id, str(address), partial(_as_packet, asked))
+        question = Question(instance.plugin_id, "subscribe", str(address))
+        initial = await self._asking.ask(question, partial(_as_packet, asked))
         told = tell_stream(instance.plugin, context, data or b"")
         stream = PluginStream(self._hub, self._limits, self._find, address, told)
         await self._turns.wait(self._hub.history(address))
@@ -98,7 +99,8 @@ class PluginScope:
         check_owner(instance.plugin, address, identity)
         self._hub.options.check_publish(address, subscribed=subscribed)
         asked = partial(instance.plugin.publish, instance.context(identity, str(address)), address.path, data)
-        answer = await self._asking.ask(instance.plugin_id, str(address), partial(_as_packet, asked))
+        question = Question(instance.plugin_id, "publish", str(address))
+        answer = await self._asking.ask(question, partial(_as_packet, asked))
         if answer is None:
             return
         if len(answer.whole) > self._max_message_bytes:
