@@ -11,6 +11,7 @@ import trio
 from framecast.channels.outsiders import Outsiders, Run
 from framecast.complaints import Complaints
 from framecast.errors import Refusal
+from framecast.plugins.answers import AnswerError
 from framecast.plugins.columns import FrameError
 from framecast.plugins.plugin import NotFoundError, PermissionDeniedError
 from framecast.settings import Sources
@@ -109,7 +110,7 @@ class Asking:
             said = f"the plugin {question.plugin_id} failed to answer about {question.about}"
             failure = sole_failure(failure)
             # Of what a plugin fails with only that is told whose words are ours: others may hold its secrets.
-            reason = f": {failure}" if isinstance(failure, FrameError) else ""
+            reason = f": {failure}" if isinstance(failure, FrameError | AnswerError) else ""
             refusal = Refusal(500, f"{said}{reason}", temporary=True)
         return refusal
 

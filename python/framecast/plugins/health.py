@@ -2,10 +2,9 @@
 
 from functools import partial
 
-import msgspec
-
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
+from framecast.plugins.answers import health_of_answer
 from framecast.plugins.asking import Asking, Question
 from framecast.plugins.instances import Instances
 from framecast.plugins.plugin import Context, Health, Plugin
@@ -33,9 +32,4 @@ class HealthChecks:
 
 async def ask_health(plugin: Plugin, context: Context) -> Health | None:
     """What it says. Whatever is raised here is the plugin's failure."""
-    health = await plugin.check_health(context)
-    if health is not None:
-        if not isinstance(health, Health):
-            raise TypeError(f"check_health returned {type(health).__name__}, and not Health or None")
-        msgspec.json.encode((health.status, health.message, health.details))
-    return health
+    return health_of_answer(await plugin.check_health(context))

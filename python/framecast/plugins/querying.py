@@ -11,6 +11,7 @@ import trio
 
 from framecast.accounts.identity import Identity
 from framecast.errors import Refusal
+from framecast.plugins.answers import frames_of_answer
 from framecast.plugins.asking import Asking, Question
 from framecast.plugins.frames import Frame
 from framecast.plugins.grafana import GrafanaPlugin
@@ -75,8 +76,7 @@ class Querying:
         try:
             answer = await plugin.query(context, query)
             async with spelling:
-                made = iter([answer] if isinstance(answer, Frame) else answer)
-                frames = await self._spell_all(made, query.ref_id, room)
+                frames = await self._spell_all(frames_of_answer(answer), query.ref_id, room)
         except QueryError as error:
             return {query.ref_id: failed(str(error), error.status)}
         except NotFoundError as error:
@@ -93,20 +93,15 @@ class Querying:
         told: list[bytes] = []
         while True:
             async with self._turn:
-                frame = next(frames, _NO_MORE)
-                if frame is _NO_MORE:
+                frame = next(frames, None)
+                if frame is None:
                     return tuple(told)
                 spelled = _spell(frame, ref_id)
             room.take(len(spelled))
             told.append(spelled)
 
 
-_NO_MORE = object()
-
-
-def _spell(frame: object, ref_id: str) -> bytes:
+def _spell(frame: Frame, ref_id: str) -> bytes:
     """The frame's JSON. One that names no query gets this one's."""
-    if not isinstance(frame, Frame):
-        raise TypeError(f"a query is answered with frames, not with {type(frame).__name__}")
     named = frame if frame.ref_id else Frame(frame.columns, name=frame.name, ref_id=ref_id, meta=frame.meta)
     return named.whole

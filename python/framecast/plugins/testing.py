@@ -22,11 +22,11 @@ from framecast.channels.broker import Draft, Publication
 from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
+from framecast.plugins.answers import packet_of_answer
 from framecast.plugins.asking import Asking, Question
 from framecast.plugins.frames import Frame
 from framecast.plugins.health import ask_health
 from framecast.plugins.instances import Instance
-from framecast.plugins.packets import parse_packet
 from framecast.plugins.plugin import DataSource, Health, Plugin
 from framecast.plugins.query import Query, Room
 from framecast.plugins.querying import Querying
@@ -83,7 +83,7 @@ class Host:
         address, identity, text = _address(path, org_id), Identity(org_id, login, role), _spell(data)
         plugin, asked = self._instance.plugin, self._instance.context(identity, str(address))
         check_owner(plugin, address, identity)
-        ask = partial(_answer, partial(plugin.subscribe, asked, address.path, text))
+        ask = partial(_answer, "subscribe", partial(plugin.subscribe, asked, address.path, text))
         initial = await self._asking.ask(Question(PLUGIN_ID, "subscribe", str(address)), ask)
         stream = PluginStream(self._hub, self._limits, self._find, address, tell_stream(plugin, asked, text))
         self.lifetimes.claim(address, stream)
@@ -97,7 +97,7 @@ class Host:
         address, identity = _address(path, 1), Identity(1, login, role)
         asked = self._instance.context(identity, str(address))
         check_owner(self._instance.plugin, address, identity)
-        ask = partial(_answer, partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
+        ask = partial(_answer, "publish", partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
         answer = await self._asking.ask(Question(PLUGIN_ID, "publish", str(address)), ask)
         if answer is None:
             return None
@@ -169,8 +169,6 @@ def _spell(data: Any) -> bytes:
     return b"" if data is None else json.dumps(data).encode()
 
 
-async def _answer(asked: Callable[[], Awaitable[Frame | bytes | None]]) -> bytes | None:
-    answer = await asked()
-    if isinstance(answer, Frame):
-        return answer.whole
-    return parse_packet(answer).whole if answer else None
+async def _answer(method: str, asked: Callable[[], Awaitable[Frame | bytes | None]]) -> bytes | None:
+    packet = packet_of_answer(method, await asked())
+    return None if packet is None else packet.whole

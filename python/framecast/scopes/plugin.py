@@ -22,9 +22,10 @@ from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.errors import Refusal
 from framecast.plugins import Frame
+from framecast.plugins.answers import packet_of_answer
 from framecast.plugins.asking import Asking, Question
 from framecast.plugins.instances import FindInstance, Instance
-from framecast.plugins.packets import Packet, packet_of, parse_packet
+from framecast.plugins.packets import Packet
 from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.protocol.codes import ErrorCode
 from framecast.scopes.framed import FrameBeginnings
@@ -77,7 +78,7 @@ class PluginScope:
         context = instance.context(identity, str(address))
         asked = partial(instance.plugin.subscribe, context, address.path, data or b"")
         question = Question(instance.plugin_id, "subscribe", str(address))
-        initial = await self._asking.ask(question, partial(_as_packet, asked))
+        initial = await self._asking.ask(question, partial(_as_packet, question.method, asked))
         told = tell_stream(instance.plugin, context, data or b"")
         stream = PluginStream(self._hub, self._limits, self._find, address, told)
         await self._turns.wait(self._hub.history(address))
@@ -100,7 +101,7 @@ class PluginScope:
         self._hub.options.check_publish(address, subscribed=subscribed)
         asked = partial(instance.plugin.publish, instance.context(identity, str(address)), address.path, data)
         question = Question(instance.plugin_id, "publish", str(address))
-        answer = await self._asking.ask(question, partial(_as_packet, asked))
+        answer = await self._asking.ask(question, partial(_as_packet, question.method, asked))
         if answer is None:
             return
         if len(answer.whole) > self._max_message_bytes:
@@ -128,11 +129,8 @@ class PluginScope:
         return beginning
 
 
-async def _as_packet(asked: Callable[[], Awaitable[Frame | bytes | None]]) -> Packet | None:
-    answer = await asked()
-    if answer is None or answer == b"":
-        return None
-    return packet_of(answer) if isinstance(answer, Frame) else parse_packet(answer)
+async def _as_packet(method: str, asked: Callable[[], Awaitable[Frame | bytes | None]]) -> Packet | None:
+    return packet_of_answer(method, await asked())
 
 
 def _extent(data: bytes | None) -> Extent:
