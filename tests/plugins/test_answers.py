@@ -82,3 +82,9 @@ async def test_a_health_that_is_none_is_told(autojump_clock: MockClock) -> None:
         async with hosted(Returning(value), data_source=DataSource("net")) as host:
             with pytest.raises(Refusal, match=words):
                 await host.check_health()
+
+
+def test_a_health_has_one_of_three_names() -> None:
+    assert [Health(status).status for status in ("ok", "error", "unknown")] == ["ok", "error", "unknown"]
+    with pytest.raises(ValueError, match="a Health is one of 'ok', 'error', 'unknown', not 'great'"):
+        Health("great", "x")  # type: ignore[arg-type] # what an author without a type checker writes

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from framecast.accounts.identity import Role
 from framecast.plugins.frames import Frame
@@ -10,6 +10,8 @@ from framecast.plugins.query import Query, QueryError
 from framecast.plugins.sender import Sender
 
 Sharing = Literal["channel", "user", "data"]
+HealthStatus = Literal["ok", "error", "unknown"]
+HEALTHS = get_args(HealthStatus)
 
 
 class NotFoundError(Exception):
@@ -56,13 +58,17 @@ class DataSource:
 class Health:
     """How a data source is."""
 
-    status: Literal["ok", "error", "unknown"]
+    status: HealthStatus
 
     message: str = ""
     """For whoever set it up. Everybody may see it who may look at the data source's streams."""
 
     details: Mapping[str, Any] = field(default_factory=dict)
     """Further values, as JSON has them."""
+
+    def __post_init__(self) -> None:
+        if self.status not in HEALTHS:
+            raise ValueError(f"a Health is one of {', '.join(map(repr, HEALTHS))}, not {self.status!r}")
 
 
 @dataclass(frozen=True, slots=True)
