@@ -126,6 +126,12 @@ async def test_connection_close_and_http_1_0_end_the_connection_after_the_answer
         assert answer.endswith(b"one")
 
 
+async def test_an_offer_of_another_protocol_costs_a_push_no_connection() -> None:
+    offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+    answers, _ = await converse(post(b"one", *offer) + post(b"two"))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+
+
 async def test_expect_100_continue_is_answered_only_when_the_body_is_wanted() -> None:
     house = House()
     ours, theirs = memory_stream_pair()
