@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -47,15 +48,50 @@ def escape_json(text: str) -> str:
 
 def configure(log: Log) -> None:
     """Send structlog and the standard library's logging to stderr from now on, as `log` says. May be called again."""
-    terminal = sys.stderr.isatty()
-    human = log.format == "human" or (log.format == "auto" and terminal)
+    human = log.format == "human" or (log.format == "auto" and sys.stderr.isatty())
     level = logging.getLevelNamesMapping()[log.level.upper()]
+    _configure_events(level, _for_people() if human else render_json)
+    root = logging.getLogger()
+    root.handlers[:] = [_ToStructlog()]
+    root.setLevel(level)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+@contextmanager
+def shown_to_people() -> Iterator[None]:
+    """Events as a server shows them on a terminal, for the length of the block; the standard library's are left alone.
+
+    Only where structlog's own console would show them, every local variable of a traceback included: whoever set up
+    another way, or catches events in a test, keeps it.
+    """
+    before = structlog.get_config()
+    if not isinstance(before["processors"][-1], structlog.dev.ConsoleRenderer):
+        yield
+        return
+    was_configured = structlog.is_configured()
+    _configure_events(logging.INFO, _for_people())
+    try:
+        yield
+    finally:
+        if was_configured:
+            structlog.configure(**before)
+        else:
+            structlog.reset_defaults()
+
+
+def _for_people() -> "HumanRenderer":
+    return HumanRenderer(colours=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+
+
+def _configure_events(level: int, renderer: Any) -> None:
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=30)),
-        HumanRenderer(colours=terminal and not os.environ.get("NO_COLOR")) if human else render_json,
+        renderer,
     ]
     structlog.configure(
         processors=processors,
@@ -63,12 +99,6 @@ def configure(log: Log) -> None:
         logger_factory=lambda *_: _Stderr(),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    root.handlers[:] = [_ToStructlog()]
-    root.setLevel(level)
-    for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))
-    logging.captureWarnings(capture=True)
 
 
 def render_json(_logger: object, _method: str, event: EventDict) -> str:

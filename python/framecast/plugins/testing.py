@@ -22,11 +22,12 @@ from framecast.channels.broker import Draft, Publication
 from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
+from framecast.logs import shown_to_people
 from framecast.plugins.answers import packet_of_answer
 from framecast.plugins.asking import Asking, Question
 from framecast.plugins.frames import Frame
 from framecast.plugins.health import ask_health
-from framecast.plugins.instances import Instance
+from framecast.plugins.instances import DATA_SOURCE_SCOPE, Instance
 from framecast.plugins.plugin import DataSource, Health, Plugin
 from framecast.plugins.query import Query, Room
 from framecast.plugins.querying import Querying
@@ -34,7 +35,7 @@ from framecast.plugins.stream import PluginStream, check_owner, tell_stream
 from framecast.settings import MIB, History, Queries, Sources
 
 PLUGIN_ID = "under-test"
-"""The plugin's id, whatever it has elsewhere."""
+"""The plugin's id where a test gives it none."""
 
 
 class Subscription:
@@ -80,11 +81,11 @@ class Host:
 
         Refusal with code 404, 403 and so on where the plugin says no, as a client would get it.
         """
-        address, identity, text = _address(path, org_id), Identity(org_id, login, role), _spell(data)
+        address, identity, text = self._address(path, org_id), Identity(org_id, login, role), _spell(data)
         plugin, asked = self._instance.plugin, self._instance.context(identity, str(address))
         check_owner(plugin, address, identity)
         ask = partial(_answer, "subscribe", partial(plugin.subscribe, asked, address.path, text))
-        initial = await self._asking.ask(Question(PLUGIN_ID, "subscribe", str(address)), ask)
+        initial = await self._asking.ask(Question(self._instance.plugin_id, "subscribe", str(address)), ask)
         stream = PluginStream(self._hub, self._limits, self._find, address, tell_stream(plugin, asked, text))
         self.lifetimes.claim(address, stream)
         subscription, number = Subscription(None if initial is None else json.loads(initial)), next(self._numbers)
@@ -94,18 +95,20 @@ class Host:
 
     async def publish(self, path: str, data: Any, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
         """Send a message as this user; what the plugin has published of it, None for nothing. Refusal as above."""
-        address, identity = _address(path, 1), Identity(1, login, role)
+        address, identity = self._address(path, 1), Identity(1, login, role)
         asked = self._instance.context(identity, str(address))
         check_owner(self._instance.plugin, address, identity)
         ask = partial(_answer, "publish", partial(self._instance.plugin.publish, asked, address.path, _spell(data)))
-        answer = await self._asking.ask(Question(PLUGIN_ID, "publish", str(address)), ask)
+        answer = await self._asking.ask(Question(self._instance.plugin_id, "publish", str(address)), ask)
         if answer is None:
             return None
         await self._hub.publish([Draft(address.key, answer, rows=1)])
         return json.loads(answer)
 
     def change_data_source(self, data_source: DataSource) -> None:
-        """The data source's settings are others now: its streams begin anew, as on a server."""
+        """The data source's settings are others now: its streams begin anew, as on a server. It keeps its uid."""
+        if self._instance.data_source is None or data_source.uid != self._instance.data_source.uid:
+            raise ValueError(f"no data source {data_source.uid!r} is hosted: give `hosted` one, and keep its uid")
         self._instance = replace(self._instance, data_source=data_source)
         self.lifetimes.renew(self._subscribed.__contains__)
 
@@ -113,7 +116,7 @@ class Host:
         """How the data source is, as this user is told; None where the plugin does not tell."""
         asked = self._instance.context(Identity(1, login, role))
         uid = "" if asked.data_source is None else asked.data_source.uid
-        question = Question(PLUGIN_ID, "check_health", data_source=uid)
+        question = Question(self._instance.plugin_id, "check_health", data_source=uid)
         return await self._asking.ask(question, partial(ask_health, self._instance.plugin, asked))
 
     async def query(self, query: Query, *, login: str = "ann", role: Role = Role.VIEWER) -> Any:
@@ -133,6 +136,12 @@ class Host:
     async def _find(self, address: Address) -> Instance:
         return self._instance
 
+    def _address(self, path: str, org_id: int) -> Address:
+        """The channel that the plugin has for this path: its own one, or that of its data source."""
+        source = self._instance.data_source
+        place = f"plugin/{self._instance.plugin_id}" if source is None else f"{DATA_SOURCE_SCOPE}/{source.uid}"
+        return parse_address(f"{place}/{path}", org_id)
+
     def deliver(self, publication: Publication) -> None:
         """Belongs to `hosted`."""
         self._hub.deliver(publication)
@@ -142,15 +151,23 @@ class Host:
 
 @asynccontextmanager
 async def hosted(
-    plugin: Plugin, *, limits: Sources | None = None, data_source: DataSource | None = None
+    plugin: Plugin,
+    *,
+    limits: Sources | None = None,
+    data_source: DataSource | None = None,
+    plugin_id: str = PLUGIN_ID,
 ) -> AsyncIterator[Host]:
-    """Host a plugin for the length of the block. AssertionError where a stream of it does not end when cancelled."""
+    """Host a plugin for the length of the block, by itself or for a data source.
+
+    Its failures are told on stderr as a server tells them. AssertionError where a stream of it does not end when
+    cancelled.
+    """
     limits = limits or Sources()
     outsiders, fanout = Outsiders(), Fanout(max_total_bytes=MIB)
     abandoned = trio.Event()
-    with closing(fanout):
+    with closing(fanout), shown_to_people():
         async with outsiders.open(limits.stop_seconds, abandoned.set), trio.open_nursery() as nursery:
-            host = Host(Instance(PLUGIN_ID, plugin, data_source), outsiders, fanout, limits)
+            host = Host(Instance(plugin_id, plugin, data_source), outsiders, fanout, limits)
             await nursery.start(host.broker.run, host.deliver)
             await nursery.start(host.lifetimes.run)
             yield host
@@ -159,10 +176,6 @@ async def hosted(
         raise AssertionError(
             "a stream does not end when it is cancelled: does it catch trio.Cancelled, or shield itself for long?"
         )
-
-
-def _address(path: str, org_id: int) -> Address:
-    return parse_address(f"plugin/{PLUGIN_ID}/{path}", org_id)
 
 
 def _spell(data: Any) -> bytes:
