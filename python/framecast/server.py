@@ -81,7 +81,10 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
             try:
                 async with trio.open_nursery() as connections:
                     handle = _build_handle(settings, house, tls)
-                    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    with (
+                        trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+                        outsiders.signals_received(),
+                    ):
                         async with trio.open_nursery() as accepting:
                             await accepting.start(
                                 partial(accept, listeners, handle, connections=connections, limits=settings.server)

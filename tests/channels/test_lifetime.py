@@ -4,6 +4,7 @@ import contextlib
 import math
 
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -100,6 +101,41 @@ async def test_a_source_that_would_end_the_process_only_fails(
         await trio.sleep(0.5)
         assert len(source.began) == 3
         assert bystander.running == 1
+
+
+INTERRUPTS = pytest.mark.parametrize(
+    "failure", [KeyboardInterrupt(), BaseExceptionGroup("", [KeyboardInterrupt()])], ids=["alone", "in a group"]
+)
+
+
+@INTERRUPTS
+async def test_an_interrupt_is_a_failure_where_a_real_one_comes_as_a_signal(
+    failure: BaseException, autojump_clock: MockClock
+) -> None:
+    async def interrupt(run: Run) -> None:
+        raise failure
+
+    async with place() as here:
+        with here.outsiders.signals_received(), structlog.testing.capture_logs() as logs:
+            source, bystander = Scripted(interrupt), Scripted()
+            here.subscribe(A, source)
+            here.subscribe(B, bystander)
+            await trio.sleep(0.5)
+            assert (len(source.began), bystander.running) == (3, 1)
+            assert (logs[0]["event"], logs[0]["channel"]) == ("a stream failed", str(A))
+
+
+@INTERRUPTS
+async def test_an_interrupt_that_may_be_somebodys_ends_everything(
+    failure: BaseException, autojump_clock: MockClock
+) -> None:
+    async def interrupt(run: Run) -> None:
+        raise failure
+
+    with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True):
+        async with place() as here:
+            here.subscribe(A, Scripted(interrupt))
+            await trio.sleep_forever()
 
 
 async def test_what_a_source_raises_beside_being_cancelled_reaches_nobody(autojump_clock: MockClock) -> None:

@@ -13,8 +13,8 @@ side of a process can help. Nor can anything keep it from taking memory, or from
 
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import structlog
@@ -58,15 +58,19 @@ class Run:
         self.cancel()
         self._sparing.shield = False
 
-    async def carry_out(self, work: Callable[["Run"], Awaitable[object]]) -> None:
-        """Belongs to `Outsiders`."""
+    async def carry_out(self, work: Callable[[], Awaitable[object]], interrupts: Callable[[], bool]) -> None:
+        """Belongs to `Outsiders`. `interrupts` is whether a KeyboardInterrupt may be somebody's Ctrl-C."""
         try:
             with self._cancelling, self._sparing:
-                await work(self)
+                await work()
+        except KeyboardInterrupt as error:
+            if interrupts():
+                raise
+            self.failure = error
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of foreign code
             self.failure = error
         except BaseExceptionGroup as group:
-            ours, self.failure = group.split((trio.Cancelled, KeyboardInterrupt))
+            ours, self.failure = group.split((trio.Cancelled, KeyboardInterrupt) if interrupts() else trio.Cancelled)
             if ours is not None:
                 raise ours from None
         finally:
@@ -79,6 +83,7 @@ class Outsiders:
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
+        self._interrupts = True
         self._runs: set[Run] = set()
         self._stopping = False
 
@@ -115,6 +120,18 @@ class Outsiders:
         for run in tuple(self._runs):
             run.insist()
 
+    @contextmanager
+    def signals_received(self) -> Iterator[None]:
+        """While somebody receives SIGINT (`trio.open_signal_receiver`), no Ctrl-C is raised where the thread just is.
+
+        So a KeyboardInterrupt that comes out of foreign code is its own, and its failure like any other.
+        """
+        self._interrupts = False
+        try:
+            yield
+        finally:
+            self._interrupts = True
+
     @asynccontextmanager
     async def open(self, stop_seconds: float, abandon: Callable[[], object] | None = None) -> AsyncIterator[None]:
         """Run foreign code for the length of the block; at its end all of it is told to end.
@@ -146,7 +163,7 @@ class Outsiders:
 
     async def _carry_out(self, run: Run, work: Callable[[Run], Awaitable[object]]) -> None:
         try:
-            await run.carry_out(work)
+            await run.carry_out(partial(work, run), lambda: self._interrupts)
         finally:
             self._runs.discard(run)
 
