@@ -60,6 +60,9 @@ source_bytes = Counter("framecast_source_bytes_total", "Bytes of those packets, 
 source_conflated = Counter(
     "framecast_source_conflated_packets_total", "Packets of plugins' streams that were let go for newer ones."
 )
+source_blocked_seconds = Counter(
+    "framecast_source_blocked_seconds_total", "Time that plugins held the server's thread, in turns that were too long."
+)
 source_held_seconds = Counter(
     "framecast_source_held_seconds_total", "Time that plugins' streams were held back, all together."
 )

@@ -18,6 +18,7 @@ import trio
 from framecast import __version__
 from framecast._core import Fanout, build_info
 from framecast.accounts.entrance import open_entrance
+from framecast.channels.hold_ups import HoldUps
 from framecast.channels.outsiders import Outsiders
 from framecast.datasources.provisioning.provision import provision
 from framecast.door.certificate import load_certificate
@@ -54,7 +55,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
     """
     check_settings(settings)
     async with AsyncExitStack() as stack:
-        outsiders = Outsiders()
+        outsiders = Outsiders(HoldUps(settings.sources))
         # The first to come and the last to go: what is not our code may not end, and nothing of ours waits for it.
         await stack.enter_async_context(outsiders.open(settings.sources.stop_seconds))
         data = stack.enter_context(hold_data_directory(Path(settings.server.data)))

@@ -8,7 +8,8 @@ cancellation, which stops the circle, and left to itself. When everything else o
 still there after another deadline, the process ends without them.
 
 Code that never comes to a checkpoint (a loop that computes, `time.sleep`) stops the whole server, and nothing on this
-side of a process can help. Nor can anything keep it from taking memory, or from calling `os._exit`.
+side of a process can help; it is named when it has come to one (hold_ups.py). Nor can anything keep it from taking
+memory, or from calling `os._exit`.
 """
 
 import os
@@ -19,6 +20,8 @@ from functools import partial
 
 import structlog
 import trio
+
+from framecast.channels.hold_ups import HoldUps
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +84,8 @@ class Run:
 class Outsiders:
     """All foreign code of a server, each piece in a task of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold_ups: HoldUps | None = None) -> None:
+        self._hold_ups = hold_ups
         self._nursery: trio.Nursery | None = None
         self._interrupts = True
         self._runs: set[Run] = set()
@@ -163,9 +167,12 @@ class Outsiders:
 
     async def _carry_out(self, run: Run, work: Callable[[Run], Awaitable[object]]) -> None:
         try:
-            await run.carry_out(partial(work, run), lambda: self._interrupts)
+            await run.carry_out(partial(self._watched, run, work), lambda: self._interrupts)
         finally:
             self._runs.discard(run)
+
+    async def _watched(self, run: Run, work: Callable[[Run], Awaitable[object]]) -> None:
+        await (work(run) if self._hold_ups is None else self._hold_ups.watch(work(run), lambda: run.what))
 
     async def _wait_all(self, seconds: float) -> None:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):

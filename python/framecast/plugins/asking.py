@@ -87,7 +87,9 @@ class Asking:
                 del self._asked[plugin_id]
 
         self._asked[plugin_id] += 1
-        run = self._outsiders.start(carry_out, f"question about {question.about}", on_end=take_back)
+        run = self._outsiders.start(
+            carry_out, f"{question.method} of the plugin {plugin_id}, about {question.about}", on_end=take_back
+        )
         try:
             await run.wait_ended(self._limits.ask_seconds if seconds is None else seconds)
         finally:

@@ -51,6 +51,7 @@ class PluginStream:
         address = self._address
         instance = await self._find_again()
         context = Context(address.org_id, instance.plugin_id, str(address), self._told.user, instance.data_source)
+        run.what = f"the stream {address} of the plugin {instance.plugin_id}"
         outlet = Outlet(self._hub, address, run, self._limits)
         sender = Sender(outlet.deliver, max_bytes=self._limits.packet_bytes)
         try:

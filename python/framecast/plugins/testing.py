@@ -19,6 +19,7 @@ from framecast.accounts.identity import Identity, Role
 from framecast.brokers.memory import MemoryBroker
 from framecast.channels.address import Address, parse_address, parse_key
 from framecast.channels.broker import Draft, Publication
+from framecast.channels.hold_ups import HoldUps
 from framecast.channels.hub import Hub
 from framecast.channels.lifetime import Lifetimes
 from framecast.channels.outsiders import Outsiders
@@ -163,7 +164,7 @@ async def hosted(
     cancelled.
     """
     limits = limits or Sources()
-    outsiders, fanout = Outsiders(), Fanout(max_total_bytes=MIB)
+    outsiders, fanout = Outsiders(HoldUps(limits)), Fanout(max_total_bytes=MIB)
     abandoned = trio.Event()
     with closing(fanout), shown_to_people():
         async with outsiders.open(limits.stop_seconds, abandoned.set), trio.open_nursery() as nursery:

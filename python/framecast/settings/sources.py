@@ -36,6 +36,9 @@ class Sources(Struct, frozen=True, forbid_unknown_fields=True):
     """For a stream to end when it is cancelled. Past it its channel is closed until it does, and a server that stops
     ends without it."""
 
+    blocking_seconds: Seconds = 0.5
+    """A plugin that holds the server's thread for longer, without a checkpoint, is named in the log."""
+
     packet_bytes: Annotated[int, Meta(ge=4 * KIB)] = MIB
     """Of one packet; a larger one is an error of the plugin, which is raised where it is sent."""
 
