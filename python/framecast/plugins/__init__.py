@@ -3,6 +3,7 @@
 Where streams come from that are neither pushed nor published. Real Grafana plugins are the business of `host`.
 """
 
+from framecast.errors import Refusal
 from framecast.plugins.columns import Column, FrameError
 from framecast.plugins.frames import Frame
 from framecast.plugins.plugin import (
@@ -12,6 +13,7 @@ from framecast.plugins.plugin import (
     NotFoundError,
     PermissionDeniedError,
     Plugin,
+    RefusedError,
     User,
 )
 from framecast.plugins.query import Query, QueryError
@@ -29,6 +31,8 @@ __all__ = [
     "Plugin",
     "Query",
     "QueryError",
+    "Refusal",
+    "RefusedError",
     "Sender",
     "StreamOverError",
     "User",

@@ -13,7 +13,7 @@ from framecast.complaints import Complaints
 from framecast.errors import Refusal
 from framecast.plugins.answers import AnswerError
 from framecast.plugins.columns import FrameError
-from framecast.plugins.plugin import NotFoundError, PermissionDeniedError
+from framecast.plugins.plugin import NotFoundError, PermissionDeniedError, RefusedError
 from framecast.settings import Sources
 
 log = structlog.get_logger(__name__)
@@ -69,9 +69,9 @@ class Asking:
     ) -> Answer:
         """The plugin's answer, within `seconds` or `sources.ask_seconds`.
 
-        Refusal: what the plugin refuses; 404 and 403 for its NotFoundError and PermissionDeniedError, which are final;
-        500 where it fails and 504 where it does not answer in time, which are not; 503 where too many of its answers
-        are awaited.
+        Refusal: what the plugin refuses; as its RefusedError says, 404 and 403 for its NotFoundError and
+        PermissionDeniedError, which are final; 500 where it fails and 504 where it does not answer in time, which are
+        not; 503 where too many of its answers are awaited.
         """
         plugin_id = question.plugin_id
         if self._asked[plugin_id] >= self._limits.max_asked:
@@ -141,6 +141,9 @@ def refusal_of(failure: BaseException, plugin_id: str, channel: str) -> Refusal 
             return Refusal(404, f"Not Found: the plugin {plugin_id} has no stream {channel}{said}")
         case PermissionDeniedError():
             return Refusal(403, f"Forbidden: the plugin {plugin_id} does not let you on {channel}{said}")
+        case RefusedError(status=status):
+            temporary = status >= 500 or status == 429
+            return Refusal(status, str(failure) or f"the plugin {plugin_id} refuses {channel}", temporary=temporary)
     return None
 
 

@@ -22,6 +22,20 @@ class PermissionDeniedError(Exception):
     """This one may not: who subscribes or publishes is told so for good (403)."""
 
 
+class RefusedError(Exception):
+    """No, for a reason of the plugin's own, as for bad subscribe data or settings: whoever asked is told it.
+
+    `status` is as of HTTP. With 400 to 499 it is final, but for 429; 429 and 500 to 599 are tried again by clients, and
+    by the server where `run` raises it.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"a RefusedError has a status from 400 to 599, not {status!r}")
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Who asks."""
@@ -106,8 +120,8 @@ class Plugin:
     async def subscribe(self, context: Context, path: str, data: bytes) -> Frame | bytes | None:
         """Say whether this one may subscribe; what is returned is what it begins with, a frame or any JSON.
 
-        Asked for every subscriber. `data` is the JSON that the subscriber sent along, or empty. NotFoundError and
-        PermissionDeniedError say no.
+        Asked for every subscriber. `data` is the JSON that the subscriber sent along, or empty. NotFoundError,
+        PermissionDeniedError and RefusedError say no.
         """
         raise NotFoundError
 
@@ -126,6 +140,6 @@ class Plugin:
     async def query(self, context: Context, query: Query) -> Frame | Iterable[Frame]:
         """Answer a query of a data source (``context.data_source``), with one frame or with several.
 
-        QueryError says why not, with a status as of HTTP; so do NotFoundError and PermissionDeniedError.
+        QueryError says why not, with a status as of HTTP; so do NotFoundError, PermissionDeniedError and RefusedError.
         """
         raise QueryError(f"the plugin {context.plugin_id} answers no queries", 404)
