@@ -287,6 +287,11 @@ def _build_plugins(settings: Settings, hub: Hub, ground: Ground, datasources: Re
     table, host = find_plugins(settings.plugins), ground.plugin_host
     for problem in add_backends(table, host):
         log.warning("plugin not loaded", problem=problem)
+    for one in table.known.values():
+        if one.instead_of:
+            log.info(
+                "a plugin stands instead of another", plugin=one.plugin_id, origin=one.origin, other=one.instead_of
+            )
     lifetimes = Lifetimes(hub, ground.outsiders, settings.sources)
     asking = Asking(ground.outsiders, settings.sources)
     instances = Instances(table, datasources)

@@ -71,6 +71,16 @@ def test_what_the_settings_name_wins(here: Path) -> None:
     assert table.find("c") is None
 
 
+def test_the_list_says_instead_of_what_a_plugin_stands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "named_c.py").write_text(GOOD)
+    assert main(["plugins", "list", "--json", "--set", "plugins.python=testdata=named_c:Mine,b=named_c:Mine"]) == 0
+    origins = {row["id"]: row["origin"] for row in json.loads(capsys.readouterr().out)}
+    assert origins == {
+        "b": "plugins.python: named_c:Mine",
+        "testdata": "plugins.python: named_c:Mine (instead of: built in)",
+    }
+
+
 @pytest.mark.parametrize("text", ["x", "x=y", "x=y:", "=y:Z", "x=:Z", "x y=a:Z", "x=a:Z.z", "x/y=a:Z"])
 def test_what_is_no_name_is_a_mistake_before_anything_starts(text: str) -> None:
     for check in (

@@ -61,5 +61,5 @@ def _row(known: Known, state: str) -> dict[str, str]:
         "id": known.plugin_id,
         "state": state,
         "shared_by": known.plugin.sharing,
-        "origin": known.origin,
+        "origin": f"{known.origin} (instead of: {known.instead_of})" if known.instead_of else known.origin,
     }

@@ -6,7 +6,7 @@ is told in the log and left out: whoever installed it may not know that it bring
 
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -32,6 +32,8 @@ class Known:
     origin: str
     aliases: tuple[str, ...] = ()
     """Other ids that it is found by, where no plugin has them for its own."""
+    instead_of: str = ""
+    """Where the plugin comes from that has this id too, and stands back for it."""
 
 
 class PluginTable:
@@ -39,7 +41,10 @@ class PluginTable:
 
     def __init__(self, known: Iterable[Known]) -> None:
         """Of several with one id the last counts."""
-        self._known = {one.plugin_id: one for one in known}
+        self._known: dict[str, Known] = {}
+        for one in known:
+            before = self._known.get(one.plugin_id)
+            self._known[one.plugin_id] = one if before is None else replace(one, instead_of=before.origin)
         self._by_alias = {alias: one for one in self._known.values() for alias in one.aliases}
 
     @property
