@@ -49,6 +49,8 @@ def test_a_command_that_does_not_serve_loads_nothing_of_the_server(command: str)
         (["watch", "stream/a/b", "--url", "nothing"], "--url"),
         (["watch", "stream/a/b", "--url", "http://x:port"], "--url"),
         (["streams", "s", "--url", "nothing"], "--url"),
+        (["streams", "s", "--url", "wss://x"], "or https://HOST:PORT"),
+        (["push", "s", "--url", "wss://x"], "or https://HOST:PORT"),
         (["streams", "--measurement", "m"], "--measurement"),
         (["serve", "--set", "live.nope=1"], "unknown key live.nope"),
         (["serve", "--set", "nothing"], "section.key=value"),

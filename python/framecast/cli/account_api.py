@@ -85,7 +85,7 @@ async def _open(where: Where, *, force: bool) -> AsyncIterator[AccountApi]:
             yield AccountApi(client)
         return
     if urlsplit(where.url).scheme not in {"http", "https"}:
-        raise CommandError(f"--url {where.url} is not of the form http://HOST:PORT", status=2)
+        raise CommandError(f"--url {where.url} is not of the form http://HOST:PORT or https://HOST:PORT", status=2)
     client = open_client(where.url, where.token or os.environ.get("FRAMECAST_TOKEN"))
     try:
         client.base_url = httpx.URL(where.url)

@@ -44,7 +44,7 @@ def push(
     if not is_namespace(stream):
         raise CommandError(f"{stream!r} is no stream id: letters, digits and _ - . only", status=2)
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise CommandError(f"--url {url} is not of the form http://HOST:PORT", status=2)
+        raise CommandError(f"--url {url} is not of the form http://HOST:PORT or https://HOST:PORT", status=2)
     if batch_lines < 1 or not 0 < flush_seconds < math.inf or not 0 <= retry_seconds < math.inf:
         raise CommandError("--batch-lines and --flush-seconds must be above 0, --retry-seconds 0 or more", status=2)
     session = PushSession(stream, batch_lines=batch_lines, flush_seconds=flush_seconds, strict=strict)

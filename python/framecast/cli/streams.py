@@ -27,7 +27,7 @@ def streams(
 ) -> int:
     """List the streams, or show one: counts, limits that were met, newest errors, measurements."""
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise CommandError(f"--url {url} is not of the form http://HOST:PORT", status=2)
+        raise CommandError(f"--url {url} is not of the form http://HOST:PORT or https://HOST:PORT", status=2)
     if measurement and not stream:
         raise CommandError("--measurement needs the stream's id before it", status=2)
     address = f"{url.rstrip('/')}/api/live/streams"

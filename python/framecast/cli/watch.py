@@ -83,7 +83,7 @@ def live_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise CommandError(f"--url {url} is not of the form http://HOST:PORT", status=2)
+        raise CommandError(f"--url {url} is not of the form http://HOST:PORT or https://HOST:PORT", status=2)
     return urlunsplit((schemes[parts.scheme], parts.netloc, f"{parts.path.rstrip('/')}/api/live/ws", "", ""))
 
 
