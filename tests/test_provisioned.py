@@ -49,6 +49,18 @@ async def test_what_files_say_is_there_at_the_first_answer_and_after_a_restart(
     assert "sesame" not in repr(logged)
 
 
+async def test_a_start_warns_of_data_sources_that_no_plugin_is_for(tmp_path: Path, logged: list[Any]) -> None:
+    ours = "{name: n, type: testdata, uid: u}, {name: m, type: grafana-testdata-datasource, uid: v}"
+    others = "{name: a, type: snmp, uid: a}, {name: b, type: modbus, uid: b}, {name: c, type: snmp, uid: c}"
+    for sources, told in ((ours, []), (f"{ours}, {others}", [(["modbus", "snmp"], 2)])):
+        logged.clear()
+        setting = write(tmp_path, f"apiVersion: 1\ndatasources: [{sources}]\n")
+        async with running(settings_for(tmp_path / "data", setting)):
+            pass
+        warned = [one for one in logged if one["event"] == "there are data sources of types that no plugin has"]
+        assert [(one["types"], one["count"]) for one in warned] == told
+
+
 async def test_a_mistake_in_a_file_keeps_the_server_from_starting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,7 @@ from framecast.preflight import check_settings
 from framecast.scopes.last_messages import restore_messages
 from framecast.settings import Live, Settings
 from framecast.store.database import open_database
+from framecast.store.datasources import read_types
 from framecast.store.directory import hold_data_directory
 from framecast.store.secret_keys import prepare_keys
 from framecast.streams.restoring import restore_streams
@@ -72,6 +73,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         house = build_house(settings, Ground(fanout, database, ring, outside, entrance, outsiders, plugin_host))
         await restore_streams(database, house.streams, house.kept.columns)
         await restore_messages(database, house.kept.last_messages)
+        house.plugins.instances.tell_orphans(await database.read(read_types))
         tls = _build_tls(settings, house)
         listeners = await open_listeners(settings.server.listen)
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it

@@ -5,12 +5,13 @@ has the settings and secrets of the moment it was found in, and whoever holds on
 whether it still stands.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
+import structlog
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
@@ -19,7 +20,11 @@ from framecast.plugins.plugin import Context, DataSource, Plugin, User
 from framecast.plugins.table import PluginTable
 from framecast.store import datasources as store
 
+log = structlog.get_logger(__name__)
+
 DATA_SOURCE_SCOPE = "ds"
+
+ORPHANS_TOLD = 20
 
 
 class Standing:
@@ -101,6 +106,13 @@ class Instances:
                 "plugin of that id (`framecast plugins list`)",
             )
         return Instance(known.plugin_id, known.plugin, describe(source, self._data_sources.reveal(source)), standing)
+
+    def tell_orphans(self, types: Iterable[str]) -> None:
+        """Warn, in one line, of the types of data sources that no plugin is for: they will answer nothing."""
+        orphaned = [kind for kind in types if self._table.find(kind) is None]
+        if orphaned:
+            told = orphaned[:ORPHANS_TOLD]
+            log.warning("there are data sources of types that no plugin has", types=told, count=len(orphaned))
 
     def overtake(self, org_id: int, uid: str) -> None:
         """A data source was changed or deleted: no instance of it that was found before is good any more."""

@@ -82,6 +82,11 @@ def read_datasources(connection: sqlite3.Connection, org_id: int) -> list[DataSo
     return list(_read(connection, "org_id = ?", org_id))
 
 
+def read_types(connection: sqlite3.Connection) -> list[str]:
+    """The types that data sources of all orgs have, each once, in order."""
+    return [kind for (kind,) in connection.execute("SELECT DISTINCT type FROM datasources ORDER BY type")]
+
+
 def read_prunable(connection: sqlite3.Connection) -> list[DataSource]:
     """Those of all orgs that go when no file names them any more."""
     return list(_read(connection, "prunable = 1"))
