@@ -129,13 +129,17 @@ async def test_an_interrupt_is_a_failure_where_a_real_one_comes_as_a_signal(
 async def test_an_interrupt_that_may_be_somebodys_ends_everything(
     failure: BaseException, autojump_clock: MockClock
 ) -> None:
+    runs: list[Run] = []
+
     async def interrupt(run: Run) -> None:
+        runs.append(run)
         raise failure
 
     with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True):
         async with place() as here:
             here.subscribe(A, Scripted(interrupt))
             await trio.sleep_forever()
+    assert len(runs) == 1, "it is not started again"
 
 
 async def test_what_a_source_raises_beside_being_cancelled_reaches_nobody(autojump_clock: MockClock) -> None:
