@@ -79,7 +79,7 @@ class Commands:
             log.exception("command_failed", command=type(action).__name__, **self._who)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
         else:
-            if isinstance(action, Connect):
+            if self._subscribing.has_rest:
                 await self._finish_connecting()
 
     async def _finish_connecting(self) -> None:

@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 NORMAL = 1000
 
+MAY_RUN_OUT = (Connect, Subscribe, Refresh, RefreshSubscription)
+"""What may bring a token that runs out."""
+
 COMMANDS_PER_TURN = 8
 """Carried out before the others get a turn, where none of them waits: less than a millisecond."""
 
@@ -272,8 +275,7 @@ class _Connection:
         await self._commands.carry_out(action)
         if isinstance(action, Connect):
             self._time.connect_answered(trio.current_time())  # if not by its reply, then by a refusal
-        if isinstance(action, Connect | Subscribe | Refresh | RefreshSubscription):
-            # It may have brought a token that runs out.
+        if isinstance(action, MAY_RUN_OUT):
             self._reschedule()
 
     def _send(self, message: Reply | Push | Ping) -> None:

@@ -258,8 +258,10 @@ class Session:
     @property
     def expiry_deadline(self) -> float:
         """When the first thing has run out, and has had its time to be refreshed if it can be; or never."""
-        first = min((one.expires_at for one in self._subscriptions.values()), default=inf)
-        return min(self.ends_at, min(self.expires_at, first) + self._settings.expired_seconds)
+        first = self.expires_at
+        for subscription in self._subscriptions.values():
+            first = min(first, subscription.expires_at)
+        return min(self.ends_at, first + self._settings.expired_seconds)
 
     def expired(self, now: float) -> list[Address]:
         """Subscriptions that ran out and were not refreshed in time. PeerError 3005 when the client's own token did."""

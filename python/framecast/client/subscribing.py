@@ -151,6 +151,11 @@ class Subscribing:
             raise ErrorCode.TOO_MANY_REQUESTS.refusal(refusal.message) from None
         return results
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether there is something for `push_rest`."""
+        return bool(self._rest)
+
     async def push_rest(self) -> None:
         """Make the server-side subscriptions that did not fit the connect reply, each when there is room for it."""
         rest, self._rest = self._rest, []
@@ -220,7 +225,9 @@ class Subscribing:
                 conflate=options.conflate,
             ),
         )
-        self._session.subscribed(prepared.address, replace(subscription, detailed=beginning.detailed))
+        if subscription.detailed != beginning.detailed:
+            subscription = replace(subscription, detailed=beginning.detailed)
+        self._session.subscribed(prepared.address, subscription)
 
     def _options(self, address: Address, grant: Grant) -> ChannelOptions:
         """The channel's options, as the client's token has them."""

@@ -59,6 +59,6 @@ class Held:
         """Hold `count` bytes in all; Refusal 503 when that is more than fits."""
         if count > self._bytes:
             self.grow(count - self._bytes)
-        else:
+        elif count < self._bytes:
             self._budget.give_back(self._bytes - count)
             self._bytes = count
