@@ -138,7 +138,7 @@ async def test_an_interrupt_that_may_be_somebodys_ends_everything(
     with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True):
         async with place() as here:
             here.subscribe(A, Scripted(interrupt))
-            await trio.sleep_forever()
+            await trio.sleep(60)
     assert len(runs) == 1, "it is not started again"
 
 

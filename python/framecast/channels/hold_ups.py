@@ -58,18 +58,13 @@ class _Timed(Awaitable[Result]):
     def __await__(self) -> Generator[Any, Any, Result]:
         steps = self._work.__await__()
         answer: Any = None
-        failure: BaseException | None = None
         while True:
             began = self._clock()
             try:
-                asked = steps.send(answer) if failure is None else steps.throw(failure)
+                asked = steps.send(answer)
             except StopIteration as end:
                 result: Result = end.value
                 return result
             finally:
                 self._note(self._clock() - began)
-            answer = failure = None
-            try:
-                answer = yield asked
-            except BaseException as error:  # noqa: BLE001 - it is the work's, and raised there
-                failure = error
+            answer = yield asked  # Trio throws nothing in here: it sends outcomes, failures too
