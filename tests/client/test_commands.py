@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from client.desk import Desk
 from client.talk import A_B, ALICE, Scripted, Talk, keep
@@ -19,6 +20,15 @@ from framecast.protocol.codes import CloseCode, ErrorCode, UnsubscribeCode
 from framecast.settings import Live
 
 PATIENCE_SECONDS = 25.0
+
+
+def test_the_log_says_which_channel_was_refused_even_if_it_could_not_be_anybodys() -> None:
+    talk = Talk()
+    talk.connect()
+    with structlog.testing.capture_logs() as lines:
+        assert talk.refused(subscribe={"channel": "2/stream/a/b"}) == (103, False)
+    [line] = [line for line in lines if line["event"] == "permission refused"]
+    assert (line["wanted"], line["resource"]) == ("subscribe", "2/stream/a/b")
 
 
 # Presence, joining and leaving

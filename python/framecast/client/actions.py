@@ -106,6 +106,9 @@ class Refuse:
 
     id: int
     refusal: Refusal
+    method: str
+    """Of the command that was refused, and the channel that it named; "" where it named none."""
+    channel: str
 
 
 Action = (

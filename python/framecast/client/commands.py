@@ -103,9 +103,11 @@ class Commands:
     def _tell_denial(self, action: Action, refusal: Refusal) -> None:
         member = self._member
         identity = member.newcomer.visitor if member.admission is None else member.identity
-        address: Address | None = getattr(action, "address", None)
-        resource = "" if address is None else str(address)
-        wanted = type(action).__name__.lower()
+        if isinstance(action, Refuse):
+            wanted, resource = action.method, action.channel
+        else:
+            address: Address | None = getattr(action, "address", None)
+            wanted, resource = type(action).__name__.lower(), "" if address is None else str(address)
         self._rooms.denials.note(identity, member.newcomer.place.address, wanted, resource, refusal)
 
     def _may_log_in(self, refusal: Refusal) -> bool:

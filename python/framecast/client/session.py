@@ -127,7 +127,8 @@ class Session:
         try:
             return self._read(item)
         except Refusal as refusal:
-            return Refuse(item.id, refusal)
+            channel = getattr(item.request, "channel", None)
+            return Refuse(item.id, refusal, item.method, channel or "")
 
     def _read(self, command: Command) -> Action:  # noqa: PLR0911 - a table
         number = command.id
