@@ -146,8 +146,9 @@ async def test_who_takes_nothing_holds_little_beyond_its_queue_and_is_cut(here: 
     assert not here.ended.is_set()  # the answer cannot be ended before its peer takes what was begun
     here.answer.taking.set()
     await here.ended.wait()
-    # The queue is dropped with the connection: what still comes is what was kept beyond it.
-    assert PIECE_BYTES < len(here.answer.taken) < 2 * PAIR_BYTES + PIECE_BYTES
+    # The queue is dropped with the connection: what still comes is what was kept beyond it. The kernel doubles what it
+    # is asked for, and lets one more write in, of half of that, while there is a byte left.
+    assert PIECE_BYTES < len(here.answer.taken) < 3 * PAIR_BYTES + PIECE_BYTES
 
 
 async def test_who_takes_nothing_for_too_long_is_cut_with_a_queue_that_is_not_full(
