@@ -7,8 +7,8 @@ reference, never what came of it.
 import re
 import socket
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from framecast.configuration.bounded_file import read_bounded
 from framecast.errors import ConfigurationError
 
 MAX_FILE_BYTES = 64 * 1024
@@ -67,14 +67,7 @@ def _read_variable(name: str, environment: Mapping[str, str]) -> str:
 def read_value(path: str) -> str:
     """What a file holds, without the space around it. ConfigurationError when that is no value."""
     where = f"$__file{{{path}}}"
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{where} cannot be read: {reason}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigurationError(f"{where} is larger than any value: {MAX_FILE_BYTES} bytes at most")
+    content = read_bounded(path, where=where, max_bytes=MAX_FILE_BYTES, kind="value")
     try:
         return content.decode().strip()
     except UnicodeDecodeError:

@@ -5,10 +5,10 @@ itself. A stronger source that sets either of them replaces both. Nothing here e
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from framecast.configuration.bounded_file import read_bounded
 from framecast.configuration.layer import Given, Layer
 from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import SECTIONS, is_secret
@@ -29,14 +29,7 @@ class SecretFile:
         where = f"{name}{SUFFIX} = {self.path!r} (from {source})"
         if not isinstance(self.path, str):
             raise ConfigurationError(f"{where} is not the path of a file")
-        try:
-            with Path(self.path).open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise ConfigurationError(f"{where} cannot be read: {reason}") from None
-        if len(content) > MAX_BYTES:
-            raise ConfigurationError(f"{where} is larger than any secret: {MAX_BYTES} bytes at most")
+        content = read_bounded(self.path, where=where, max_bytes=MAX_BYTES, kind="secret")
         try:
             secret = content.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:

@@ -7,13 +7,13 @@ not, and why. What a key or its password is stands in no message.
 import datetime as dt
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from framecast.configuration.bounded_file import read_bounded
 from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import MIB, Server
 
@@ -114,15 +114,7 @@ def _read_key(path: str, password: str) -> PrivateKeyTypes:
 
 
 def _read(path: str, where: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{where} cannot be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigurationError(f"{where} is larger than any certificate or key: {MAX_BYTES} bytes at most")
-    return content
+    return read_bounded(path, where=where, max_bytes=MAX_BYTES, kind="certificate or key")
 
 
 def _make_context(server: Server) -> ssl.SSLContext:

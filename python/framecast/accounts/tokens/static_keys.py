@@ -1,11 +1,10 @@
 """The keys that stand in the configuration: a secret, an RSA and an EC public key. Read once, at start."""
 
-from pathlib import Path
-
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from framecast.accounts.tokens.algorithms import MIN_RSA_BITS, Key, rsa_bits
+from framecast.configuration.bounded_file import read_bounded
 from framecast.errors import ConfigurationError
 from framecast.settings import Tokens
 
@@ -84,12 +83,4 @@ def _read_pem(where: str, given: str) -> bytes:
 
 
 def _read_file(where: str, path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(f"{where} = {path!r} cannot be read: {reason}") from None
-    if len(text) > MAX_FILE_BYTES:
-        raise ConfigurationError(f"{where} = {path!r} is larger than any key: {MAX_FILE_BYTES} bytes at most")
-    return text
+    return read_bounded(path, where=f"{where} = {path!r}", max_bytes=MAX_FILE_BYTES, kind="key")
