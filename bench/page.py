@@ -1,9 +1,9 @@
 """A record as a page of Markdown: the table with its goals first, then whatever was wrong, then the conditions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bench.comparison import LIMIT, OURS, PEER, Comparison, Median, Ratio
-from bench.record import Record, RowRecord
+from bench.comparison import LIMIT, OURS, PEER, Comparison, Median, Ratio, Round
+from bench.record import Record
 
 NOTHING = "-"
 EXPLANATION = """\
@@ -35,14 +35,14 @@ def _table(record: Record) -> Iterator[str]:
     yield "| --- | --- " + "| ---: " * 5 + "| --- | --- | ---: | --- | --- |".replace("| --- ", "", 1)
     for row in record.rows:
         for comparison in row.comparisons:
-            cells = [_median(row, comparison, server) for server in (OURS, PEER, LIMIT)]
+            cells = [tell_cell(comparison.medians.get(server), row.rounds, server) for server in (OURS, PEER, LIMIT)]
             ratios = [*_ratio(comparison, comparison.against_peer), *_ratio(comparison, comparison.against_limit)]
             yield "| " + " | ".join([row.title, comparison.unit, *cells, *ratios]) + " |"
 
 
-def _median(row: RowRecord, comparison: Comparison, server: str) -> str:
-    spoiled = any(each.faults for each in row.rounds if each.server == server)
-    median = comparison.medians.get(server)
+def tell_cell(median: Median | None, rounds: Sequence[Round], server: str) -> str:
+    """A server's median, with the marks that its rounds have earned."""
+    spoiled = any(each.faults for each in rounds if each.server == server)
     if median is None:
         return "not valid !" if spoiled else NOTHING
     marks = f"{'*' if median.held_back else ''}{'!' if spoiled else ''}"
@@ -60,8 +60,13 @@ def _ratio(comparison: Comparison, ratio: Ratio | None) -> tuple[str, str, str]:
     if ratio is None:
         return NOTHING, NOTHING, ""
     value = NOTHING if ratio.value is None else f"{ratio.value:.2f}"
-    goal = f"{'≥' if comparison.more_is_better else '≤'} {ratio.goal:g}"
-    return value, goal, {"met": "met", "missed": "**missed**", "not judged": "not judged"}[ratio.outcome]
+    return value, *tell_goal(ratio, more_is_better=comparison.more_is_better)
+
+
+def tell_goal(ratio: Ratio, *, more_is_better: bool) -> tuple[str, str]:
+    """The goal, and what came of it."""
+    outcome = {"met": "met", "missed": "**missed**", "not judged": "not judged"}[ratio.outcome]
+    return f"{'≥' if more_is_better else '≤'} {ratio.goal:g}", outcome
 
 
 def _doubts(record: Record) -> Iterator[str]:

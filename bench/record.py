@@ -49,8 +49,8 @@ def record_row(row: Row, rounds: list[Round]) -> RowRecord:
     return RowRecord(row.name, row.title, [compare(figure, rounds) for figure in row.figures], rounds)
 
 
-def write(record: Record, page: str, place: Path) -> None:
-    """Write both files beside `place`, which has no suffix; whole or not at all."""
+def write(record: msgspec.Struct, page: str, place: Path) -> None:
+    """Write the record of any question, and its page, beside `place`, which has no suffix; whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
     for suffix, content in ((".json", text), (".md", page.encode())):

@@ -21,8 +21,8 @@ from bench.plugins.provisioning import provision
 from bench.plugins.question import Place, Question
 from bench.plugins.questions import GRPCIO, Shape, ask
 from bench.plugins.reading import build_peer, find_peer_versions
-from bench.plugins.report import PluginsRecord, find_answer, write, write_page
-from bench.record import FOLDER
+from bench.plugins.report import PluginsRecord, find_answer, write_page
+from bench.record import FOLDER, write
 from bench.table import tell
 
 ROUNDS = 3
@@ -110,7 +110,7 @@ def main() -> int:
 
         def keep(question: Question, rounds: list[Round]) -> None:
             record.answers.append(find_answer(question, rounds))
-            write(record, where)
+            write(record, write_page(record), where)
 
         try:
             measure(questions, place, options.rounds, keep)
@@ -118,7 +118,7 @@ def main() -> int:
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
         finally:
-            write(record, where)
+            write(record, write_page(record), where)
             print(write_page(record), end="")
             tell(f"kept in {where}.json and {where}.md")
     lost = any(OURS not in finding.medians for answer in record.answers for finding in answer.findings)

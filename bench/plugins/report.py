@@ -1,13 +1,12 @@
 """What the rounds come to: a record of everything, and a page of medians, ratios and goals."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 
 from bench.comparison import OURS, Median, Ratio, Round, find_median, judge
 from bench.machine import Machine
-from bench.page import NOTHING, tell_median
+from bench.page import NOTHING, tell_cell, tell_goal
 from bench.plugins.question import Goal, Question
 from bench.plugins.questions import CROWD_LATE, DELIVERED_LATE, GRPCIO, READ_LATE, Shape
 from bench.rows.row import Figure
@@ -132,19 +131,9 @@ def _row(answer: Answer, finding: Finding) -> str:
     ratio = NOTHING if finding.ratio is None else f"{finding.ratio:.2f}"
     goal, outcome = "", ""
     if finding.goal is not None:
-        goal = f"{'≥' if finding.more_is_better else '≤'} {finding.goal.goal:g}"
-        outcome = {"met": "met", "missed": "**missed**", "not judged": "not judged"}[finding.goal.outcome]
-    cells = [_cell(answer, finding, name) for name in (OURS, GRPCIO)]
+        goal, outcome = tell_goal(finding.goal, more_is_better=finding.more_is_better)
+    cells = [tell_cell(finding.medians.get(name), answer.rounds, name) for name in (OURS, GRPCIO)]
     return "| " + " | ".join([answer.title, finding.unit, *cells, ratio, goal, outcome]) + " |"
-
-
-def _cell(answer: Answer, finding: Finding, name: str) -> str:
-    spoiled = any(each.faults for each in answer.rounds if each.server == name)
-    median = finding.medians.get(name)
-    if median is None:
-        return "not valid !" if spoiled else NOTHING
-    marks = f"{'*' if median.held_back else ''}{'!' if spoiled else ''}"
-    return f"{tell_median(median)}{' ' + marks if marks else ''}"
 
 
 def _added(record: PluginsRecord) -> Iterator[str]:
@@ -185,13 +174,3 @@ def _conditions(record: PluginsRecord) -> Iterator[str]:
         f"; load average before rounds {min(averages):.2f} to {max(averages):.2f}" if averages else ""
     )
     yield "- " + ", ".join(f"{name} {version}" for name, version in record.versions.items())
-
-
-def write(record: PluginsRecord, place: Path) -> None:
-    """Both files beside `place`, which has no suffix; whole or not at all."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    text = msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
-    for suffix, content in ((".json", text), (".md", write_page(record).encode())):
-        fresh = place.with_name(f".{place.name}{suffix}")
-        fresh.write_bytes(content)
-        fresh.replace(place.with_name(f"{place.name}{suffix}"))
