@@ -20,7 +20,7 @@ and ``unsubscribed`` (code, reason), ``subscribed`` (data, returned, recovered, 
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,7 +108,7 @@ class SdkPrograms:
             yield program
 
     @asynccontextmanager
-    async def all_connected(self, address: str) -> AsyncIterator[dict[Sdk, Program]]:
+    async def all_connected(self, address: str, sdks: Sequence[Sdk] = EVERY_SDK) -> AsyncIterator[dict[Sdk, Program]]:
         """A client of every SDK that is connected; they are started side by side."""
         programs: dict[Sdk, Program] = {}
         done = trio.Event()
@@ -121,7 +121,7 @@ class SdkPrograms:
 
         async with trio.open_nursery() as nursery:
             async with trio.open_nursery() as starting:
-                for sdk in EVERY_SDK:
+                for sdk in sdks:
                     starting.start_soon(nursery.start, hold, sdk)
-            yield {sdk: programs[sdk] for sdk in EVERY_SDK}
+            yield {sdk: programs[sdk] for sdk in sdks}
             done.set()

@@ -158,23 +158,15 @@ async def scene(
         viewers: dict[Sdk | str, Program] = {}
         here = Scene(server, kind, root / "crash", viewers)
         await here.save("http://old")
-        async with trio.open_nursery() as nursery:
-            done = trio.Event()
-
-            async def hold(sdk: Sdk, *, task_status: trio.TaskStatus[None]) -> None:
-                async with programs.connected(sdk, server.address) as program:
-                    viewers[sdk] = program
-                    task_status.started()
-                    await done.wait()
-
-            for sdk in SDKS:
-                await nursery.start(hold, sdk)
-            async with run_program(JAVASCRIPT_PANEL, server.subscribe_url) as panel:
-                await panel.do("connect")
-                await panel.wait_for("connected")
-                viewers[PANEL] = panel
-                yield here
-            done.set()
+        async with (
+            programs.all_connected(server.address, SDKS) as clients,
+            run_program(JAVASCRIPT_PANEL, server.subscribe_url) as panel,
+        ):
+            await panel.do("connect")
+            await panel.wait_for("connected")
+            viewers.update(clients.items())
+            viewers[PANEL] = panel
+            yield here
         # What a plugin of Python's raised stands in the log with its traceback, as it should.
         server._checked = server.log.stat().st_size
 
