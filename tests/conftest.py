@@ -1,11 +1,14 @@
 """What every test stands on: the core must be the tree's, the corpora must be there where they are demanded."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT.parent / "shared" / "data"
@@ -53,3 +56,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def corpus() -> Path:
     """The folder of the large captures; only for tests marked `corpus`."""
     return CORPUS
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """A server freezes what the collector knows; here that is the tests' garbage."""
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """What is told in the log while a test runs."""
+    with structlog.testing.capture_logs() as events:
+        yield events

@@ -1,7 +1,5 @@
 """A running server whose data source is made, changed and deleted over the API while somebody watches its stream."""
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +26,6 @@ class Told(Plugin):
         await trio.sleep_forever()
 """
 CHANNEL = "ds/plant/told"
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 async def test_a_change_is_heard_by_who_watches_and_a_deletion_ends_it(

@@ -1,6 +1,5 @@
 """A server that was never started before: it has one org, and shows one token, once."""
 
-import gc
 import json
 import re
 import sys
@@ -20,13 +19,6 @@ from framecast.store.database import open_database
 from served import running, settings_for
 
 TOKEN = re.compile(r"^  export FRAMECAST_TOKEN=(fct_[A-Za-z0-9]{43})$", re.MULTILINE)
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """A server whose data sources are said by files: there from its first answer on, and not started on mistakes."""
 
-import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,6 @@ from framecast.server import serve
 from served import running, settings_for
 
 TEXT = "apiVersion: 1\ndatasources: [{name: n, type: testdata, uid: u, secureJsonData: {password: sesame-open}}]\n"
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

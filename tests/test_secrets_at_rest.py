@@ -1,6 +1,5 @@
 """A server and the key of its secrets: made with the first start, needed by all others, and changed by a start."""
 
-import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,6 @@ from framecast.store.secret_keys import KEY_FILE, add_key, keep_first_key
 from served import running, settings_for
 
 SOURCE = {"name": "n", "type": "t", "uid": "u", "secureJsonData": {"password": "sesame-open"}}
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

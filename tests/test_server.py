@@ -1,18 +1,15 @@
 """The supervisor within the test's own process: how it begins, whom it lets in, what one failure costs, how it ends."""
 
-import gc
 import json
 import logging
 import os
 import re
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
 
 from end_to_end.wire import TEXT, Connection, ConnectionEnded, connect, encode_frame, request, upgrade_request
@@ -27,19 +24,6 @@ from framecast.server import serve
 from framecast.settings import Settings
 from patience import PATIENCE_SECONDS
 from served import running, settings_for
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as events:
-        yield events
 
 
 async def ask(connection: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:

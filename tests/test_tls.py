@@ -1,17 +1,14 @@
 """A whole server that speaks TLS: every room, whoever knocks wrongly, readers who take nothing."""
 
 import contextlib
-import gc
 import json
 import os
 import signal
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
 import trio.testing
 
@@ -27,19 +24,6 @@ from end_to_end.wire import (
 from patience import PATIENCE_SECONDS
 from secured import ask, count_of, heard_value, subscribe, warnings_of
 from served import running, settings_for
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as events:
-        yield events
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,12 @@
 """A running server takes on another certificate when it is told to, and keeps its own when the other is no good."""
 
 import datetime as dt
-import gc
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
 import trio.testing
 
@@ -17,19 +14,6 @@ from certificates import Files, make_certificate
 from end_to_end.wire import connect, request
 from secured import ask, count_of, heard_value, subscribe, warnings_of
 from served import running, settings_for
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as events:
-        yield events
 
 
 async def shown_serial(place: str, files: Files) -> str:

@@ -1,10 +1,8 @@
 """Subscribers over HTTP streams, against a whole server: what they hear, how they speak, what each request is told."""
 
-import gc
 import json
 import os
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,13 +42,6 @@ from streamed import (
 CHANNEL = "stream/s/a"
 BINARY = "application/octet-stream"
 HOUR_SECONDS = 3_600
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 def unsubscribed(number: int) -> Any:

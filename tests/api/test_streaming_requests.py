@@ -2,9 +2,7 @@
 
 import contextlib
 import errno
-import gc
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,19 +34,6 @@ from streamed import (
 
 NEWLINE = "\n"
 PUBLISH = '{"id":2,"publish":{"channel":"a/b/c","data":1}}'
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as events:
-        yield events
 
 
 def said(answer: Answer) -> str:

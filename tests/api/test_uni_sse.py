@@ -1,10 +1,9 @@
 """Clients that only listen, against a whole server: what they hear, and what they are told instead."""
 
-import gc
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -23,13 +22,6 @@ from streamed import UNI_SSE, Listener, ask, figure, push, wait_for_figure
 
 HOUR_SECONDS = 3_600
 SECRET = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 def target(*channels: str, **more: str) -> str:

@@ -3,8 +3,7 @@
 The server is a whole one; what it keeps of dashboards is played here.
 """
 
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,13 +52,6 @@ class Shelf:
 
     async def tell(self, change: Saved | Deleted) -> None:
         await DashboardEvents(self.hubs[-1], max_event_bytes=1 << 20).announce(1, change)
-
-
-@pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
-    """A server freezes what the collector knows; here that is the tests' garbage."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture
