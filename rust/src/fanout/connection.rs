@@ -4,7 +4,6 @@
 //! [`Connection::next`] what to do, does it without the lock, and reports with [`Connection::settle`].
 
 use std::collections::HashMap;
-use std::os::fd::RawFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -13,6 +12,7 @@ use super::budget::{Budget, Buffer};
 use super::channel::{Channel, Membership};
 use super::event::Kind;
 use super::queue::{Batch, Conflatable, Queue, Strand};
+use super::socket::Socket;
 use super::stall::{Look, Refused, Room};
 pub(super) use super::steps::{Content, Next, Outcome, Sent, Settled, Step, Turn};
 use super::{Terms, lock};
@@ -37,7 +37,7 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     pub id: u64,
     /// Only the writer uses it, and only before `Phase::Released`.
-    pub fd: RawFd,
+    pub socket: Socket,
     pub reader: Reader,
     /// The last pass of the writer that came by. Only the writer uses it.
     pub visited: AtomicU64,
@@ -111,10 +111,10 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, fd: RawFd, terms: Terms, budget: Arc<Budget>) -> Connection {
+    pub(super) fn new(id: u64, socket: Socket, terms: Terms, budget: Arc<Budget>) -> Connection {
         Connection {
             id,
-            fd,
+            socket,
             reader: terms.reader,
             visited: AtomicU64::new(0),
             gathers: false,

@@ -65,6 +65,7 @@ mod tests {
     use super::super::Terms;
     use super::super::connection::{Content, Next, Sent, Step};
     use super::super::queue::Batch;
+    use super::super::socket::Socket;
     use super::*;
     use crate::wire::{Framing, Reader};
 
@@ -79,7 +80,12 @@ mod tests {
 
     /// Somebody with messages of 10,000 bytes each, whom the writer has visited and found no room, or not yet.
     fn queue(shared: &Shared, id: u64, messages: usize, is_full: bool) -> Arc<Connection> {
-        let connection = Arc::new(Connection::new(id, -1, TERMS, Arc::clone(&shared.budget)));
+        let connection = Arc::new(Connection::new(
+            id,
+            Socket::new(-1),
+            TERMS,
+            Arc::clone(&shared.budget),
+        ));
         lock(&shared.registry)
             .connections
             .insert(id, Arc::clone(&connection));

@@ -35,10 +35,12 @@ pub mod queue;
 mod registry;
 mod round;
 mod shared;
+mod socket;
 mod stall;
 mod statistics;
 mod steps;
 pub mod subscribers;
+mod watch;
 mod window;
 mod writer;
 
@@ -56,6 +58,7 @@ use connection::{Connection, Content, Phase};
 pub use event::{Event, Kind};
 use round::Taken;
 use shared::Shared;
+use socket::Socket;
 pub use statistics::Statistics;
 
 use crate::wire::{Form, Reader};
@@ -155,9 +158,10 @@ impl Fanout {
             ));
         }
         let id = registry.last_id + 1;
-        self.shared.watch.add(fd, id)?;
+        let socket = Socket::new(fd);
+        self.shared.watch.add(&socket, id)?;
         registry.last_id = id;
-        let connection = Connection::new(id, fd, terms, Arc::clone(&self.shared.budget));
+        let connection = Connection::new(id, socket, terms, Arc::clone(&self.shared.budget));
         let connection = connection.gathering(!self.shared.window.is_zero());
         registry.connections.insert(id, Arc::new(connection));
         Ok(id)

@@ -14,6 +14,7 @@ use super::connection::{Connection, Sent, Step};
 use super::queue::Batch;
 use super::round::{Round, Taken};
 use super::shared::Shared;
+use super::socket::Socket;
 use super::{Fanout, Subscription, Terms, lock};
 use crate::delta;
 use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader, Shape};
@@ -61,7 +62,8 @@ impl World {
                 max_queue_bytes: 1 << 30,
                 write_limit: Duration::from_secs(60),
             };
-            let connection = Connection::new(id, -1, terms, Arc::clone(&shared.budget)).gathering(gathers);
+            let connection =
+                Connection::new(id, Socket::new(-1), terms, Arc::clone(&shared.budget)).gathering(gathers);
             lock(&shared.registry)
                 .connections
                 .insert(id, Arc::new(connection));

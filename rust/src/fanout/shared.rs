@@ -1,16 +1,18 @@
 //! What the callers' threads and the writer have in common: who there is, and what is to be done.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::budget::{Budget, Buffer};
 use super::channel::Channel;
-use super::connection::Connection;
+use super::connection::{Connection, Sent};
 use super::event::Events;
 use super::lock;
+use super::queue::Batch;
 use super::registry::Registry;
 use super::statistics::Counters;
-use super::writer::Watch;
+use super::watch::Watch;
 
 /// What the writer is to attend to.
 #[derive(Default)]
@@ -65,6 +67,16 @@ impl Shared {
     /// A message that counts in the budget.
     pub fn buffer(&self, message: Vec<u8>) -> Buffer {
         Buffer::new(&self.budget, message)
+    }
+
+    /// One system call with `batch`, which whoever has the turn of `connection` has just taken.
+    pub fn send(&self, connection: &Connection, batch: &Batch) -> Sent {
+        self.counters.send_calls.fetch_add(1, Relaxed);
+        let sent = connection.socket.send(batch);
+        if let Sent::Bytes(bytes) = sent {
+            self.counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
+        }
+        sent
     }
 
     /// Change the writer's orders, and wake it if it sleeps.

@@ -6,36 +6,25 @@
 //! a short one; what is left waits for the next pass. Whatever was queued since the last visit goes out
 //! together. Where there is a window, it opens with the first publication that finds its connection at rest, and when it
 //! closes all who had one in it are due: one timer for all, whatever their number.
-#![allow(unsafe_code)] // borrowing descriptors that Python owns; see `Connection::fd` and the SAFETY notes
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
-use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use rustix::event::epoll;
 
 use super::channel::Channel;
-use super::connection::{Connection, Next, Sent, Step};
-use super::event::{Kind, Signal};
+use super::connection::{Connection, Next, Step};
+use super::event::Kind;
 use super::lock;
-use super::queue::{Batch, MAX_BATCH_BUFFERS};
+use super::queue::Batch;
 use super::round::Taken;
 use super::shared::Shared;
 use super::stall::FullSockets;
+use super::watch::{MAX_READY, Notice};
 use super::window::Window;
-
-/// The wake-up signal's place among the handles, which begin at 1.
-const WAKE: u64 = 0;
-
-/// How many epoll events are read at once; more stay in the kernel for the next pass.
-const MAX_READY: usize = 256;
 
 /// After so many connections, some 300 µs, a pass looks for new work: who has little to wait for need not wait for the
 /// end of a long one.
@@ -44,65 +33,6 @@ const LOOK_AFTER: usize = 64;
 /// In a pass, a round waits until so many connections were attended to, as a share of those it goes to: a round costs
 /// much less than the sends, and should go on doing so.
 const ROUND_SHARE: usize = 8;
-
-/// Older kernels count the milliseconds in 31 bits. To wake up in vain once an hour costs nothing.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// The epoll set: every connection from `add` to its release, each under its handle, and the wake-up signal.
-///
-/// Connections are watched edge-triggered for room and hang-up, so that one `epoll_ctl` serves a connection's
-/// whole life. Events carry the handle, never the descriptor: one that is late names a handle nobody has any
-/// more, even if the descriptor's number serves another connection by then.
-pub(super) struct Watch {
-    epoll: OwnedFd,
-    pub wake: Signal,
-}
-
-impl Watch {
-    pub(super) fn new() -> rustix::io::Result<Watch> {
-        let watch = Watch {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            wake: Signal::new()?,
-        };
-        let wake = epoll::EventData::new_u64(WAKE);
-        epoll::add(&watch.epoll, watch.wake.as_fd(), wake, epoll::EventFlags::IN)?;
-        Ok(watch)
-    }
-
-    /// Begin to watch `fd`, which the caller of `Fanout::add` has just handed over.
-    pub(super) fn add(&self, fd: RawFd, id: u64) -> rustix::io::Result<()> {
-        if fd < 0 {
-            return Err(Errno::BADF);
-        }
-        // SAFETY: not negative, and open for the length of this call: `Fanout::add` asks that of its caller.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        let flags = epoll::EventFlags::OUT | epoll::EventFlags::ET;
-        epoll::add(&self.epoll, fd, epoll::EventData::new_u64(id), flags)
-    }
-
-    /// Stop watching. Fails only for a descriptor that was closed against the rules, which has left the set
-    /// by itself.
-    fn delete(&self, fd: BorrowedFd<'_>) {
-        let _ = epoll::delete(&self.epoll, fd);
-    }
-
-    /// Wait for events, for about `limit` at most; `ready` holds them afterwards.
-    fn wait(&self, ready: &mut Vec<epoll::Event>, limit: Option<Duration>) -> rustix::io::Result<()> {
-        let limit = limit.and_then(|limit| Timespec::try_from(limit.min(LONGEST_WAIT)).ok());
-        ready.clear();
-        match epoll::wait(&self.epoll, spare_capacity(ready), limit.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// The descriptor of a connection whose release was not said yet; for the writer thread only.
-fn descriptor(connection: &Connection) -> BorrowedFd<'_> {
-    // SAFETY: `Watch::add` refused negative numbers, and the owner keeps the descriptor open until it hears
-    // that the connection is released, which this same thread says only after its last use.
-    unsafe { BorrowedFd::borrow_raw(connection.fd) }
-}
 
 /// The body of the writer thread. However it ends, every connection is released and none can be added any
 /// more.
@@ -132,10 +62,9 @@ fn bury_all(shared: &Shared, cut: Option<Kind>) {
 fn carry_out(shared: &Shared, connection: &Connection, kind: Kind) {
     if kind == Kind::Released {
         lock(&shared.registry).forget(connection.id);
-        shared.watch.delete(descriptor(connection));
+        shared.watch.delete(&connection.socket);
     } else {
-        // Fails only when the peer is gone already.
-        let _ = shutdown(descriptor(connection), Shutdown::Both);
+        connection.socket.shut_down();
         match kind {
             Kind::Overflow => _ = shared.counters.overflows.fetch_add(1, Relaxed),
             Kind::Stalled => _ = shared.counters.stalls.fetch_add(1, Relaxed),
@@ -209,7 +138,7 @@ impl Writer {
         self.shared.watch.wait(&mut self.ready, limit)?;
         let mut ready = std::mem::take(&mut self.ready);
         for event in ready.drain(..) {
-            self.notice(event);
+            self.notice(event.into());
         }
         self.ready = ready;
         self.look_again();
@@ -252,21 +181,19 @@ impl Writer {
         Vec::new()
     }
 
-    fn notice(&mut self, event: epoll::Event) {
-        let (id, flags) = (event.data.u64(), event.flags);
-        if id == WAKE {
+    fn notice(&mut self, notice: Notice) {
+        let (Notice::Room(id) | Notice::Gone(id)) = notice else {
             self.shared.watch.wake.clear();
             return;
-        }
+        };
         let Some(connection) = lock(&self.shared.registry).find(id) else {
             return;
         };
-        let gone = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
-        if if gone {
-            connection.hang_up()
-        } else {
-            connection.unblock()
-        } {
+        let due = match notice {
+            Notice::Gone(_) => connection.hang_up(),
+            _ => connection.unblock(),
+        };
+        if due {
             self.due.push_back(connection);
         }
     }
@@ -354,7 +281,7 @@ impl Writer {
             match connection.next(&mut self.batch) {
                 Step::Rest => return false,
                 Step::Send => {
-                    let sent = self.send(connection);
+                    let sent = self.shared.send(connection, &self.batch);
                     let settled = connection.settle(&mut self.batch, sent);
                     self.shared.counters.add_conflated(settled.superfluous);
                     if let Next::LookAgain(when) = settled.next {
@@ -368,28 +295,6 @@ impl Writer {
                     return false;
                 }
             }
-        }
-    }
-
-    fn send(&self, connection: &Connection) -> Sent {
-        let mut slices = [IoSlice::new(&[]); MAX_BATCH_BUFFERS];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(self.batch.pieces()) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let mut control = SendAncillaryBuffer::default();
-        let counters = &self.shared.counters;
-        counters.send_calls.fetch_add(1, Relaxed);
-        match sendmsg(descriptor(connection), &slices[..count], &mut control, flags) {
-            Ok(bytes) => {
-                counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
-                Sent::Bytes(bytes)
-            }
-            Err(Errno::AGAIN) => Sent::Full(Instant::now()),
-            Err(Errno::INTR) => Sent::Bytes(0),
-            Err(_) => Sent::Broken,
         }
     }
 }

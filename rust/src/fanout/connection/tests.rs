@@ -16,7 +16,7 @@ const TERMS: Terms = Terms {
 };
 
 fn connection(budget: &Arc<Budget>) -> Connection {
-    Connection::new(1, -1, TERMS, Arc::clone(budget))
+    Connection::new(1, Socket::new(-1), TERMS, Arc::clone(budget))
 }
 
 fn put(connection: &Connection, bytes: &[u8]) -> Outcome {

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
 use super::super::channels::Channels;
+use super::super::socket::Socket;
 use super::super::{Event, Fanout, Kind, Subscription, Terms};
 use super::*;
 use crate::wire::{Framing, Publication, Reader};
@@ -259,7 +260,12 @@ fn writer_does_not_sleep_past_the_window_of_what_came_during_its_pass() {
         max_queue_bytes: 1000,
         write_limit: Duration::from_secs(60),
     };
-    let connection = Arc::new(Connection::new(1, -1, terms, Arc::clone(&shared.budget)));
+    let connection = Arc::new(Connection::new(
+        1,
+        Socket::new(-1),
+        terms,
+        Arc::clone(&shared.budget),
+    ));
     // It is awake, so nobody wakes it for this.
     shared.schedule_published(vec![connection]);
     assert!(writer.fall_asleep());
