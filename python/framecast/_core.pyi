@@ -323,7 +323,7 @@ class Event:
         """What happened. After all but the last, nothing is queued any more and the socket was shut down.
 
         ``overflow``: its queue passed the limit, or was of the longest when all together passed theirs. ``stalled``:
-        its socket took nothing for `write_seconds`. ``broken``: the peer is gone. ``released``: the writer will never
+        its socket took nothing for `write_seconds`. ``broken``: the peer is gone. ``released``: the core will never
         touch the descriptor again.
         """
 
@@ -372,7 +372,8 @@ class FanoutStatistics:
 class Fanout:
     """Every outbound byte of the connections it was given: one byte-bounded FIFO each, one writer thread for all.
 
-    No method blocks or waits for a peer. From `add` until the ``released`` event nobody else may write to, or close,
+    No method blocks or waits for a peer; one that finds the writer asleep and few quiet connections to send little to
+    makes the system call itself. From `add` until the ``released`` event nobody else may write to, or close,
     the descriptor. All methods may be called from any thread; order is kept per connection among calls of one thread,
     but that publications of different channels may pass each other, and all subscribers of a channel see its
     publications in the same order. Every method releases the GIL.

@@ -1,8 +1,8 @@
-"""The way out: streams whose bytes the core's writer thread writes, and the events that come back from it.
+"""The way out: streams whose bytes the core writes, and the events that come back from its writer thread.
 
 The only user of file descriptors and of trio.lowlevel in the package. From `WriterEvents.adopt` until the
-core says ``released``, nobody but the writer thread writes to a connection's socket, and nobody closes it:
-the two rules that every line below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows
+core says ``released``, nobody but the core writes to a connection's socket, and nobody closes it: the two
+rules that every line below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows
 the one byte that begins a Close.
 """
 
@@ -78,7 +78,7 @@ class WriterEvents:
         close_flush_seconds: float,
         reading: Reading = _WEBSOCKET_JSON,
     ) -> WriterStream:
-        """Give the writing of `socket_stream` to the writer thread. OSError, and no change, when it cannot.
+        """Give the writing of `socket_stream` to the core. OSError, and no change, when it cannot.
 
         What is read comes from `reads`: the same stream, or one around it that replays what was read before. `reading`
         is how the peer reads; ValueError when nobody can read so.
@@ -99,11 +99,11 @@ class WriterEvents:
 
 
 class WriterStream(trio.abc.HalfCloseableStream):
-    """One connection: reads are Trio's, writes are the writer thread's. Made by `WriterEvents.adopt`.
+    """One connection: reads are Trio's, writes are the core's. Made by `WriterEvents.adopt`.
 
-    Sending never waits for the peer: bytes join a bounded queue. A peer too slow for it is cut (`overflowed`), and so
-    is one whose socket takes nothing at all (`stalled`). Then, and when the peer is gone (`broken`), sends raise
-    BrokenResourceError and reads find the end.
+    Sending never waits for the peer: bytes join a bounded queue, and leave it at once where nothing is before them. A
+    peer too slow for it is cut (`overflowed`), and so is one whose socket takes nothing at all (`stalled`). Then, and
+    when the peer is gone (`broken`), sends raise BrokenResourceError and reads find the end.
     """
 
     def __init__(

@@ -1,7 +1,14 @@
-//! One connection's state: its queue, how far it is on its way out, and what the writer has to do next.
+//! One connection's state: its queue, how far it is on its way out, and whose turn it is to do what is next.
 //!
 //! Every transition is made under the one lock in here, and only ever forward. The writer asks
 //! [`Connection::next`] what to do, does it without the lock, and reports with [`Connection::settle`].
+//!
+//! **The turn**: who finds a connection at rest and has made it due has its turn, and nobody else does until it rests
+//! again. It passes from hand to hand with the connection: to the writer, through its list, or for one send to a caller's
+//! thread ([`Connection::lend`]). Whatever else happens during that send only changes the state, and `settle` finds it:
+//! what was queued, a cut, a later phase. Then the caller hands the turn on, and the writer does what follows. So a
+//! socket is used by one thread at a time, and since a release needs the turn too, never after it. The one who takes no
+//! turn is a writer that ends: [`Connection::bury`] waits for a send that is under way.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -10,33 +17,18 @@ use std::time::Instant;
 
 use super::budget::{Budget, Buffer};
 use super::channel::{Channel, Membership};
+use super::direct::{LITTLE_BYTES, PAUSE};
 use super::event::Kind;
 use super::queue::{Batch, Conflatable, Queue, Strand};
 use super::socket::Socket;
 use super::stall::{Look, Refused, Room};
-pub(super) use super::steps::{Content, Next, Outcome, Sent, Settled, Step, Turn};
+pub(super) use super::steps::{Content, Next, Outcome, Phase, Sent, Settled, Step, Turn};
 use super::{Terms, lock};
 use crate::wire::Reader;
 
-/// How far a connection is on its way out. The order of the variants is the only order they are gone through
-/// in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// Takes everything.
-    Open,
-    /// Takes raw bytes, but no message and no publication any more: a goodbye is being said.
-    Left,
-    /// Takes nothing; what is queued is written, then it is released.
-    Finishing,
-    /// Takes nothing, writes nothing; the writer releases it when it comes by.
-    Removed,
-    /// The writer will never touch the descriptor again.
-    Released,
-}
-
 pub(super) struct Connection {
     pub id: u64,
-    /// Only the writer uses it, and only before `Phase::Released`.
+    /// Only who has the turn uses it, and only before `Phase::Released`.
     pub socket: Socket,
     pub reader: Reader,
     /// The last pass of the writer that came by. Only the writer uses it.
@@ -54,6 +46,8 @@ pub(super) struct State {
     /// Whether the cut was carried out and said.
     cut_done: bool,
     turn: Turn,
+    /// When its turn was last lent.
+    lent: Option<Instant>,
     /// While its socket is full, the writer waits for it to drain.
     room: Room,
     /// The last of its subscriptions to conflating channels.
@@ -69,7 +63,11 @@ impl State {
     }
 
     fn schedule(&mut self) -> bool {
-        std::mem::replace(&mut self.turn, Turn::Due) != Turn::Due
+        let is_free = matches!(self.turn, Turn::Rests | Turn::Gathers);
+        if is_free {
+            self.turn = Turn::Due;
+        }
+        is_free
     }
 
     fn gather(&mut self) -> bool {
@@ -124,6 +122,7 @@ impl Connection {
                 cut: None,
                 cut_done: false,
                 turn: Turn::Rests,
+                lent: None,
                 room: Room::new(terms.write_limit),
                 strand: None,
                 channels: HashMap::new(),
@@ -253,9 +252,28 @@ impl Connection {
         Step::Rest
     }
 
-    /// Report a send.
+    /// Have the caller, whose turn it is, send what waits, which is moved into `batch`; `settle` must follow, whatever
+    /// comes. False, and nothing is changed, when it is better left to the writer: see [`super::direct`].
+    pub(super) fn lend(&self, batch: &mut Batch, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_going = state.cut.is_some() || state.phase >= Phase::Removed;
+        let is_little = !state.queue.is_empty() && state.queue.bytes() <= LITTLE_BYTES;
+        let is_quiet = state
+            .lent
+            .is_none_or(|before| now.saturating_duration_since(before) >= PAUSE);
+        if is_going || state.room.is_full() || !is_little || !is_quiet {
+            return false;
+        }
+        state.turn = Turn::Lent;
+        state.lent = Some(now);
+        state.queue.take(batch);
+        true
+    }
+
+    /// Report a send. Unless it answers otherwise, the turn is still who has sent's.
     pub(super) fn settle(&self, batch: &mut Batch, sent: Sent) -> Settled {
         let mut state = self.state();
+        state.turn = Turn::Due;
         if state.cut.is_some() || state.phase >= Phase::Removed {
             // The queue was dropped during the send, and the batch goes the same way.
             batch.clear();
@@ -313,9 +331,22 @@ impl Connection {
         }
     }
 
+    /// The state while nobody sends from a caller's thread. It waits for no peer: no send does, and from `lend` to
+    /// `settle` there is nothing else.
+    fn undisturbed_state(&self) -> MutexGuard<'_, State> {
+        loop {
+            let state = self.state();
+            if state.turn != Turn::Lent {
+                return state;
+            }
+            drop(state);
+            std::thread::yield_now();
+        }
+    }
+
     /// End it from wherever it is, for a writer that stops: what is left to say about it, in order.
     pub(super) fn bury(&self, cut: Option<Kind>) -> Vec<Kind> {
-        let mut state = self.state();
+        let mut state = self.undisturbed_state();
         if state.phase == Phase::Released {
             return Vec::new();
         }

@@ -40,7 +40,7 @@ impl Fanout {
             let mut taken = Taken::default();
             channel.say_now(news, &mut encoder, &mut taken);
             let count = taken.last;
-            shared.conclude(taken);
+            shared.conclude_at_once(taken);
             count
         } else {
             let (left, count) = channel.say_later(news, &mut encoder);

@@ -19,7 +19,7 @@ pub enum Kind {
     Stalled,
     /// The peer is gone; the queue was dropped and the socket shut down.
     Broken,
-    /// The writer will never touch the descriptor again. The last event of a connection, and the only certain
+    /// Nobody will ever touch the descriptor again. The last event of a connection, and the only certain
     /// one.
     Released,
 }

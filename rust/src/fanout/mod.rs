@@ -2,7 +2,8 @@
 //!
 //! A publisher encodes a publication once per wire form. The shared buffer is appended to the queue of every
 //! subscriber, where they are few by the publisher, and otherwise by the writer, to whom it is left in the channel's
-//! log ([`channel`]). The [`writer`] thread alone touches the sockets. Nothing a caller does waits for a peer.
+//! log ([`channel`]). The [`writer`] thread touches the sockets, and for a message that finds a quiet connection and the
+//! writer asleep the caller's thread, with one send ([`direct`]). Nothing a caller does waits for a peer.
 //!
 //! The order of the calls that concern a connection is the order in its queue, but that publications of different
 //! channels may pass each other: before anything else is queued for it, and before it leaves, it gets what waits.
@@ -14,10 +15,11 @@
 //! part of a round. A publisher takes the log's, which orders the publications of a channel alike for everybody. A
 //! lock poisoned by a panic is used on: every state in here is good enough to release connections from.
 //!
-//! **Released**: only the writer thread uses descriptors after `add`, and it says `released` as the last
-//! thing it does for one, after moving the connection to its last phase and taking it out of the epoll set.
-//! What happens exactly once in [`connection::Connection::next`], under that connection's lock, therefore
-//! happens once in all.
+//! **Released**: after `add` only who has a connection's turn uses its descriptor, which is one thread at a time
+//! ([`connection`]). The writer says `released`, having the turn or, at its end, having waited for who has it; it is the
+//! last thing it does for one, after moving the connection to its last phase, in which nobody is lent the turn any more,
+//! and taking it out of the epoll set. What happens exactly once in [`connection::Connection::next`], under that
+//! connection's lock, therefore happens once in all.
 
 mod audience;
 pub mod budget;
@@ -26,6 +28,7 @@ mod channels;
 mod conflation;
 mod connection;
 mod delivery;
+mod direct;
 mod event;
 mod eviction;
 mod log;
@@ -308,7 +311,7 @@ impl Fanout {
         // So that it counts, from here on, only where it is queued.
         drop(buffer);
         if outcome.schedule {
-            self.shared.schedule(connection);
+            self.shared.attend(connection);
         }
         self.shared.keep_budget();
         outcome.taken

@@ -1,5 +1,6 @@
 //! The fan-out against a model too simple to be wrong: nobody writes but when told to, rounds go on at any moment and in any
-//! number, sockets are full now and then, and subscribers come and go around the number from which on the writer goes round.
+//! number, callers send themselves for as long as they like, sockets are full now and then, and subscribers come and go
+//! around the number from which on the writer goes round.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 
 use super::channel::{Channel, MANY, MOST_WAITING};
 use super::channels::Channels;
-use super::connection::{Connection, Sent, Step};
+use super::connection::{Connection, Next, Sent, Step};
 use super::queue::Batch;
 use super::round::{Round, Taken};
 use super::shared::Shared;
@@ -22,6 +23,7 @@ use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader, Shape}
 mod acts;
 mod client;
 mod expectation;
+mod lending;
 
 use acts::{Act, Wanted, any_act, any_wanted};
 use client::{Client, Listener, form, spelling};
@@ -38,6 +40,9 @@ const WHO: ClientInfo<'_> = ClientInfo {
 struct World {
     fanout: Fanout,
     rounds: Vec<(Arc<Channel>, Round)>,
+    /// Whom callers' threads are sending to, and what.
+    lent: Vec<(usize, Batch)>,
+    clock: Instant,
     clients: Vec<Client>,
     said: u64,
 }
@@ -75,6 +80,8 @@ impl World {
                 thread: Mutex::new(None),
             },
             rounds: Vec::new(),
+            lent: Vec::new(),
+            clock: Instant::now(),
             clients: (0..CONNECTIONS).map(|_| Client::default()).collect(),
             said: 0,
         }
@@ -187,6 +194,8 @@ impl World {
             Act::GoOn(place) => self.without_haste(|world| world.go_on(place)),
             Act::Write(who) => self.write(who),
             Act::Fill(who, tenths) => self.fill(who, tenths),
+            Act::Lend => self.lend(),
+            Act::GiveBack(place, tenths) => self.give_back(place, tenths),
         }
     }
 
@@ -257,7 +266,10 @@ impl World {
             .collect();
         for who in 0..CONNECTIONS {
             let (is_full, bytes) = self.connection(who).backlog();
-            assert!(is_full || bytes == 0 || listed.contains(&(who as u64)));
+            let is_listed = listed.contains(&(who as u64));
+            let is_lent = self.is_lent(who);
+            assert!(is_full || bytes == 0 || is_listed || is_lent);
+            assert!(!(is_lent && work.due.iter().any(|each| each.id == who as u64)));
         }
     }
 
@@ -267,13 +279,16 @@ impl World {
 
     /// Be the writer for one connection, whose socket takes everything.
     fn write(&mut self, who: usize) {
+        if self.is_lent(who) {
+            return;
+        }
         let connection = self.take_off_lists(who);
         let was_full = connection.unblock();
         let before = self.clients[who].got.len();
         let mut batch = Batch::default();
         loop {
             match connection.next(&mut batch) {
-                Step::Send => self.settle(who, &mut batch, 10),
+                Step::Send => _ = self.settle(who, &mut batch, 10),
                 Step::Cut(_) => {}
                 Step::Rest | Step::Release => break,
             }
@@ -286,6 +301,9 @@ impl World {
 
     /// Be the writer for one connection, whose socket has little room.
     fn fill(&mut self, who: usize, tenths: usize) {
+        if self.is_lent(who) {
+            return;
+        }
         let connection = self.take_off_lists(who);
         let mut batch = Batch::default();
         if connection.next(&mut batch) == Step::Send {
@@ -306,15 +324,19 @@ impl World {
         self.connection(who)
     }
 
-    fn settle(&mut self, who: usize, batch: &mut Batch, tenths: usize) {
+    fn settle(&mut self, who: usize, batch: &mut Batch, tenths: usize) -> Next {
         let bytes = batch.pieces().collect::<Vec<_>>().concat();
         let sent = &bytes[..bytes.len() * tenths / 10];
         self.clients[who].got.extend(sent);
         let settled = self.connection(who).settle(batch, Sent::Bytes(sent.len()));
         assert_eq!(settled.superfluous, 0);
+        settled.next
     }
 
     fn end(mut self) {
+        while !self.lent.is_empty() {
+            self.give_back(0, Some(10));
+        }
         for name in CHANNELS {
             if let Some(channel) = self.fanout.channels.find(name) {
                 let mut taken = Taken::default();

@@ -4,6 +4,22 @@ use std::time::Instant;
 
 use super::event::Kind;
 
+/// How far a connection is on its way out. The order of the variants is the only order they are gone through
+/// in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Takes everything.
+    Open,
+    /// Takes raw bytes, but no message and no publication any more: a goodbye is being said.
+    Left,
+    /// Takes nothing; what is queued is written, then it is released.
+    Finishing,
+    /// Takes nothing, writes nothing; the writer releases it when it comes by.
+    Removed,
+    /// Nobody will ever touch the descriptor again.
+    Released,
+}
+
 /// What a caller wants to queue, which decides until when it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -19,7 +35,7 @@ pub(super) enum Content {
 pub(super) struct Outcome {
     /// Whether it was done.
     pub taken: bool,
-    /// Whether the caller must put the connection on the writer's list.
+    /// Whether the caller has its turn now, and must put the connection on the writer's list or attend to it.
     pub schedule: bool,
     /// How many publications it made superfluous.
     pub superfluous: usize,
@@ -60,9 +76,9 @@ pub(super) struct Settled {
 /// Where a connection goes after a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// It stays in the writer's hands for the next pass.
+    /// It stays in the writer's hands for the next pass, or must come into them.
     Pass,
-    /// It left the writer's hands.
+    /// It left the hands it was in.
     Rest,
     /// It left the writer's hands; look at it again then, by [`Connection::look_again`].
     LookAgain(Instant),
@@ -74,13 +90,15 @@ impl From<Next> for Settled {
     }
 }
 
-/// Where a connection is on its way into the writer's hands.
+/// Whose it is to do the next thing to a connection. Nobody touches its socket but who has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing is to be done.
     Rests,
     /// Among those that wait for the window to close.
     Gathers,
-    /// On the writer's list or in its hands.
+    /// The writer's: on its list or in its hands; or on the way there, in the hands of the caller who has made it due.
     Due,
+    /// Of a caller that sends what it has brought. Only [`Connection::settle`] ends that.
+    Lent,
 }

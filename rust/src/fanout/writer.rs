@@ -1,4 +1,5 @@
-//! The one thread that writes to sockets, and every system call that touches a connection's descriptor.
+//! The thread that writes to sockets whatever callers did not send themselves, and that alone waits for room in them, cuts
+//! and releases.
 //!
 //! It sleeps in epoll until a publisher raises the wake-up signal, a full socket drains, or one has been full
 //! for too long. It goes round in the channels that something was left in, and then makes a pass, which gives every

@@ -21,6 +21,10 @@ pub enum Act {
     Write(usize),
     /// The socket takes so many tenths of a batch, and is full then.
     Fill(usize, usize),
+    /// A caller's thread begins to send to the last who became due; and ends one of those sends, of which the socket
+    /// takes so many tenths, or nothing any more.
+    Lend,
+    GiveBack(usize, Option<usize>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,5 +64,8 @@ pub fn any_act() -> impl Strategy<Value = Act> {
         12 => any::<usize>().prop_map(Act::GoOn),
         3 => who.clone().prop_map(Act::Write),
         6 => (who, 0_usize..=10).prop_map(|(who, tenths)| Act::Fill(who, tenths)),
+        12 => Just(Act::Lend),
+        9 => (any::<usize>(), prop::option::weighted(0.95, 0_usize..=10))
+            .prop_map(|(place, tenths)| Act::GiveBack(place, tenths)),
     ]
 }

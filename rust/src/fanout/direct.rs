@@ -1,0 +1,67 @@
+//! Sending from the thread that has something to say, where that spares waking the writer.
+//!
+//! To wake another thread takes as long as to send, and on one core the message waits for both threads' turns. So who
+//! finds the writer asleep, and has the turn of a connection that was quiet, makes one send itself. Whatever else is to be
+//! done, the writer does: where not everything went, because there was no room, the peer is gone, or more came meanwhile,
+//! the turn is handed on to it, and it alone waits for room, cuts and releases.
+//!
+//! What this must never do is hold a caller up, or keep the writer from joining what comes quickly: it is for little, for
+//! few, and for one connection only now and then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Next, Sent};
+use super::lock;
+use super::queue::Batch;
+use super::round::Taken;
+use super::shared::Shared;
+
+/// To so many a publication is sent by who publishes it, one after another at some 5 µs each: a publisher must not be
+/// held up for 100.
+const FEW: usize = 4;
+
+/// More than this is left to the writer: to copy it takes a caller's thread more than to wake another.
+pub(super) const LITTLE_BYTES: usize = 16 * 1024;
+
+/// What comes sooner than this behind a direct send goes through the writer, which joins what comes while it is at work.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
+
+impl Shared {
+    /// Attend to a connection whose turn the caller has taken: at once, or by leaving it to the writer.
+    pub fn attend(&self, connection: Arc<Connection>) {
+        let is_asleep = lock(&self.work).asleep;
+        if !(is_asleep && self.send_at_once(&connection)) {
+            self.schedule(connection);
+        }
+    }
+
+    /// The same for those for whom something was published, and count that.
+    pub fn conclude_at_once(&self, taken: Taken) {
+        if !self.window.is_zero() || taken.due.len() > FEW {
+            self.conclude(taken);
+            return;
+        }
+        self.count(&taken);
+        for connection in taken.due {
+            self.attend(connection);
+        }
+    }
+
+    /// True when nothing is left to do; otherwise the turn is still the caller's, to hand it on.
+    fn send_at_once(&self, connection: &Connection) -> bool {
+        let mut batch = Batch::default();
+        if !connection.lend(&mut batch, Instant::now()) {
+            return false;
+        }
+        let sent = match self.send(connection, &batch) {
+            // The writer, which is to wait for room, finds out for itself.
+            Sent::Full(_) => Sent::Bytes(0),
+            sent => sent,
+        };
+        connection.settle(&mut batch, sent).next == Next::Rest
+    }
+}
+
+#[cfg(test)]
+mod tests;
