@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll;
 
 use super::channel::Channel;
-use super::connection::{Connection, Next, Step};
+use super::connection::{Connection, Next, Sent, Step};
 use super::event::Kind;
 use super::lock;
 use super::queue::Batch;
@@ -184,15 +184,16 @@ impl Writer {
 
     fn notice(&mut self, notice: Notice) {
         let (Notice::Room(id) | Notice::Gone(id)) = notice else {
-            self.shared.watch.wake.clear();
             return;
         };
         let Some(connection) = lock(&self.shared.registry).find(id) else {
             return;
         };
-        let due = match notice {
-            Notice::Gone(_) => connection.hang_up(),
-            _ => connection.unblock(),
+        let due = if let Notice::Gone(_) = notice {
+            connection.hang_up()
+        } else {
+            self.shared.watch.await_no_room(&connection.socket, id);
+            connection.unblock()
         };
         if due {
             self.due.push_back(connection);
@@ -283,6 +284,9 @@ impl Writer {
                 Step::Rest => return false,
                 Step::Send => {
                     let sent = self.shared.send(connection, &self.batch);
+                    if let Sent::Full(_) = sent {
+                        self.shared.watch.await_room(&connection.socket, connection.id);
+                    }
                     let settled = connection.settle(&mut self.batch, sent);
                     self.shared.counters.add_conflated(settled.superfluous);
                     if let Next::LookAgain(when) = settled.next {
