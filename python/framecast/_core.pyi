@@ -4,21 +4,29 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict, final, type_check_only
 
 __all__ = [
+    "Broken",
+    "Closed",
     "Event",
     "Fanout",
     "FanoutStatistics",
+    "FrameReader",
     "JsonLines",
     "Load",
     "Packet",
+    "Pinged",
     "PushResult",
     "Rejection",
     "Restored",
     "StreamParser",
     "arrow_to_frame",
     "build_info",
+    "close_frame",
     "describe_points",
     "json_to_lines",
     "merge_packets",
+    "ping_frame",
+    "pong_frame",
+    "text_frame",
 ]
 
 @type_check_only
@@ -540,3 +548,71 @@ class Load:
 
     def stop(self) -> None:
         """End it soon. What was measured so far is found all the same."""
+
+@final
+class FrameReader:
+    """Reads what the client of one WebSocket sends (RFC 6455), as it arrives. No extension is taken.
+
+    Holds what came of a message, and what was fed and is not read; at rest next to nothing.
+    """
+
+    def __new__(cls, *, max_message_bytes: int, free_fragments: int, fragment_bytes: int) -> FrameReader:
+        """A message in more than `free_fragments` must have `fragment_bytes` in each, on the average."""
+
+    def feed(self, data: bytes | bytearray) -> None:
+        """Take what arrived. RuntimeError while `next_event` still tells of what came before."""
+
+    def next_event(self) -> bytes | Pinged | Closed | Broken | None:
+        """A message, text as its bytes, or what a control frame says; None when more must arrive.
+
+        Pongs say nothing. Behind `Closed` and `Broken` nothing is read.
+        """
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether everything that was fed is read, and ended where a message or a frame between two does."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What came of the message under way, and what is not read yet."""
+
+@final
+class Pinged:
+    """A ping, to be answered with a pong that holds the same."""
+
+    @property
+    def payload(self) -> bytes: ...
+
+@final
+class Closed:
+    """The client's close."""
+
+    @property
+    def code(self) -> int:
+        """One that may be sent, or 1005 where it named none."""
+
+    @property
+    def reason(self) -> str: ...
+
+@final
+class Broken:
+    """The client broke the protocol or a limit."""
+
+    @property
+    def code(self) -> int:
+        """To close with: 1002, 1007 (text that is no UTF-8), 1008 (tiny fragments) or 1009 (too large)."""
+
+    @property
+    def reason(self) -> str: ...
+
+def text_frame(text: str) -> bytes:
+    """A whole text message as a server sends it."""
+
+def ping_frame() -> bytes:
+    """A ping without a payload."""
+
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping that held `payload`, of at most 125 bytes."""
+
+def close_frame(code: int, reason: str) -> bytes:
+    """A close with as much of `reason` as fits; one without a code for 1005, which stands for that."""

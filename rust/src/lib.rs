@@ -3,6 +3,7 @@
 //! How data walks through it:
 //! - a pushed body: [`line_protocol`] (bytes → points, borrowing) → [`frame`] (points → sticky columns →
 //!   frame JSON); JSON becomes line protocol first: [`json_rows`] (objects and data frames → lines);
+//! - what a client sends on a WebSocket: [`websocket`] (frames → messages);
 //! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
 //!   thread).
 //!
@@ -22,4 +23,5 @@ pub mod load;
 #[cfg(feature = "python")]
 pub mod python;
 mod reasons;
+pub mod websocket;
 pub mod wire;

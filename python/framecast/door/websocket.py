@@ -1,17 +1,16 @@
 """One subscriber's WebSocket: its messages, the answers to its control frames, the closing handshake.
 
-Driven over wsproto in the task that reads. Whoever sends messages does so beside it, through the same stream: here only
-control frames are said. At rest it is as good as nothing: what follows frames is made when bytes come, and kept only
-while a frame or a message is under way, so that idle connections do not pay for it.
+Frames are read by the core, in the task that receives. Whoever sends messages does so beside it, through the same
+stream: here only control frames are said. At rest it is as good as nothing: the reader of frames is made when bytes
+come, and kept only while a frame or a message is under way, so that idle connections do not pay for it.
 """
 
 from typing import NoReturn, Protocol
 
 import trio
-from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
-from framecast.door.crumbs import PIECES_PER_TURN, FrameMeter
+from framecast._core import Broken, Closed, FrameReader, Pinged, close_frame, pong_frame
+from framecast.door.crumbs import FREE_PIECES, PIECE_BYTES, PIECES_PER_TURN
 
 _RECEIVE_BYTES = 4_096
 """Clients' messages are small, and what one read brings is held until it is asked for."""
@@ -38,132 +37,91 @@ class QueueingStream(Protocol):
         """Queue bytes. BrokenResourceError or ClosedResourceError when nothing can be said any more."""
 
 
-class _Follower:
-    """Follows frames, while there is one."""
-
-    __slots__ = ("events", "frames", "message", "meter")
-
-    def __init__(self) -> None:
-        self.meter = FrameMeter()
-        self.frames = Connection(ConnectionType.SERVER)
-        self.events = self.frames.events()
-        self.message = bytearray()
-
-
 class WebSocket:
     """One accepted WebSocket. One task at a time receives or closes; the owner of the stream closes that afterwards."""
 
-    __slots__ = ("_code", "_ended", "_follower", "_max_message_bytes", "_said_close", "_stream", "_unread")
+    __slots__ = ("_code", "_ended", "_events", "_max_message_bytes", "_reader", "_said_close", "_stream")
 
     def __init__(self, stream: QueueingStream, *, max_message_bytes: int) -> None:
         self._stream = stream
         self._max_message_bytes = max_message_bytes
-        self._follower: _Follower | None = None
-        self._unread: bytes | bytearray = b""
+        self._reader: FrameReader | None = None
+        self._events = 0
+        """Of what the last read brought, and those that were handled since the others had their turn."""
         self._said_close = False
         self._ended = False
         self._code: int | None = None
 
     async def receive(self) -> bytes:
         """One message, text as its bytes. WebSocketEnded when there will be none; cancelled, it has taken nothing."""
-        while True:
-            message = self._next_message()
-            if message is not None:
-                return message
-            await self._receive_more()
+        while not self._ended:
+            reader = self._reader
+            if reader is None:
+                await self._receive_more()
+                continue
+            if self._events == PIECES_PER_TURN:
+                await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                self._events = 0
+            event = reader.next_event()
+            if isinstance(event, bytes):
+                self._events += 1
+                return event
+            if event is not None:
+                self._events += 1
+                self._answer(event)
+            elif reader.at_rest:
+                self._reader = None
+            else:
+                await self._receive_more()
+        raise WebSocketEnded(self._code)
 
     async def close(self, code: int, reason: str) -> None:
         """The closing handshake. What comes before the peer's answer is dropped; the caller sets the deadline."""
         if not self._ended:
-            self._say_close(CloseConnection(code, reason))
+            self._say_close(code, reason)
         try:
             while True:
                 await self.receive()
         except WebSocketEnded:
             return
 
-    def _next_message(self) -> bytes | None:
-        """The next whole message of what was received. None when more must be received first."""
-        if self._ended:
-            raise WebSocketEnded(self._code)
-        if self._follower is None:
-            return None
-        for event in self._follower.events:
-            message = self._take(self._follower, event)
-            if message is not None:
-                return message
-        if self._follower.meter.at_rest:
-            self._follower = None
-        else:
-            self._follower.events = self._follower.frames.events()
-        return None
-
     async def _receive_more(self) -> None:
-        """Receive, and look at no more frames at once than make one turn."""
-        if self._unread:
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
-            received = self._unread
-        else:
-            try:
-                received = await self._stream.receive_some(_RECEIVE_BYTES)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                received = b""
-            if not received:
-                self._end(None)
-        if self._follower is None:
-            self._follower = _Follower()
-        end = self._follower.meter.follow(received, PIECES_PER_TURN)
-        self._unread = received[end:]
-        if self._follower.meter.crumbs:
-            self._break(1008, "too many tiny fragments")
-        self._follower.frames.receive_data(bytes(received[:end]))
+        try:
+            received = await self._stream.receive_some(_RECEIVE_BYTES)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            received = b""
+        if not received:
+            self._end(None)
+        if self._reader is None:
+            self._reader = FrameReader(
+                max_message_bytes=self._max_message_bytes, free_fragments=FREE_PIECES, fragment_bytes=PIECE_BYTES
+            )
+        self._reader.feed(received)
+        self._events = 0
 
-    def _take(self, follower: _Follower, event: Event) -> bytes | None:
-        """Do what an event asks for; the message that it completes, if it does."""
-        match event:
-            case TextMessage(data=data):
-                return self._add(follower, data.encode(), finished=event.message_finished)
-            case BytesMessage(data=data):
-                return self._add(follower, bytes(data), finished=event.message_finished)
-            case Ping():
-                self._say(event.response())
-            case CloseConnection() if follower.frames.state is ConnectionState.REMOTE_CLOSING:
-                self._say_close(event.response())
-                self._end(event.code)
-            case CloseConnection():  # wsproto's way to say that the peer broke the protocol
-                self._break(event.code, event.reason or "")
-        return None
-
-    def _add(self, follower: _Follower, piece: bytes, *, finished: bool) -> bytes | None:
-        if len(follower.message) + len(piece) > self._max_message_bytes:
-            self._break(TOO_BIG, f"message larger than {self._max_message_bytes} bytes")
-        if finished and not follower.message:
-            return piece
-        follower.message += piece
-        if not finished:
-            return None
-        message = bytes(follower.message)
-        follower.message.clear()
-        return message
-
-    def _break(self, code: int, reason: str) -> NoReturn:
-        self._say_close(CloseConnection(code, reason))
-        self._end(code)
+    def _answer(self, event: Pinged | Closed | Broken) -> None:
+        """Answer what is no message."""
+        if isinstance(event, Pinged):
+            self._say(pong_frame(event.payload))
+            return
+        too_big = event.code == TOO_BIG and isinstance(event, Broken)
+        reason = f"message larger than {self._max_message_bytes} bytes" if too_big else event.reason
+        self._say_close(event.code, reason)
+        self._end(event.code)
 
     def _end(self, code: int | None) -> NoReturn:
-        self._ended, self._code = True, code
-        self._follower, self._unread = None, b""
+        self._ended, self._code, self._reader = True, code, None
         raise WebSocketEnded(code)
 
-    def _say_close(self, close: CloseConnection) -> None:
-        self._say(close)
+    def _say_close(self, code: int, reason: str) -> None:
+        self._say(close_frame(code, reason))
         self._said_close = True
 
-    def _say(self, event: Event) -> None:
+    def _say(self, frame: bytes) -> None:
         """Queue a control frame, unless ours was the last word."""
         if self._said_close:
             return
         try:
-            self._stream.send(Connection(ConnectionType.SERVER).send(event))
+            self._stream.send(frame)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # whoever reads finds the end

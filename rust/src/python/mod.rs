@@ -8,6 +8,7 @@ mod fanout;
 mod json_rows;
 mod load;
 mod parser;
+mod websocket;
 mod window;
 
 use pyo3::prelude::*;
@@ -23,6 +24,7 @@ pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     parser::register(module)?;
     json_rows::register(module)?;
     window::register(module)?;
+    websocket::register(module)?;
     fanout::register(module)?;
     load::register(module)?;
     Ok(())

@@ -6,6 +6,13 @@ pub const TEXT: u8 = 0x81;
 /// The first byte of a whole binary message: final frame, opcode 2.
 pub const BINARY: u8 = 0x82;
 
+/// The first byte of a close, a ping and a pong.
+pub const CLOSE: u8 = 0x88;
+/// As [`CLOSE`].
+pub const PING: u8 = 0x89;
+/// As [`CLOSE`].
+pub const PONG: u8 = 0x8a;
+
 /// The most bytes a frame header of ours takes: two, and an eight-byte length.
 pub const MAX_HEADER_BYTES: usize = 10;
 
@@ -25,9 +32,53 @@ pub fn put_header(out: &mut Vec<u8>, first: u8, length: usize) {
     }
 }
 
+/// What a control frame holds at most (§5.5).
+const MAX_CONTROL_BYTES: usize = 125;
+
+/// A whole frame of `payload`, which `first` says the kind of.
+#[must_use]
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(MAX_HEADER_BYTES + payload.len());
+    put_header(&mut out, first, payload.len());
+    out.extend_from_slice(payload);
+    out
+}
+
+/// A close frame with `code` and as much of `reason` as fits, cut between two characters; without a code it holds
+/// nothing.
+#[must_use]
+pub fn close_frame(code: Option<u16>, reason: &str) -> Vec<u8> {
+    let Some(code) = code else {
+        return frame(CLOSE, b"");
+    };
+    let mut payload = Vec::with_capacity(MAX_CONTROL_BYTES);
+    payload.extend_from_slice(&code.to_be_bytes());
+    let room = reason.len().min(MAX_CONTROL_BYTES - payload.len());
+    let end = (0..=room)
+        .rev()
+        .find(|&end| reason.is_char_boundary(end))
+        .unwrap_or(0);
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    frame(CLOSE, &payload)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{BINARY, TEXT, put_header};
+    use super::{BINARY, PING, TEXT, close_frame, frame, put_header};
+
+    #[test]
+    fn a_close_has_no_more_of_its_reason_than_fits_in_whole_characters() {
+        assert_eq!(close_frame(None, "unheard"), [0x88, 0]);
+        assert_eq!(close_frame(Some(3001), "shutdown"), b"\x88\x0a\x0b\xb9shutdown");
+        let cut = close_frame(Some(1008), &"é".repeat(100));
+        assert_eq!(cut[..4], [0x88, 124, 0x03, 0xf0]);
+        assert_eq!(cut[4..], *"é".repeat(61).as_bytes());
+    }
+
+    #[test]
+    fn a_frame_is_its_header_and_what_it_holds() {
+        assert_eq!(frame(PING, b"hi"), [0x89, 2, b'h', b'i']);
+    }
 
     fn header(length: usize) -> Vec<u8> {
         let mut out = Vec::new();

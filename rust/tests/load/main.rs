@@ -147,7 +147,7 @@ fn subscribers_that_cannot_be_are_counted_by_their_reasons() {
             ("bad_answer", 0, "a message that is no Centrifuge protocol v2", 3),
         ),
         (
-            greeting(b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()),
+            greeting(b"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff".to_vec()),
             ("bad_answer", 0, "a WebSocket message beyond the limit", 3),
         ),
     ] {

@@ -2,63 +2,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::websocket::{FINAL, Opcode};
 use crate::wire::websocket::put_header;
 
 /// Set in the byte of the length: the payload is masked, as every frame of a client must be (§5.1).
 const MASKED: u8 = 0x80;
-
-/// Set in the first byte: nothing of this message comes behind this frame.
-pub(super) const FINAL: u8 = 0x80;
-
-/// What a frame is (§5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opcode {
-    /// More of a message that has begun.
-    Continuation,
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Binary,
-    /// The end of the connection, with a code and a reason.
-    Close,
-    /// To be answered with a pong.
-    Ping,
-    /// The answer to a ping.
-    Pong,
-}
-
-impl Opcode {
-    /// The opcode in the first byte of a frame; None where the number has no meaning.
-    #[must_use]
-    pub const fn find(first: u8) -> Option<Self> {
-        Some(match first & 0x0f {
-            0x0 => Self::Continuation,
-            0x1 => Self::Text,
-            0x2 => Self::Binary,
-            0x8 => Self::Close,
-            0x9 => Self::Ping,
-            0xa => Self::Pong,
-            _ => return None,
-        })
-    }
-
-    const fn number(self) -> u8 {
-        match self {
-            Self::Continuation => 0x0,
-            Self::Text => 0x1,
-            Self::Binary => 0x2,
-            Self::Close => 0x8,
-            Self::Ping => 0x9,
-            Self::Pong => 0xa,
-        }
-    }
-
-    /// Whether it is about the connection and may stand between the frames of a message (§5.5).
-    #[must_use]
-    pub const fn is_control(self) -> bool {
-        matches!(self, Self::Close | Self::Ping | Self::Pong)
-    }
-}
 
 /// A fresh mask for each frame.
 ///
@@ -133,15 +81,5 @@ mod tests {
         assert_ne!(masks.next_mask(), masks.next_mask());
         let begin = |mut masks: Masks| [masks.next_mask(), masks.next_mask()];
         assert_ne!(begin(Masks::new()), begin(Masks::new()));
-    }
-
-    #[test]
-    fn opcodes_are_found_by_the_numbers_they_are_written_with() {
-        for number in 0..=0x0f {
-            if let Some(opcode) = Opcode::find(0x80 | number) {
-                assert_eq!(opcode.number(), number);
-            }
-        }
-        assert_eq!(Opcode::find(0x3), None);
     }
 }

@@ -7,8 +7,10 @@ mod frame;
 mod reader;
 pub mod upgrade;
 
-pub use frame::{Masks, Opcode, put_frame};
-pub use reader::{Fault, Message, Reader};
+pub use frame::{Masks, put_frame};
+pub use reader::{Message, Reader};
+
+pub use crate::websocket::{Fault, Opcode};
 
 /// The close code of a client that is done (§7.4.1).
 pub const NORMAL: u16 = 1000;

@@ -1,15 +1,7 @@
 //! Frames as a server sends them, put together to messages.
 
-use super::frame::{FINAL, Opcode};
+use crate::websocket::{Fault, Header, Opcode, Sender};
 
-/// The three bits of the first byte that mean something only with an extension (RFC 6455 §5.2).
-const RESERVED: u8 = 0x70;
-const MASKED: u8 = 0x80;
-/// In the place of the length: it follows in two bytes, or in eight.
-const MEDIUM_LENGTH: u8 = 126;
-const LONG_LENGTH: u8 = 127;
-/// §5.5: a control frame is no longer, and whole.
-const LONGEST_CONTROL: usize = 125;
 /// What a connection keeps for what is not whole yet, once that has been more.
 const KEPT_BYTES: usize = 1 << 12;
 
@@ -28,41 +20,6 @@ pub enum Message<'a> {
     Close(Option<u16>, &'a [u8]),
 }
 
-/// How a server broke the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// A frame that means something only with an extension that nobody asked for.
-    Extension,
-    /// A frame of a kind that there is not.
-    UnknownOpcode,
-    /// A masked frame, which only clients send.
-    Masked,
-    /// A ping, pong or close that is too long or in pieces.
-    BadControl,
-    /// The continuation of nothing.
-    StrayContinuation,
-    /// A new message in the middle of another one.
-    Interrupted,
-    /// A message beyond the limit.
-    TooLarge,
-}
-
-impl Fault {
-    /// For a person.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Extension => "a WebSocket frame with bits of an extension that was not asked for",
-            Self::UnknownOpcode => "a WebSocket frame of no known kind",
-            Self::Masked => "a masked WebSocket frame, which only clients send",
-            Self::BadControl => "a ping, pong or close that is too long or in pieces",
-            Self::StrayContinuation => "the continuation of a WebSocket message that had not begun",
-            Self::Interrupted => "a WebSocket message in the middle of another one",
-            Self::TooLarge => "a WebSocket message beyond the limit",
-        }
-    }
-}
-
 /// What has arrived on one connection and is not whole yet. Holds no more than a message of the limit, and a frame.
 #[derive(Debug)]
 pub struct Reader {
@@ -71,13 +28,6 @@ pub struct Reader {
     begun: Option<(Opcode, Vec<u8>)>,
     max_message_bytes: usize,
     closed: bool,
-}
-
-struct Header {
-    opcode: Opcode,
-    last: bool,
-    bytes: usize,
-    payload_bytes: usize,
 }
 
 impl Reader {
@@ -120,10 +70,10 @@ impl Reader {
         let mut at = 0;
         while !self.closed {
             let rest = &bytes[at..];
-            let Some(header) = self.header(rest)? else {
+            let Some((header, payload_bytes)) = self.header(rest)? else {
                 return Ok(at);
             };
-            let end = header.bytes + header.payload_bytes;
+            let end = header.bytes + payload_bytes;
             let Some(payload) = rest.get(header.bytes..end) else {
                 return Ok(at);
             };
@@ -133,45 +83,17 @@ impl Reader {
         Ok(bytes.len())
     }
 
-    /// The header that `unread` begins with, if it is whole, and if the frame may be there at all.
-    fn header(&self, unread: &[u8]) -> Result<Option<Header>, Fault> {
-        let [first, second, rest @ ..] = unread else {
+    /// The header that `unread` begins with and how long its payload is, if it is whole, and if that may be there.
+    fn header(&self, unread: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
+        let Some(header) = Header::read(unread, Sender::Server)? else {
             return Ok(None);
         };
-        if first & RESERVED != 0 {
-            return Err(Fault::Extension);
-        }
-        if second & MASKED != 0 {
-            return Err(Fault::Masked);
-        }
-        let opcode = Opcode::find(*first).ok_or(Fault::UnknownOpcode)?;
-        let last = first & FINAL != 0;
-        let (bytes, payload_bytes) = match *second {
-            LONG_LENGTH => match rest.first_chunk() {
-                Some(length) => (10, u64::from_be_bytes(*length)),
-                None => return Ok(None),
-            },
-            MEDIUM_LENGTH => match rest.first_chunk() {
-                Some(length) => (4, u64::from(u16::from_be_bytes(*length))),
-                None => return Ok(None),
-            },
-            short => (2, u64::from(short)),
-        };
         let begun = self.begun.as_ref().map_or(0, |(_, message)| message.len());
-        let payload_bytes = usize::try_from(payload_bytes).map_err(|_| Fault::TooLarge)?;
-        if opcode.is_control() {
-            if payload_bytes > LONGEST_CONTROL || !last {
-                return Err(Fault::BadControl);
-            }
-        } else if payload_bytes > self.max_message_bytes - begun {
+        let payload_bytes = usize::try_from(header.payload_bytes).map_err(|_| Fault::TooLarge)?;
+        if !header.opcode.is_control() && payload_bytes > self.max_message_bytes - begun {
             return Err(Fault::TooLarge);
         }
-        Ok(Some(Header {
-            opcode,
-            last,
-            bytes,
-            payload_bytes,
-        }))
+        Ok(Some((header, payload_bytes)))
     }
 
     fn take(
@@ -251,7 +173,6 @@ mod tests {
             b"\x81\x02hi\x82\x01\x07\x89\x01p\x8a\x00\x01\x02ab\x89\x00\x00\x01c\x80\x01d".to_vec();
         bytes.extend_from_slice(&[0x81, 126, 0, 200]);
         bytes.extend_from_slice(&[b'x'; 200]);
-        bytes.extend_from_slice(&[0x81, 127, 0, 0, 0, 0, 0, 0, 0, 1, b'y']);
         bytes.extend_from_slice(b"\x88\x06\x0f\xa0bye!never read");
         let expected = [
             "text hi",
@@ -261,7 +182,6 @@ mod tests {
             "ping []",
             "text abcd",
             &format!("text {}", "x".repeat(200)),
-            "text y",
             "close Some(4000) bye!",
         ];
         for piece in [1, 2, 3, 7, 4096] {
@@ -283,7 +203,7 @@ mod tests {
             (b"\x80\x00", Fault::StrayContinuation),
             (b"\x01\x01a\x81\x01b", Fault::Interrupted),
             (b"\x81\x7e\x03\xe9", Fault::TooLarge),
-            (b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", Fault::TooLarge),
+            (b"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", Fault::TooLarge),
             (b"\x01\x01a\x80\x7e\x03\xe8", Fault::TooLarge),
         ] {
             for piece in [1, 4096] {
