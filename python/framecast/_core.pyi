@@ -18,6 +18,8 @@ __all__ = [
     "Rejection",
     "Restored",
     "StreamParser",
+    "TlsServer",
+    "TlsSession",
     "arrow_to_frame",
     "build_info",
     "close_frame",
@@ -522,6 +524,65 @@ class Fanout:
 
     def close(self) -> None:
         """Stop the writer thread after one last pass; every connection is released. Idempotent."""
+
+@final
+class TlsServer:
+    """A certificate with its key, and what is agreed on with who is shown it: TLS 1.2 and 1.3, with HTTP/1.1 inside.
+
+    Clients may resume what they had with it; with another one they begin anew.
+    """
+
+    def __new__(cls, certificates: Sequence[bytes], key: bytes, *, oldest: Literal["1.2", "1.3"] = "1.2") -> TlsServer:
+        """The server's own of `certificates` (DER) comes first, then those that lead to its issuer. `key` is PKCS #8.
+
+        ValueError when the key is not the certificate's, or of no kind that can be used: RSA from 2048 to 4096 bits,
+        P-256, P-384 and Ed25519 can.
+        """
+
+    def begin(self) -> TlsSession:
+        """The server's side of a connection that was just accepted."""
+
+@final
+class TlsSession:
+    """One connection's TLS, without its socket. Its methods may be called from any thread, and release the GIL.
+
+    What `seal` and `take_output` return must be sent whole, each once, and in that order: whoever calls them sends what
+    they return before anybody calls them again. `Fanout.add` takes a session over, and the duty with it.
+    """
+
+    def receive(self, data: bytes) -> bytes:
+        """Take in what the peer has sent; return the plaintext that it makes whole. Afterwards it may `speak`.
+
+        ValueError, in words for a log, when the peer breaks the protocol or says that we do; then and from then on.
+        """
+
+    def seal(self, data: bytes) -> bytes:
+        """Encrypt `data`; return what is to be sent: first what the session had to say itself.
+
+        ValueError before the handshake is over, after `part`, and once `receive` has failed.
+        """
+
+    def take_output(self) -> bytes:
+        """What is to be sent now; empty where there is nothing."""
+
+    def part(self) -> None:
+        """Say goodbye (close_notify), once; `take_output` returns it then. Nothing can be sealed after it."""
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is something for `take_output`."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has said goodbye: nothing more will be received."""
+
+    @property
+    def handshaking(self) -> bool:
+        """Whether keys are not agreed on yet."""
+
+    @property
+    def protocol(self) -> str | None:
+        """What was agreed on (ALPN); None where the client did not ask."""
 
 @final
 class Load:

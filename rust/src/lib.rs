@@ -7,8 +7,8 @@
 //! - a publication: [`wire`] (one encoding per wire form) → [`fanout`] (one queue per connection, one writer
 //!   thread).
 //!
-//! [`arrow`] turns what plugins answer to queries into frame JSON too. [`load`] is the other side: clients that
-//! measure this server or another.
+//! [`tls`] is what connections speak beneath that. [`arrow`] turns what plugins answer to queries into frame JSON too.
+//! [`load`] is the other side: clients that measure this server or another.
 //!
 //! Only [`python`] sees pyo3: conversions and GIL release, no logic. Nothing in here calls back into Python.
 
@@ -23,5 +23,6 @@ pub mod load;
 #[cfg(feature = "python")]
 pub mod python;
 mod reasons;
+pub mod tls;
 pub mod websocket;
 pub mod wire;

@@ -8,6 +8,7 @@ mod fanout;
 mod json_rows;
 mod load;
 mod parser;
+mod tls;
 mod websocket;
 mod window;
 
@@ -26,6 +27,7 @@ pub fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     window::register(module)?;
     websocket::register(module)?;
     fanout::register(module)?;
+    tls::register(module)?;
     load::register(module)?;
     Ok(())
 }
