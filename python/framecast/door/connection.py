@@ -14,6 +14,7 @@ import trio
 
 from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
 from framecast.door.closing import Closing
+from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, Exchange, send_in_time
 from framecast.door.head import HeadReader, RequestHead
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
@@ -67,7 +68,10 @@ async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server
 
 async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> TakeOver:
     """Serve requests up to the last; what the connection is left to then."""
-    reader = HeadReader(stream, limits, rooms.closing, peer=find_peer(stream))
+    peer = find_peer(stream)
+    if isinstance(stream, trio.SocketStream):
+        stream = DirectStream(stream)
+    reader = HeadReader(stream, limits, rooms.closing, peer=peer)
     try:
         while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
             pass

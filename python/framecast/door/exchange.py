@@ -5,6 +5,7 @@ import trio
 from framecast.door.answer import Answer, encode_answer
 from framecast.door.body import IncomingBody
 from framecast.door.crumbs import PIECES_PER_TURN
+from framecast.door.direct import DirectStream
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 
@@ -102,10 +103,13 @@ class Exchange:
 
 async def send_in_time(stream: trio.abc.Stream, data: bytes, seconds: float) -> None:
     """Send `data`; Disconnected when the peer has left or does not take it in time."""
-    with trio.move_on_after(seconds):
-        try:
-            await stream.send_all(data)
-        except trio.BrokenResourceError:
-            raise Disconnected from None
-        return
+    try:
+        rest = stream.send_now(data) if isinstance(stream, DirectStream) else data
+        if not rest:
+            return
+        with trio.move_on_after(seconds):
+            await stream.send_all(rest)
+            return
+    except trio.BrokenResourceError:
+        pass
     raise Disconnected

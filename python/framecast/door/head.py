@@ -105,6 +105,8 @@ class HeadReader:
         limits = self._limits
         wait = limits.head_seconds if self._first else limits.keep_alive_seconds
         self._first = False
+        if self._buffer:  # a peer that sends request behind request brings no wait in which others get their turn
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for the owners of descriptors alone
         with trio.CancelScope(deadline=trio.current_time() + wait) as scope:
             raw = await self._read_raw(scope)
         if scope.cancelled_caught:
