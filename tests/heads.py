@@ -12,4 +12,4 @@ def head_of(
     neighbour: str = "",
 ) -> RequestHead:
     target = f"{path}?{query}" if query else path
-    return RequestHead(method, target, path, query, "1.1", headers, b"", peer, neighbour or peer)
+    return RequestHead(method, target, path, query, "1.1", headers, peer, neighbour or peer)

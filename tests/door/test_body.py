@@ -82,12 +82,12 @@ def test_what_a_head_asks_of_the_connection_is_what_h11_makes_of_it(
     version: bytes, connection: bytes, expect: bytes
 ) -> None:
     headers = (b"Content-Length: 1", b"Connection: " + connection, b"Expect: " + expect)
-    head = parse(*headers, version=version).head
+    received = parse(*headers, version=version)
     reference = h11.Connection(h11.SERVER)
-    reference.receive_data(head.raw)
+    reference.receive_data(received.raw)
     reference.next_event()
-    assert head.waits_to_go_on == reference.they_are_waiting_for_100_continue
+    assert received.head.waits_to_go_on == reference.they_are_waiting_for_100_continue
     reference.receive_data(b"x")
     while not isinstance(reference.next_event(), h11.EndOfMessage):
         pass
-    assert head.keeps_alive == (reference.their_state is h11.DONE)
+    assert received.head.keeps_alive == (reference.their_state is h11.DONE)

@@ -118,6 +118,16 @@ async def test_an_upgrade_may_follow_pushes_on_the_same_connection(size: int) ->
     assert answer.endswith(b"onethe room's bytes")
 
 
+async def test_every_head_is_checked_and_finds_its_own_room_though_it_comes_behind_another() -> None:
+    evil = post(b"four").replace(b"Host: a", b"Host: evil")
+    requests = post(b"one") + post(b"three!") + post(b"two", path=b"/echo?204") + post(b"one") + evil
+    answer, seen = await converse(requests)
+    assert seen == ["exchange"] * 4
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"204", b"200", b"403"]
+    _, seen = await converse(post(b"one") + post(b"one", path=b"/page"))
+    assert seen == ["exchange", f"app {post(b'one', path=b'/page').decode()}"]
+
+
 async def test_connection_close_and_http_1_0_end_the_connection_after_the_answer() -> None:
     for first in (post(b"one", b"Connection: close"), b"POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\none"):
         answer, seen = await converse(first + post(b"two"))

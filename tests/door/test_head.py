@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
-from framecast.door.head import HeadReader, Received, RequestHead, parse_head
+from framecast.door.head import REMEMBERED_BYTES, HeadReader, Received, RequestHead, parse_head
 from framecast.errors import Refusal
 from framecast.settings import Server
 
@@ -49,7 +49,7 @@ async def test_a_head_is_read_whole_byte_by_byte_and_with_bytes_behind_it() -> N
         assert (head.method, head.path, head.query) == ("POST", "/api/live/push/cpu", "report=1")
         assert head.find(b"host") == b"localhost:8300"
         assert head.find(b"x-many") == b"a b"
-        assert head.raw == GOOD
+        assert received.raw == GOOD
         assert rest == b"".join(pieces)[len(GOOD) :]
 
 
@@ -189,6 +189,83 @@ async def test_a_reset_while_reading_a_head_is_no_error() -> None:
     assert await HeadReader(ours, LIMITS).next_request() is None
 
 
+def with_length(*lines: bytes) -> bytes:
+    return b"\r\n".join([b"POST /p HTTP/1.1", b"Host: a", *lines, b"", b""])
+
+
+async def test_the_same_head_again_is_the_very_same_whatever_its_length() -> None:
+    ours, theirs = memory_stream_pair()
+    reader = HeadReader(ours, LIMITS)
+    for length in (b"5", b"17", b"5", b"0", b"123456789012345678"):
+        await theirs.send_all(with_length(b"Content-Length:\t" + length + b" ", b"X: 1"))
+    received = [await reader.next_request() for _ in range(5)]
+    heads = {id(one.head) for one in received if one is not None}
+    assert len(heads) == 1
+    assert [one.body.declared_bytes for one in received if one is not None] == [5, 17, 5, 0, 123456789012345678]
+
+
+async def test_a_large_head_is_not_remembered() -> None:
+    ours, theirs = memory_stream_pair()
+    reader = HeadReader(ours, Server(head_bytes=65_536))
+    large = with_length(b"Content-Length: 5", b"X: " + b"x" * REMEMBERED_BYTES)
+    await theirs.send_all(large + large)
+    first, second = await reader.next_request(), await reader.next_request()
+    assert first is not None
+    assert second is not None
+    assert first.head == second.head
+    assert first.head is not second.head
+
+
+NEARLY_THE_SAME = st.lists(
+    st.sampled_from(
+        [
+            with_length(b"Content-Length: 5"),
+            with_length(b"Content-Length: 12"),
+            with_length(b"Content-Length: 05"),
+            with_length(b"content-length: 5"),
+            with_length(b"Content-Length: 5", b"X: 5"),
+            with_length(b"X: Content-Length: 5", b"Content-Length: 5"),
+            with_length(b"Content-Length: 5,5"),
+            with_length(b"Content-Length: "),
+            with_length(b"Content-Length: 5\r\nContent-Length: 5"),
+            with_length(b"Content-Length: 1234567890123456789"),
+            with_length(b"Content-Length: \xb2"),
+            with_length(b"Transfer-Encoding: chunked"),
+            with_length(),
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(NEARLY_THE_SAME)
+def test_a_head_behind_others_is_read_as_it_is_alone(heads: list[bytes]) -> None:
+    def read_alone(raw: bytes) -> Received | str:
+        try:
+            return parse_head(raw, max_bytes=LIMITS.head_bytes)
+        except Refusal as refusal:
+            return refusal.message
+
+    async def run() -> None:
+        ours, theirs = memory_stream_pair()
+        reader = HeadReader(ours, LIMITS)
+        await theirs.send_all(b"".join(heads))
+        for raw in heads:
+            alone = read_alone(raw)
+            try:
+                behind = await reader.next_request()
+            except Refusal as refusal:
+                assert refusal.message == alone
+            else:
+                assert behind is not None
+                assert isinstance(alone, Received)
+                assert (behind.head, behind.raw) == (alone.head, raw)
+                assert behind.body.declared_bytes == alone.body.declared_bytes
+
+    trio.run(run)
+
+
 TOKENS = st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=8)
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=20)
 NEAR_HEADS = st.lists(
@@ -203,11 +280,11 @@ NEAR_HEADS = st.lists(
 @given(st.one_of(st.binary(max_size=80), NEAR_HEADS))
 def test_any_bytes_are_a_head_or_a_documented_refusal(raw: bytes) -> None:
     try:
-        head = parse(raw)
+        received = parse_head(raw, max_bytes=LIMITS.head_bytes)
     except Refusal as refusal:
         assert refusal.code in {400, 501, 505}
     else:
-        assert head.raw == raw
+        assert received.raw == raw
 
 
 @given(st.one_of(st.binary(max_size=80), NEAR_HEADS), st.integers(min_value=1, max_value=9))
@@ -223,7 +300,7 @@ def test_any_stream_of_bytes_ends_in_a_head_a_refusal_or_nothing(raw: bytes, siz
         except Refusal as refusal:
             assert refusal.code in {400, 408, 414, 431, 501, 505}
         else:
-            assert received is None or raw.endswith(received.head.raw + reader.take_rest())
+            assert received is None or raw.endswith(received.raw + reader.take_rest())
 
     trio.run(run)
 

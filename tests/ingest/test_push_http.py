@@ -101,6 +101,17 @@ async def test_a_push_is_stored_and_answered_with_204_and_its_counts(method: str
     assert house.streams.pushed == [(1, "cpu", b"m f=1\nbad\n")]
 
 
+async def test_what_a_request_asks_for_is_not_what_the_one_before_it_asked_for() -> None:
+    house = House()
+    raw = request(b"m f=1\n") + request(b"m f=22\n", path="/api/live/push/cpu?precision=ms")
+    raw += request(b"bad\n", path="/api/live/push/mem?strict=1") + request(b"m f=1\n")
+    raw += request(b"x", path="/api/live/push/a%20b") + request(b"y", path="/api/live/push/a%20b")
+    answers = (await house.converse(raw)).split(b"HTTP/1.1 ")[1:]
+    assert [one[:3] for one in answers] == [b"204", b"204", b"400", b"204", b"400", b"400"]
+    assert [stream for _, stream, _ in house.streams.pushed] == ["cpu", "cpu", "mem", "cpu"]
+    assert house.streams.precisions == ["ns", "ms", "ns", "ns"]
+
+
 @pytest.mark.parametrize("size", [1, 3, 1_000_000])
 async def test_bodies_arrive_whole_however_they_are_sent(size: int) -> None:
     body = b"m f=1\n" * 50

@@ -35,7 +35,6 @@ def head_of(scope: Scope) -> RequestHead:
         query=scope["query_string"].decode("latin-1"),
         version=scope["http_version"],
         headers=tuple(scope["headers"]),
-        raw=b"",
         peer=peer,
         neighbour=scope.get("state", {}).get(NEIGHBOUR, peer),
     )

@@ -16,6 +16,10 @@ class IncomingBody(Protocol):
     """A body while it arrives. Owned by the connection's task."""
 
     @property
+    def declared_bytes(self) -> int | None:
+        """Its whole length; None where nobody knows that before the end."""
+
+    @property
     def ended(self) -> bool:
         """Whether all of it was taken."""
 
@@ -36,9 +40,10 @@ class IncomingBody(Protocol):
 class CountedBody:
     """A body of known length; 0 where a request has none."""
 
-    __slots__ = ("_left", "rest")
+    __slots__ = ("_left", "declared_bytes", "rest")
 
     def __init__(self, length: int) -> None:
+        self.declared_bytes = length
         self._left = length
         self.rest = b""
 
@@ -67,6 +72,8 @@ class CountedBody:
 
 class ChunkedBody:
     """A body in chunks, none of which says how many follow."""
+
+    declared_bytes = None
 
     def __init__(self, raw_head: bytes, *, max_head_bytes: int) -> None:
         """Refusal 400 when h11 does not take the head; lines of chunks may be as long as one."""

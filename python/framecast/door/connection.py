@@ -16,7 +16,7 @@ from framecast.door.answer import Answer, encode_answer, linger, refusal_answer
 from framecast.door.closing import Closing
 from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, Exchange, send_in_time
-from framecast.door.head import HeadReader, RequestHead
+from framecast.door.head import HeadReader, Received, RequestHead
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
 from framecast.door.replay import ReplayedStream
 from framecast.door.tls import TlsStream
@@ -40,14 +40,15 @@ class Rooms:
     """Where requests go. Each callable may raise Refusal."""
 
     check: Callable[[RequestHead], None]
-    """What holds for every first request: the names and origins it may come under."""
+    """What holds for every first request: the names and origins it may come under. Its head says all about that."""
 
     admit_websocket: Callable[[RequestHead], Awaitable[TakeOver]]
     """The room for a valid WebSocket request; Refusal 404 when there is none at its path. May wait to learn who asks,
     under deadlines of its own."""
 
     find_exchange: Callable[[RequestHead], ExchangeRoom | None]
-    """The room that answers this request itself; None leaves it to the application."""
+    """The room that answers this request itself, and all those of the connection that follow it with the same head;
+    None leaves it to the application."""
 
     app: TakeOver
     """The application: gets the connection with the request's bytes still to be read."""
@@ -71,9 +72,9 @@ async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server)
     peer = find_peer(stream)
     if isinstance(stream, trio.SocketStream):
         stream = DirectStream(stream)
-    reader = HeadReader(stream, limits, rooms.closing, peer=peer)
+    requests = _Requests(stream, rooms, limits, peer)
     try:
-        while (take_over := await _serve_next(stream, reader, rooms, limits)) is None:
+        while (take_over := await requests.serve_next()) is None:
             pass
     except Refusal as refusal:
         log.debug("request refused", status=refusal.code, reason=refusal.message)
@@ -85,24 +86,53 @@ async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server)
     return _leave
 
 
-async def _serve_next(stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms, limits: Server) -> TakeOver | None:
-    """Serve the next request. None when a further one may follow; else what the connection is left to."""
-    received = await reader.next_request()
-    if received is None:
-        return _leave
-    head = rooms.proxies.see_through(received.head)
-    rooms.check(head)
-    if head.wants_websocket:
-        check_upgrade(head, reader.take_rest())
-        return await rooms.admit_websocket(head)
-    room = rooms.find_exchange(head)
-    if room is None:
-        return _replay(rooms, head, reader.take_rest(), limits)
-    exchange = Exchange(stream, head, received.body, reader.take_rest(), send_seconds=limits.send_seconds)
-    if await exchange.answer(await _answer(room, exchange), last=rooms.closing.begun):
-        reader.give_back(exchange.take_rest())
+class _Requests:
+    """The requests of one connection. What is found out about one holds for all that have the same head behind it."""
+
+    __slots__ = ("_head", "_limits", "_reader", "_room", "_rooms", "_seen", "_stream")
+
+    def __init__(self, stream: trio.abc.Stream, rooms: Rooms, limits: Server, peer: str) -> None:
+        self._stream = stream
+        self._rooms = rooms
+        self._limits = limits
+        self._reader = HeadReader(stream, limits, rooms.closing, peer=peer)
+        self._head: RequestHead | None = None
+        """Of the last request that an exchange room answered."""
+        self._seen: RequestHead
+        """The same, with who is behind the proxies."""
+        self._room: ExchangeRoom
+
+    async def serve_next(self) -> TakeOver | None:
+        """Serve the next request. None when a further one may follow; else what the connection is left to."""
+        received = await self._reader.next_request()
+        if received is None:
+            return _leave
+        if received.head is not self._head:
+            take_over = await self._find_room(received)
+            if take_over is not None:
+                return take_over
+        limits, reader = self._limits, self._reader
+        exchange = Exchange(
+            self._stream, self._seen, received.body, reader.take_rest(), send_seconds=limits.send_seconds
+        )
+        if await exchange.answer(await _answer(self._room, exchange), last=self._rooms.closing.begun):
+            reader.give_back(exchange.take_rest())
+            return None
+        return partial(linger, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
+
+    async def _find_room(self, received: Received) -> TakeOver | None:
+        """Look for the room that answers such requests, and keep it; or what takes the connection over."""
+        rooms = self._rooms
+        head = rooms.proxies.see_through(received.head)
+        rooms.check(head)
+        if head.wants_websocket:
+            check_upgrade(head, self._reader.take_rest(), with_body=not received.body.ended)
+            return await rooms.admit_websocket(head)
+        room = rooms.find_exchange(head)
+        if room is None:
+            return _replay(rooms, received.raw, self._reader.take_rest(), self._limits)
+        self._head, self._seen, self._room = received.head, head, room
         return None
-    return partial(linger, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
 
 
 async def _answer(room: ExchangeRoom, exchange: Exchange) -> Answer:
@@ -132,13 +162,13 @@ async def _leave(stream: trio.abc.Stream) -> None:
     """The peer has gone or had nothing more to say."""
 
 
-def _replay(rooms: Rooms, head: RequestHead, rest: bytes, limits: Server) -> TakeOver:
+def _replay(rooms: Rooms, raw_head: bytes, rest: bytes, limits: Server) -> TakeOver:
     """Leave the connection to the application, the request first.
 
     An offer to change to HTTP/2 in clear text is taken out: a server may ignore it (RFC 9110 §7.8), and then there
     is one protocol less that a connection can turn into behind the door.
     """
-    raw = _UPGRADE_LINE.sub(b"", head.raw)
+    raw = _UPGRADE_LINE.sub(b"", raw_head)
 
     async def take_over(stream: trio.abc.Stream) -> None:
         replayed = ReplayedStream(stream, raw + rest, send_seconds=limits.send_seconds, closing=rooms.closing)

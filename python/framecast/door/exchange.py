@@ -46,6 +46,11 @@ class Exchange:
             raise StopAsyncIteration
         return piece
 
+    @property
+    def declared_bytes(self) -> int | None:
+        """How long the body is, as far as its request says it."""
+        return self._body.declared_bytes
+
     def take_whole(self) -> bytes | None:
         """The body, where all of it came along with the head: there is nothing to wait for. Else iterate."""
         return self._body.take_whole()

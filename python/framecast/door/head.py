@@ -7,6 +7,7 @@ nothing left to understand. The tests hold it to what h11 reads.
 """
 
 import re
+from functools import cached_property
 
 import msgspec
 import trio
@@ -27,14 +28,22 @@ _FIELD = re.compile(rb"([^:\r]++):([^\r]*+)\r\n")
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%\-]+)(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LENGTH_DIGITS = 18
+_LENGTH = re.compile(rb"[0-9]{1,%d}" % _LENGTH_DIGITS)
+_LENGTH_LINE = re.compile(rb"\r\ncontent-length:[\t ]*+([0-9]++)", re.IGNORECASE)
 _READ_BYTES = 65_536
+
+REMEMBERED_BYTES = 2_048
+"""Of the last head of a connection: what programs send again and again is shorter, and idle connections are many."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class RequestHead(msgspec.Struct, frozen=True):
-    """One request without its body. `path` and `query` are as the peer wrote them, still percent-encoded."""
+class RequestHead(msgspec.Struct, frozen=True, dict=True):
+    """What a request asks for, and of whom: all of its head but how long its body is.
+
+    `path` and `query` are as the peer wrote them, still percent-encoded.
+    """
 
     method: str
     target: str
@@ -42,9 +51,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     query: str
     version: str
     headers: Headers
-    """Names in lower case, in the order they came."""
-    raw: bytes
-    """The head's bytes, with the empty line."""
+    """Names in lower case, in the order they came; from the door without Content-Length."""
     peer: str = ""
     """The IP address of the client; "" where that is not known."""
     neighbour: str = ""
@@ -64,12 +71,12 @@ class RequestHead(msgspec.Struct, frozen=True):
         """Whether the list of a header holds `token` (lower case)."""
         return token in [part.strip().lower() for part in (self.find(name) or b"").split(b",")]
 
-    @property
+    @cached_property
     def keeps_alive(self) -> bool:
         """Whether a further request may follow on the connection, as far as the peer is concerned."""
         return self.version != "1.0" and not self.has_token(b"connection", b"close")
 
-    @property
+    @cached_property
     def waits_to_go_on(self) -> bool:
         """Whether the peer sends no body before it is told that it is wanted."""
         return self.version != "1.0" and self.has_token(b"expect", b"100-continue")
@@ -84,7 +91,35 @@ class Received(msgspec.Struct, frozen=True):
     """A request head, and what takes in the body behind it."""
 
     head: RequestHead
+    """The very same as of the request before, where that was the same."""
+    raw: bytes
+    """The head's bytes, with the empty line."""
     body: IncomingBody
+
+
+class _Understood(msgspec.Struct, frozen=True):
+    """What the bytes of a head mean: good for every head with the same bytes around the number of Content-Length."""
+
+    head: RequestHead
+    before: bytes
+    """Up to that number; all of it where there is none."""
+    after: bytes
+    """Behind that number."""
+    chunked: bool
+
+    def recognise(self, raw: bytes) -> int | None:
+        """The length of the body, if this is the same head, whatever number it says; else None."""
+        if not self.after:
+            return 0 if raw == self.before else None
+        if not (raw.startswith(self.before) and raw.endswith(self.after)):
+            return None
+        number = raw[len(self.before) : -len(self.after)]
+        return int(number) if number.isdigit() and len(number) <= _LENGTH_DIGITS else None
+
+    def received(self, raw: bytes, length: int, *, max_bytes: int) -> Received:
+        """A request that begins with the head `raw`. Refusal 400 when h11 does not take that for one with chunks."""
+        body = ChunkedBody(raw, max_head_bytes=max_bytes) if self.chunked else CountedBody(length)
+        return Received(self.head, raw, body)
 
 
 class HeadReader:
@@ -99,6 +134,7 @@ class HeadReader:
         self._limits = limits
         self._buffer = bytearray()
         self._first = True
+        self._last: _Understood | None = None
 
     async def next_request(self) -> Received | None:
         """Read the next head. None when the peer left or had nothing to say in time; Refusal when it is no good."""
@@ -113,7 +149,16 @@ class HeadReader:
             if self._buffer:
                 raise Refusal(408, f"the request head did not arrive within {limits.head_seconds:g} s")
             return None
-        return None if raw is None else parse_head(raw, max_bytes=limits.head_bytes, peer=self._peer)
+        return None if raw is None else self._begin(raw)
+
+    def _begin(self, raw: bytes) -> Received:
+        """Parse a head, unless it is the one before it once more: programs send the same again and again."""
+        last = self._last
+        length = None if last is None else last.recognise(raw)
+        if last is None or length is None:
+            last, length = _understand(raw, self._peer)
+            self._last = last if len(raw) <= REMEMBERED_BYTES else None
+        return last.received(raw, length, max_bytes=self._limits.head_bytes)
 
     def take_rest(self) -> bytes:
         """Hand over what was read beyond the head."""
@@ -161,6 +206,12 @@ class HeadReader:
 
 def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
     """Read the bytes of one whole head, which came from `peer`. Refusal 400, 501 or 505 says what is wrong with it."""
+    understood, length = _understand(raw, peer)
+    return understood.received(raw, length, max_bytes=max_bytes)
+
+
+def _understand(raw: bytes, peer: str) -> tuple[_Understood, int]:
+    """What a head means, and the length of the body behind it: 0 where that has none, or chunks."""
     found = _HEAD.fullmatch(raw)
     if found is None:
         raise Refusal(400, _what_is_wrong(raw))
@@ -179,14 +230,13 @@ def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
         path=path,
         query=query,
         version=found["version"].decode("ascii"),
-        headers=headers,
-        raw=raw,
+        headers=tuple([field for field in headers if field[0] != b"content-length"]),
         peer=peer,
         neighbour=peer,
     )
-    if framing.chunked:
-        return Received(head, ChunkedBody(raw, max_head_bytes=max_bytes))
-    return Received(head, CountedBody(framing.length))
+    number = _LENGTH_LINE.search(raw)
+    before, after = (raw, b"") if number is None else (raw[: number.start(1)], raw[number.end(1) :])
+    return _Understood(head, before, after, framing.chunked), framing.length
 
 
 class _Framing(msgspec.Struct, frozen=True):

@@ -16,8 +16,11 @@ _KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SUBPROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-def check_upgrade(head: RequestHead, rest: bytes) -> None:
-    """Refuse, with 400 or 426, a WebSocket request that is not one of RFC 6455. `rest` is what came after the head."""
+def check_upgrade(head: RequestHead, rest: bytes, *, with_body: bool) -> None:
+    """Refuse, with 400 or 426, a WebSocket request that is not one of RFC 6455.
+
+    `rest` is what came after the head, and `with_body` whether the head announced a body.
+    """
     if head.method != "GET" or head.version != "1.1":
         raise Refusal(400, "a WebSocket begins with GET and HTTP/1.1")
     if not head.has_token(b"connection", b"upgrade"):
@@ -26,7 +29,7 @@ def check_upgrade(head: RequestHead, rest: bytes) -> None:
         raise Refusal(426, "only WebSocket version 13 is spoken here")
     if not _is_key(head.find(b"sec-websocket-key")):
         raise Refusal(400, "Sec-WebSocket-Key is not 16 bytes in base64")
-    if head.find(b"transfer-encoding") is not None or head.find(b"content-length") not in {None, b"0"}:
+    if with_body:
         raise Refusal(400, "a WebSocket request has no body")
     if rest:
         raise Refusal(400, "bytes came after the WebSocket request, before it was answered")

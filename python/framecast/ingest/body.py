@@ -14,6 +14,7 @@ from framecast.ingest.inflate import Inflation
 from framecast.settings import Push
 
 _GZIP = frozenset({"gzip", "x-gzip"})
+_KNOWN = frozenset({"identity", *_GZIP})
 _STEP_BYTES = 1_048_576
 """Inflated between two looks at the budget: milliseconds, many times what it costs to change to a thread."""
 
@@ -38,24 +39,46 @@ def find_limit(identity: Identity, limits: Push) -> BodyLimit:
     return BodyLimit(limits.body_bytes, "push.body_bytes")
 
 
-class Described(Protocol):
-    """A request, what it says of its body, and the body itself if that came along."""
-
-    @property
-    def head(self) -> RequestHead:
-        """What came before the body."""
-
-    @property
-    def encoding(self) -> str:
-        """Its Content-Encoding."""
+class Body(Protocol):
+    """A body on its way: what a request says of it, and its pieces as they arrive."""
 
     @property
     def declared_bytes(self) -> int | None:
-        """Its Content-Length, if there is one."""
+        """Its Content-Length; None for one whose length nobody knows."""
 
-    @property
-    def arrived(self) -> bytes | None:
-        """The whole body, where it is here already: there is nothing to wait for."""
+    def take_whole(self) -> bytes | None:
+        """All of it, where it is here already: there is nothing to wait for. Else iterate."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Its pieces."""
+
+
+class LateBody:
+    """The body of a request that came to the application."""
+
+    def __init__(self, head: RequestHead, chunks: AsyncIterator[bytes]) -> None:
+        declared = head.find(b"content-length") or b""
+        self.declared_bytes = int(declared[:18]) if declared.isdigit() else None
+        self._chunks = chunks
+
+    def take_whole(self) -> bytes | None:
+        """See the role. Never: the application says it piece by piece."""
+        return None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+
+def find_content_type(head: RequestHead) -> str:
+    """The body's Content-Type; the last of several, "" without one."""
+    types = [value.decode("latin-1") for name, value in head.headers if name == b"content-type"]
+    return types[-1] if types else ""
+
+
+def find_encoding(head: RequestHead) -> str:
+    """The body's Content-Encoding, as it is compared; several are joined, and then no encoding that is known."""
+    encodings = [value.decode("latin-1") for name, value in head.headers if name == b"content-encoding"]
+    return ",".join(encodings).strip().lower()
 
 
 class BodyReader:
@@ -65,28 +88,28 @@ class BodyReader:
         self._limits = limits
         self._threads = trio.CapacityLimiter(limits.parser_threads)
 
-    async def read(self, request: Described, chunks: AsyncIterator[bytes], held: Held, limit: BodyLimit) -> bytes:
-        """Take what has arrived, or read `chunks` to their end, and undo the content encoding.
+    async def read(self, encoding: str, body: Body, held: Held, limit: BodyLimit) -> bytes:
+        """Take what has arrived, or read to the end, and undo the content encoding.
 
-        What it keeps is counted in `held`. Refusal 408, 413, 415, 400 or 503; what `chunks` raises goes through.
+        What it keeps is counted in `held`. Refusal 408, 413, 415, 400 or 503; what iterating raises goes through.
         """
-        encoding, declared = request.encoding.strip().lower(), request.declared_bytes
-        if encoding not in _GZIP and encoding not in {"", "identity"}:
+        if encoding and encoding not in _KNOWN:
             raise Refusal(415, "this Content-Encoding is not known here; accepted: gzip, identity", reason="encoding")
+        declared = body.declared_bytes
         if declared is not None and declared > limit.bytes:
             raise limit.refusal()
-        if request.arrived is not None:
-            raw = request.arrived
-            held.grow(len(raw))
+        raw = body.take_whole()
+        if raw is None:
+            raw = await self._wait_for_all(body, limit, held)
         else:
-            raw = await self._wait_for_all(chunks, limit, held)
+            held.grow(len(raw))
         if encoding in _GZIP and raw:
             return await self._inflate(raw, held, limit)
         return raw
 
-    async def _wait_for_all(self, chunks: AsyncIterator[bytes], limit: BodyLimit, held: Held) -> bytes:
+    async def _wait_for_all(self, body: Body, limit: BodyLimit, held: Held) -> bytes:
         with trio.move_on_after(self._limits.body_seconds):
-            return await _gather(chunks, limit, held)
+            return await _gather(body, limit, held)
         message = f"the body did not arrive within {self._limits.body_seconds:g} s (push.body_seconds)"
         raise Refusal(408, message, reason="body_time_limit")
 
@@ -114,10 +137,10 @@ class BodyReader:
         return body
 
 
-async def _gather(chunks: AsyncIterator[bytes], limit: BodyLimit, held: Held) -> bytes:
+async def _gather(body: Body, limit: BodyLimit, held: Held) -> bytes:
     parts = bytearray()
     first = b""
-    async for chunk in chunks:
+    async for chunk in body:
         held.grow(len(chunk))
         if len(parts) + len(first) + len(chunk) > limit.bytes:
             raise limit.refusal()

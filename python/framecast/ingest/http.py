@@ -7,20 +7,19 @@ line was refused; **the good lines are stored in that case too**. ``?precision=`
 Parameters nobody knows are ignored.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cached_property, partial
 from urllib.parse import parse_qsl
-
-import msgspec
 
 from framecast import metrics
 from framecast.door.answer import Answer, Headers, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
-from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
 from framecast.ingest.acknowledgement import describe_rejections, describe_remarks
-from framecast.ingest.json_rows import JsonRows, find_misplaced, parse_json_reading
+from framecast.ingest.body import Body, LateBody, find_content_type, find_encoding
+from framecast.ingest.json_rows import JsonReading, JsonRows, find_misplaced, is_json, parse_json_reading
 from framecast.ingest.outcome import Outcome
 from framecast.ingest.precision import find_precision
 from framecast.ingest.push import (
@@ -31,22 +30,47 @@ from framecast.ingest.push import (
     is_yes,
     parse_frame_format,
 )
+from framecast.settings import FrameFormat
 
 METHODS = ("POST", "PUT", "PATCH")
 _ALLOW = (("Allow", "GET, POST, PUT, PATCH"),)
 
 
-class PushRequest(msgspec.Struct, frozen=True):
-    """What of a request decides about a push, however it came."""
+class PushAsked:
+    """What the head of a push asks for, worked out once for all requests of a connection that have the same head.
 
-    head: RequestHead
-    target: str
-    """What the path has behind the push path, percent-encoded: a stream's id, or ``id/measurement``."""
-    content_type: str = ""
-    encoding: str = ""
-    declared_bytes: int | None = None
-    arrived: bytes | None = None
-    """The whole body, where it is here already."""
+    Its properties raise Refusal 400, each time, for what cannot be had.
+    """
+
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
+        self.content_type = find_content_type(head)
+        self.encoding = find_encoding(head)
+        self.says_json = is_json(self.content_type)
+        self._query = _read_query(head.query)
+        self._encoded_id, self._slash, self._path = (find_target(head.path) or "").partition("/")
+        self.strict = is_yes(self._query.get("strict", ""))
+        self.report = is_yes(self._query.get("report", ""))
+
+    @cached_property
+    def stream_id(self) -> str:
+        """Whose rows they are."""
+        return decode_stream_id(self._encoded_id)
+
+    @cached_property
+    def reading(self) -> JsonReading | None:
+        """How the body is read as JSON; None for line protocol."""
+        return parse_json_reading(self._path, self.content_type, self._query) if self._slash else None
+
+    @cached_property
+    def frame_format(self) -> FrameFormat | None:
+        """That of a new stream; None leaves it to the settings."""
+        return parse_frame_format(self._query.get(FRAME_FORMAT, ""))
+
+    @cached_property
+    def precision(self) -> str:
+        """The unit of line protocol's times."""
+        return find_precision(self._query.get("precision", ""))
 
 
 class HttpPush:
@@ -60,11 +84,7 @@ class HttpPush:
         """The room of a push over HTTP; None for anything else, other methods on the push path included."""
         if head.method not in METHODS or find_target(head.path) is None:
             return None
-        return self.serve
-
-    async def serve(self, exchange: Exchange) -> Answer:
-        """Answer a push that came through the door. Disconnected when the peer left."""
-        return await self.answer(describe_request(exchange.head, exchange.take_whole()), exchange)
+        return partial(self._serve, PushAsked(head))
 
     async def push_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a push that reached the application on a kept-alive connection: same limits, same answers.
@@ -72,44 +92,38 @@ class HttpPush:
         `chunks` is closed here; what it raises goes through.
         """
         async with aclosing(chunks):
-            return await self.answer(describe_request(head), chunks)
+            return await self._serve(PushAsked(head), LateBody(head, chunks))
 
-    async def answer(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
-        """Read the body, push it, and answer; every refusal is an answer too."""
+    async def _serve(self, asked: PushAsked, body: Body) -> Answer:
+        """Read the body, push it, and answer; every refusal is an answer too. Disconnected when the peer left."""
         try:
-            answer = await self._push(request, chunks)
+            answer = await self._push(asked, body)
         except Refusal as refusal:
             answer = refusal_answer(refusal, _ALLOW if refusal.code == 405 else ())
         metrics.push_requests_with(answer.status).inc()
         return answer
 
-    async def _push(self, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
-        if request.head.method not in METHODS:
+    async def _push(self, asked: PushAsked, arriving: Body) -> Answer:
+        head, intake = asked.head, self._intake
+        if head.method not in METHODS:
             raise Refusal(405, "push with POST, or open a WebSocket on this path")
-        identity = await self._intake.admit(request.head)
-        encoded, slash, path = request.target.partition("/")
-        stream_id = decode_stream_id(encoded)
-        self._intake.check_may_push(identity, stream_id, request.head)
-        query = _read_query(request.head.query)
-        with self._intake.budget.hold() as held:
-            with self._intake.noting_refusals(identity, stream_id):
-                reading = parse_json_reading(path, request.content_type, query) if slash else None
-                frame_format = parse_frame_format(query.get(FRAME_FORMAT, ""))
-                precision = find_precision(query.get("precision", ""))
-                body = await self._intake.read(identity, request, chunks, held)
-            self._intake.check_stands(identity)
+        identity = await intake.admit(head)
+        stream_id = asked.stream_id
+        intake.check_may_push(identity, stream_id, head)
+        with intake.budget.hold() as held:
+            with intake.noting_refusals(identity, stream_id):
+                reading, frame_format, precision = asked.reading, asked.frame_format, asked.precision
+                body = await intake.read(identity, head, asked.encoding, arriving, held)
+            intake.check_stands(identity)
             result: Outcome | None
             if reading is not None:
                 result = await self._json.push(identity, stream_id, body, reading, held, frame_format=frame_format)
-            elif result := find_misplaced(stream_id, request.content_type, body):
-                self._intake.note_rejections(identity, stream_id, result)
-                self._intake.count(identity, stream_id, len(body), result)
+            elif result := find_misplaced(stream_id, body) if asked.says_json else None:
+                intake.note_rejections(identity, stream_id, result)
+                intake.count(identity, stream_id, len(body), result)
             else:
-                result = await self._intake.push(
-                    identity, stream_id, body, precision=precision, frame_format=frame_format
-                )
-        strict = result.rejected > 0 and is_yes(query.get("strict", ""))
-        return _describe_result(result, strict=strict, report=is_yes(query.get("report", "")))
+                result = await intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
+        return _describe_result(result, strict=result.rejected > 0 and asked.strict, report=asked.report)
 
 
 def _read_query(query: str) -> dict[str, str]:
@@ -119,19 +133,6 @@ def _read_query(query: str) -> dict[str, str]:
     if "tags" in values:
         values["tags"] = ",".join(value for name, value in pairs if name == "tags")
     return values
-
-
-def describe_request(head: RequestHead, arrived: bytes | None = None) -> PushRequest:
-    """Take out of a request what decides about its push; `arrived` is its whole body, where it is here already."""
-    content_type, encodings, declared = "", [], None
-    for name, value in head.headers:
-        if name == b"content-type":
-            content_type = value.decode("latin-1")
-        elif name == b"content-encoding":
-            encodings.append(value.decode("latin-1"))
-        elif name == b"content-length" and value.isdigit():
-            declared = int(value[:18])
-    return PushRequest(head, find_target(head.path) or "", content_type, ",".join(encodings), declared, arrived)
 
 
 def count_headers(result: Outcome) -> Headers:

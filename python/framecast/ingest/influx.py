@@ -6,9 +6,10 @@ for ever. So no status that makes them drop a batch may be given to a batch that
 """
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -18,10 +19,10 @@ from framecast import metrics
 from framecast.channels.address import is_namespace
 from framecast.door.answer import Answer, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
-from framecast.door.exchange import Exchange
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.http import PushRequest, count_headers, describe_request
+from framecast.ingest.body import Body, LateBody, find_encoding
+from framecast.ingest.http import count_headers
 from framecast.ingest.precision import PRECISIONS, PRECISIONS_V1, find_precision
 from framecast.ingest.push import Intake, printable
 
@@ -84,6 +85,31 @@ DIALECTS: Mapping[str, Dialect] = {
 """By path."""
 
 
+class WriteAsked:
+    """What the head of a write asks for, worked out once for all requests of a connection that have the same head.
+
+    Its properties raise Refusal 400, each time, for what cannot be had.
+    """
+
+    def __init__(self, head: RequestHead) -> None:
+        self.dialect = DIALECTS[head.path]
+        self._query = dict(parse_qsl(head.query))
+        self.head = head
+        self.shown = _with_password(head, self.dialect, self._query)
+        """The same, with all that it shows of who sends it as a header."""
+        self.encoding = find_encoding(head)
+
+    @cached_property
+    def stream_id(self) -> str:
+        """Whose rows they are."""
+        return _find_stream(self.dialect, self._query)
+
+    @cached_property
+    def precision(self) -> str:
+        """The unit of the times."""
+        return find_precision(self._query.get("precision", ""), self.dialect.precisions)
+
+
 class InfluxWrites:
     """Answers writes of InfluxDB's clients. One for the server."""
 
@@ -92,46 +118,41 @@ class InfluxWrites:
 
     def find_room(self, head: RequestHead) -> ExchangeRoom | None:
         """The room of a write; None for anything else."""
-        return self.serve if head.method == "POST" and head.path in DIALECTS else None
-
-    async def serve(self, exchange: Exchange) -> Answer:
-        """Answer a write that came through the door. Disconnected when the peer left."""
-        return await self._answer(
-            DIALECTS[exchange.head.path], describe_request(exchange.head, exchange.take_whole()), exchange
-        )
+        return partial(self._serve, WriteAsked(head)) if head.method == "POST" and head.path in DIALECTS else None
 
     async def write_from_app(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Answer a write that reached the application on a kept-alive connection. `chunks` is closed here."""
         async with aclosing(chunks):
-            return await self._answer(DIALECTS[head.path], describe_request(head), chunks)
+            return await self._serve(WriteAsked(head), LateBody(head, chunks))
 
-    async def _answer(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
+    async def _serve(self, asked: WriteAsked, body: Body) -> Answer:
+        """Answer a write. Disconnected when the peer left."""
         try:
-            answer = await self._write(dialect, request, chunks)
+            answer = await self._write(asked, body)
         except Refusal as refusal:
             if refusal.code == 408:  # Telegraf drops a batch that is answered so, and keeps one that is answered 503
                 refusal = Refusal(503, refusal.message, temporary=True)
             answer = refusal_answer(refusal)
             answer = msgspec.structs.replace(
-                answer, body=msgspec.json.encode(dialect.describe_refusal(answer.status, refusal.message))
+                answer, body=msgspec.json.encode(asked.dialect.describe_refusal(answer.status, refusal.message))
             )
         metrics.push_requests_with(answer.status).inc()
         return answer
 
-    async def _write(self, dialect: Dialect, request: PushRequest, chunks: AsyncIterator[bytes]) -> Answer:
-        query = dict(parse_qsl(request.head.query))
-        identity = await self._intake.admit(_with_password(request.head, dialect, query))
-        stream_id = _find_stream(dialect, query)
-        self._intake.check_may_push(identity, stream_id, request.head)
-        with self._intake.budget.hold() as held:
-            with self._intake.noting_refusals(identity, stream_id):
-                precision = find_precision(query.get("precision", ""), dialect.precisions)
-                body = await self._intake.read(identity, request, chunks, held)
-            self._intake.check_stands(identity)
-            result = await self._intake.push(identity, stream_id, body, precision=precision)
+    async def _write(self, asked: WriteAsked, arriving: Body) -> Answer:
+        intake = self._intake
+        identity = await intake.admit(asked.shown)
+        stream_id = asked.stream_id
+        intake.check_may_push(identity, stream_id, asked.head)
+        with intake.budget.hold() as held:
+            with intake.noting_refusals(identity, stream_id):
+                precision = asked.precision
+                body = await intake.read(identity, asked.head, asked.encoding, arriving, held)
+            intake.check_stands(identity)
+            result = await intake.push(identity, stream_id, body, precision=precision)
         if not result.rejected:
             return Answer(204, count_headers(result))
-        document = dialect.describe_partial(result, result.rejections[0].message)
+        document = asked.dialect.describe_partial(result, result.rejections[0].message)
         return json_answer(400, document, count_headers(result))
 
 

@@ -105,9 +105,9 @@ def is_json(content_type: str) -> bool:
     return is_suffixed or media_type == "application/json" or media_type in NEWLINE_DELIMITED
 
 
-def find_misplaced(stream_id: str, content_type: str, body: bytes) -> RowOutcome | None:
-    """One rejection with the right path, where both body and Content-Type say JSON; None for anything else."""
-    if not (is_json(content_type) and _BEGINS_JSON.match(body)):
+def find_misplaced(stream_id: str, body: bytes) -> RowOutcome | None:
+    """One rejection with the right path for a body that is JSON, as its Content-Type says; None for anything else."""
+    if not _BEGINS_JSON.match(body):
         return None
     message = (
         f"line 1, column 1: this body is JSON, and this path takes line protocol; push it to "

@@ -4,8 +4,7 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +20,7 @@ from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
 from framecast.door.head import RequestHead
 from framecast.errors import Refusal
-from framecast.ingest.body import BodyReader, Described, find_limit
+from framecast.ingest.body import Body, BodyReader, find_limit
 from framecast.ingest.held import ByteBudget, Held
 from framecast.ingest.outcome import Outcome
 from framecast.settings import FRAME_FORMATS, Accounts, FrameFormat, Push
@@ -111,21 +110,17 @@ class Intake:
         if not self._stands(identity):
             raise EndedMeanwhileError
 
-    async def read(self, identity: Identity, request: Described, chunks: AsyncIterator[bytes], held: Held) -> bytes:
-        """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`.
-
-        `chunks` are read where it has not arrived.
-        """
-        address = request.head.peer
+    async def read(self, identity: Identity, head: RequestHead, encoding: str, body: Body, held: Held) -> bytes:
+        """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`."""
+        address = head.peer
         try:
             self.rates.check_push(identity, address)
         except Refusal as refusal:
-            self._denials.note_request(identity, request.head, refusal)
+            self._denials.note_request(identity, head, refusal)
             raise
-        limit = find_limit(identity, self.limits)
-        body = await self.bodies.read(request, chunks, held, limit)
-        self.rates.note_pushed(identity, address, len(body))
-        return body
+        whole = await self.bodies.read(encoding, body, held, find_limit(identity, self.limits))
+        self.rates.note_pushed(identity, address, len(whole))
+        return whole
 
     def rest_after(self, identity: Identity, stream_id: str, address: str, size_bytes: int) -> float:
         """For how many seconds nothing is to be read behind a message of so many bytes; told, where there are some."""
@@ -181,14 +176,9 @@ class Intake:
         """Let the stream know what of a body became no line of it."""
         self._sink.note_rejections(identity.org_id, stream_id, rejections)
 
-    @contextmanager
-    def noting_refusals(self, identity: Identity, stream_id: str) -> Iterator[None]:
+    def noting_refusals(self, identity: Identity, stream_id: str) -> "_NotingRefusals":
         """Let the stream know why a body was refused that is being read for it within the ``with`` block."""
-        try:
-            yield
-        except Refusal as refusal:
-            self._sink.note_refusal(identity.org_id, stream_id, refusal)
-            raise
+        return _NotingRefusals(self._sink, identity.org_id, stream_id)
 
     def complain(self, identity: Identity, stream_id: str, *, count: int, example: str) -> None:
         """Log what is wrong with a stream's pushes: at most once per stream and `complaint_seconds`.
@@ -210,6 +200,26 @@ class Intake:
                 unlogged_before=suppressed,
                 example=printable(example),
             )
+
+
+class _NotingRefusals:
+    """No generator: there is one for every push."""
+
+    __slots__ = ("_org_id", "_sink", "_stream_id")
+
+    def __init__(self, sink: StreamSink, org_id: int, stream_id: str) -> None:
+        self._sink = sink
+        self._org_id = org_id
+        self._stream_id = stream_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Refusal):
+            self._sink.note_refusal(self._org_id, self._stream_id, error)
 
 
 def find_target(path: str) -> str | None:
