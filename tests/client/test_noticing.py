@@ -1,12 +1,13 @@
-"""Noticing the first wait of something."""
+"""Noticing the first wait of something, and what runs beside it from then on."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 
-from framecast.client.noticing import Noticing
+from framecast.client.noticing import Beside, Noticing
 
 
 class Told:
@@ -107,3 +108,43 @@ async def test_what_is_given_up_ends_what_runs() -> None:
     noticing.send(None)
     noticing.close()
     assert ended == ["it"]
+
+
+async def test_what_is_never_begun_beside_is_not_waited_for(nursery: trio.Nursery) -> None:
+    beside = Beside(nursery, trio.sleep_forever)
+    with trio.testing.assert_no_checkpoints():
+        await beside.end()
+    assert not nursery.child_tasks
+
+
+async def test_what_runs_beside_has_ended_when_its_end_is_told(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    ended = []
+
+    async def run() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            ended.append(trio.current_time())
+
+    beside = Beside(nursery, run)
+    beside.begin()
+    await trio.testing.wait_all_tasks_blocked()
+    await beside.end()
+    assert ended == [1]
+
+
+async def test_what_ended_by_itself_beside_is_not_waited_for(nursery: trio.Nursery) -> None:
+    beside = Beside(nursery, partial(trio.sleep, 0))
+    beside.begin()
+    await trio.testing.wait_all_tasks_blocked()
+    await beside.end()
+
+
+async def test_what_fails_beside_is_the_nurserys_to_tell(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="ours")):
+        async with trio.open_nursery() as nursery:
+            Beside(nursery, _raise_later).begin()

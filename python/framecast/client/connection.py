@@ -20,7 +20,7 @@ from framecast.client.commands import Commands
 from framecast.client.inbox import Inbox
 from framecast.client.member import Member
 from framecast.client.newcomer import Newcomer
-from framecast.client.noticing import Noticing
+from framecast.client.noticing import Beside, Noticing
 from framecast.client.rooms import Rooms
 from framecast.client.session import Session
 from framecast.client.subscribing import Subscribing
@@ -119,10 +119,10 @@ class _Connection:
         "_ending",
         "_inbox",
         "_left",
+        "_nursery",
         "_outbox",
         "_pace",
         "_rooms",
-        "_scope",
         "_session",
         "_subscribing",
         "_time",
@@ -142,7 +142,7 @@ class _Connection:
         self._left = False
         """Whether nothing more will come."""
         self._ending: Ending | None = None
-        self._scope = trio.CancelScope()
+        self._nursery: trio.Nursery  # there from `run` on, which is called before anybody can end the connection
         self._time = Timekeeping(
             member.session, rooms.settings, now=trio.current_time(), answers=newcomer.listens_to is None
         )
@@ -155,12 +155,13 @@ class _Connection:
 
     async def run(self) -> Ending:
         """Run until there is a reason to end, and return it."""
-        if self._rooms.stopping.is_set():
-            # Those who were here then are ended by the roster.
-            self._close(CloseCode.SHUTDOWN)
-        self._reschedule()
         try:
-            with self._scope:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if self._rooms.stopping.is_set():
+                    # Those who were here then are ended by the roster.
+                    self._close(CloseCode.SHUTDOWN)
+                self._reschedule()
                 # Read, act on what came while reading on, and so forth until the client has left.
                 while (frame := await self._read()) is not None and not self._scope.cancel_called:
                     if not self._hear_pong(frame):
@@ -174,6 +175,11 @@ class _Connection:
             # They know the way back here. Without it nothing of a connection that ended waits for the collector.
             del self._commands, self._subscribing
         return self._ending or PEER_LEFT
+
+    @property
+    def _scope(self) -> trio.CancelScope:
+        """Around all that is done for this client."""
+        return self._nursery.cancel_scope
 
     def _fail(self) -> None:
         log.exception("subscriber_failed", client=self._session.client, connection=self._outbox.connection)
@@ -222,16 +228,16 @@ class _Connection:
         """Carry out what came, and what comes while that waits for something: then another task reads on.
 
         Somebody must be reading then: behind an unread message neither pings nor the end of the connection are seen.
+        The nursery is the connection's: one for every message would be a tenth of what a newcomer costs.
         """
         with self._rooms.waiting.hold() as held:
             inbox = self._inbox = Inbox(self._rooms.settings.message_bytes, held)
             self._keep(inbox, frame)
             # Something may come in the moment in which all else is done.
             while inbox.waiting and not self._scope.cancel_called:
-                async with trio.open_nursery() as nursery:
-                    await Noticing(self._act(inbox), partial(nursery.start_soon, self._read_on, inbox))
-                    if nursery.child_tasks:
-                        nursery.cancel_scope.cancel()
+                reading_on = Beside(self._nursery, partial(self._read_on, inbox))
+                await Noticing(self._act(inbox), reading_on.begin)
+                await reading_on.end()
             self._inbox = None
         self._reschedule()
 
