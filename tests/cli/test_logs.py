@@ -92,6 +92,17 @@ def test_level_holds_for_both_kinds_of_loggers(screen: Screen) -> None:
     assert "yes" in screen.getvalue()
 
 
+def test_a_logger_that_was_set_up_for_good_is_not_set_up_again(screen: Screen) -> None:
+    log = structlog.get_logger()
+    logs.configure(Log(level="info", format="json"), for_good=True)
+    log.debug("no")
+    log.info("the first")
+    logs.configure(Log(level="warning"))
+    log.info("the second")
+    structlog.get_logger().info("no")
+    assert [json.loads(line)["event"] for line in screen.getvalue().splitlines()] == ["the first", "the second"]
+
+
 def test_chatty_libraries_are_quiet_at_info(screen: Screen) -> None:
     logs.configure(Log(level="info"))
     logging.getLogger("hypercorn.error").info("Running on …")

@@ -22,7 +22,7 @@ def serve(flags: SettingsFlags = NO_FLAGS) -> None:
     Defaults < the file < environment (FRAMECAST_LIVE_MAX_CONNECTIONS=-1) < --set < the other flags.
     """
     loaded = flags.load()
-    logs.configure(loaded.settings.log)
+    logs.configure(loaded.settings.log, for_good=True)
     for warning in loaded.warnings:
         structlog.get_logger(__name__).warning("a part of the configuration is not used", reason=warning)
     from framecast.server import serve as run_server  # noqa: PLC0415 - a mistake in the settings is told before the server is loaded
