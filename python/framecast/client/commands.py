@@ -64,22 +64,25 @@ class Commands:
 
     async def carry_out(self, action: Action) -> None:
         """Do what a command asks for and answer it, whatever comes of it."""
+        # What fail_after is made of, without its generator.
+        in_time = trio.CancelScope(deadline=trio.current_time() + self._rooms.settings.command_seconds)
         try:
-            with trio.fail_after(self._rooms.settings.command_seconds):
+            with in_time:
                 await self._perform(action)
         except PeerError:
             raise
         except Refusal as refusal:
             self._refuse(action, refusal)
         except trio.TooSlowError:
-            log.warning("command_timed_out", command=type(action).__name__, **self._who)
-            self._refuse(action, ErrorCode.INTERNAL.refusal())
+            self._refuse_late(action)
         except Exception:
             # One command's failure is answered, logged and costs no connection.
             log.exception("command_failed", command=type(action).__name__, **self._who)
             self._refuse(action, ErrorCode.INTERNAL.refusal())
         else:
-            if self._subscribing.has_rest:
+            if in_time.cancelled_caught:
+                self._refuse_late(action)
+            elif self._subscribing.has_rest:
                 await self._finish_connecting()
 
     async def _finish_connecting(self) -> None:
@@ -90,6 +93,10 @@ class Commands:
         except (Refusal, trio.TooSlowError) as failure:
             log.debug("server_side_subscriptions_failed", error=repr(failure), **self._who)
             raise CloseCode.TOO_MANY_REQUESTS.error() from None
+
+    def _refuse_late(self, action: Action) -> None:
+        log.warning("command_timed_out", command=type(action).__name__, **self._who)
+        self._refuse(action, ErrorCode.INTERNAL.refusal())
 
     def _refuse(self, action: Action, refusal: Refusal) -> None:
         temporary = refusal.temporary

@@ -6,7 +6,6 @@ reason to end notes it and cancels the task; the goodbye is said once, at the en
 outbox, because only there order is kept with the publications of the core.
 """
 
-import uuid
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -19,6 +18,7 @@ from framecast.client.actions import Connect, Refresh, RefreshSubscription, Subs
 from framecast.client.commands import Commands
 from framecast.client.inbox import Inbox
 from framecast.client.member import Member
+from framecast.client.names import new_name
 from framecast.client.newcomer import Newcomer
 from framecast.client.noticing import Beside, Noticing
 from framecast.client.rooms import Rooms
@@ -74,7 +74,7 @@ async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
     Raises nothing of its own: what goes wrong inside ends this connection only. The caller owns the stream beneath
     and closes it afterwards. When cancelled there is no goodbye; to have one, set `rooms.stopping` first.
     """
-    client = str(uuid.uuid4())
+    client = new_name()
     outbox = newcomer.outbox
     session = Session(client, settings=rooms.settings, publishable=newcomer.codec.publishable)
     connection = _Connection(Member(session=session, rooms=rooms, newcomer=newcomer))
@@ -91,13 +91,13 @@ async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
             await _close(newcomer.transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
     finally:
         metrics.CONNECTIONS.dec()
-        metrics.CLOSES.labels(label).inc()
+        metrics.closes_with(label).inc()
         log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
 
 
 async def refuse(transport: Transport, code: int, reason: str, *, seconds: float) -> None:
     """Turn away a client that will not be served, such as one past the connection limit (3504)."""
-    metrics.CLOSES.labels(str(code)).inc()
+    metrics.closes_with(str(code)).inc()
     await _close(transport, code, reason, seconds=seconds)
 
 
@@ -262,7 +262,7 @@ class _Connection:
                 for item in self._codec.decode(frame):
                     pause = 0.0
                     if isinstance(item, Command):
-                        metrics.COMMANDS.labels(item.method).inc()
+                        metrics.commands_of(item.method).inc()
                         pause = self._pace.take(trio.current_time())
                     # A message may hold thousands of commands that never wait. Who has been ended is heard no more.
                     if pause or done % COMMANDS_PER_TURN == COMMANDS_PER_TURN - 1 or self._scope.cancel_called:
