@@ -8,7 +8,7 @@ from starlette.requests import Request
 from framecast.accounts.entrance import Entrance
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import Action
-from framecast.api.accounts.words import Body, Done, OrgId, OrgOfUser, UserShape, done, tell_user
+from framecast.api.accounts.words import Body, Done, LenientBody, OrgId, OrgOfUser, UserShape, done, tell_user
 from framecast.api.bodies import JsonBodies
 from framecast.api.late import head_of
 from framecast.api.routing import PROBLEM, ApiRoute, Caller, JsonBody
@@ -17,7 +17,7 @@ from framecast.settings import Api
 from framecast.store.users import User
 
 
-class PasswordBody(Body):
+class PasswordBody(LenientBody):
     """Another password for the caller."""
 
     old_password: str = Field(alias="oldPassword")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from framecast import metrics
 from framecast.accounts.cookies import drop_cookie, find_cookie, set_cookie
 from framecast.accounts.entrance import Entrance
-from framecast.api.accounts.words import Body, Done
+from framecast.api.accounts.words import Done, LenientBody
 from framecast.api.bodies import JsonBodies
 from framecast.api.late import head_of
 from framecast.api.routing import PROBLEM, ApiRoute, JsonBody
@@ -26,7 +26,7 @@ LOGOUT_PATH = "/logout"
 PATHS = frozenset({LOGIN_PATH, LOGOUT_PATH})
 
 
-class LoginBody(Body):
+class LoginBody(LenientBody):
     """Who logs in."""
 
     user: str = Field(description="The login.")

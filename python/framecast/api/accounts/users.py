@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from framecast.accounts.entrance import Entrance
 from framecast.accounts.identity import Role
@@ -28,7 +28,13 @@ class CreateBody(Body):
     email: str = ""
     name: str = ""
     password: str
-    org_id: int = Field(MAIN_ORG, alias="OrgId", ge=1, le=MAX_ID, description="The first org that it belongs to.")
+    org_id: int = Field(
+        MAIN_ORG,
+        validation_alias=AliasChoices("OrgId", "orgId"),  # its documentation has the one, its own clients the other
+        ge=1,
+        le=MAX_ID,
+        description="The first org that it belongs to.",
+    )
     role: Role = Field(Role.VIEWER, strict=False, description=f"In that org: {ROLE_TEXT}")
     server_admin: bool = Field(default=False, alias="isGrafanaAdmin")
 

@@ -3,10 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
 
 from framecast.accounts.identity import Role
 from framecast.api.grafana_words import MAX_ID, tell_moment
+from framecast.configuration.layer import suggest
+from framecast.ingest.push import printable
 from framecast.store.users import User
 
 OrgId = Annotated[int, Path(ge=1, le=MAX_ID, description="The org's id.")]
@@ -15,11 +18,44 @@ TokenId = Annotated[int, Path(ge=1, le=MAX_ID, description="The token's id.")]
 
 ROLE_TEXT = "Viewer, Editor or Admin."
 
+LONGEST_COMPARED = 60
+"""Characters of an unknown key that are looked at for what was meant."""
 
-class Body(BaseModel):
-    """What a route takes. Members that it does not know mean nothing; `role` may be a text."""
+
+class LenientBody(BaseModel):
+    """What a route takes to which Grafana's clients send more than it knows, and that means nothing."""
 
     model_config = ConfigDict(strict=True)
+
+
+class Body(LenientBody):
+    """What a route takes, and nothing else; `role` may be a text.
+
+    A token whose `expires` was passed over would live for ever, and who made it believe the opposite.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, body: Any) -> Any:
+        """Before pydantic does, which neither names the key as it is to be shown nor says which there are."""
+        if isinstance(body, dict):
+            known = [key for name in cls.model_fields for key in _keys_of(cls, name)]
+            unknown = next((key for key in body if key not in known), None)
+            if unknown is not None:
+                close = suggest(unknown[:LONGEST_COMPARED], known)
+                problem = f"unknown key '{printable(unknown, 60)}'; {close}known: {', '.join(known)}"
+                raise PydanticCustomError("unknown_key", "{problem}", {"problem": problem})
+        return body
+
+
+def _keys_of(body: type[Body], name: str) -> list[str]:
+    """What a member may be called in JSON."""
+    field = body.model_fields[name]
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [field.alias or name]
 
 
 class Done(BaseModel):
