@@ -3,7 +3,8 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,29 @@ async def test_upgrades_count_for_subscribers_and_are_429(tmp_path: Path, monkey
                 await connection.send(upgrade_request("/api/live/ws", host=here.place, headers=headers))
                 statuses.append((await connection.answer()).status)
         assert statuses == [101, 429]
+
+
+async def test_other_limits_of_a_token_hold_at_once_and_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site(tmp_path, monkeypatch) as here:
+        token = await here.token()
+        tokens = here.house.entrance.register.service_tokens
+        async with connect(here.place) as connection:
+            for change, statuses in (
+                (SLOW, [200, 429]),
+                (Quota(requests_per_second=0), [200, 200, 200]),
+                (Quota(requests_per_second=0.002), [200, 429]),
+                (Quota(requests_per_second=0.003), [200, 429]),
+            ):
+                await tokens.limit(2, partial(replace, **asdict(change)))
+                for status in statuses:
+                    await connection.send(here.request("GET", "/api/user", b"", token))
+                    answer = await connection.answer()
+                    assert answer.status == status, (change, answer)
+        assert "0.003 requests a second" in json.loads(answer.body)["message"]
+    async with site(tmp_path, monkeypatch) as here:
+        assert [answer.status for answer in await here.ask("api", token, token)] == [200, 429]
 
 
 async def test_the_settings_limit_tokens_that_say_nothing_of_themselves(

@@ -9,6 +9,7 @@ import pytest
 from account_site import HORSE, AccountSite, account_site
 from site_of_app import check_problem
 
+from framecast.accounts.identity import Quota
 from framecast.accounts.permissions import Action
 from framecast.api.accounts.login import PATHS as OPEN
 from framecast.api.accounts.table import build_routes
@@ -101,11 +102,34 @@ async def test_a_token_may_say_how_much_is_sent_with_it(here: AccountSite) -> No
         assert name in check_problem(await ann.post("/api/tokens", json={"name": "bad", name: bad}), 400)
 
 
+async def test_the_limits_of_a_token_are_changed_and_nothing_that_it_let_in_ends(here: AccountSite) -> None:
+    ann = await here.client(login="ann")
+    await here.make_token(name="agent", role="Editor", bodyBytes=6)
+    [agent] = [token for token in here.entrance.register.directory.tokens if token.name == "agent"]
+    connected = here.entrance.register.directory.tokens.find_identity(agent.token_id, 0)
+    assert connected is not None
+    here.connections.here = [connected]
+    path = f"/api/tokens/{agent.token_id}"
+    changed = await ok(ann.patch(path, json={"requestsPerSecond": 20, "bodyBytes": 7}))
+    assert (changed["requestsPerSecond"], changed["bytesPerSecond"], changed["bodyBytes"]) == (20, None, 7)
+    changed = await ok(ann.patch(path, json={"requestsPerSecond": None, "bytesPerSecond": 0}))
+    assert (changed["requestsPerSecond"], changed["bytesPerSecond"], changed["bodyBytes"]) == (None, 0, 7)
+    assert changed in await ok(ann.get("/api/tokens"))
+    assert (here.connections.here, here.connections.returning) == ([connected], [])
+    assert connected.quota == Quota(None, 0, 7)
+    for name, bad in (("requestsPerSecond", -1), ("bytesPerSecond", "5"), ("bodyBytes", 0), ("role", "Admin")):
+        assert name in check_problem(await ann.patch(path, json={name: bad}), 400)
+    assert changed in await ok(ann.get("/api/tokens"))
+    viewer = await here.client(token=await here.make_token(name="viewer"))
+    check_problem(await viewer.patch(path, json={"bodyBytes": None}), 403)
+
+
 async def test_an_admin_of_an_org_rules_its_tokens_and_no_others(here: AccountSite) -> None:
     ann = await here.client(login="ann")
     foreign = await here.make_token(2, name="theirs")
     assert [token["name"] for token in await ok(ann.get("/api/tokens"))] == ["first start"]
     check_problem(await ann.delete("/api/tokens/2"), 404)
+    check_problem(await ann.patch("/api/tokens/2", json={"bodyBytes": 1}), 404)
     assert "server admin" in check_problem(
         await ann.post("/api/tokens", json={"name": "more", "serverAdmin": True}), 403
     )
@@ -115,6 +139,7 @@ async def test_an_admin_of_an_org_rules_its_tokens_and_no_others(here: AccountSi
     assert (await ok((await here.client(token=foreign)).get("/api/user")))["orgId"] == 2
     admin = await here.admin()
     assert [token["name"] for token in await ok(admin.get("/api/orgs/2/tokens"))] == ["theirs"]
+    await ok(admin.patch("/api/tokens/2", json={"bodyBytes": 1}))
     await ok(admin.delete("/api/tokens/2"))
     check_problem(await admin.get("/api/orgs/7/tokens"), 404)
 

@@ -77,6 +77,22 @@ def test_a_token_may_say_how_much_is_sent_with_it(run: Run) -> None:
     ]
 
 
+def test_the_limits_of_tokens_are_changed_by_name_or_id_and_those_not_named_stay(run: Run) -> None:
+    run("token create", "agent", "--requests", "0.5", "--body", "4096")
+    run("token create", "wall", "--read", "*")
+    status, told, _ = run("token limit", "agent", "2", "--requests", "20", "--rate", "0")
+    assert status == 0
+    assert told.splitlines() == [
+        "token 1 of org 1: Viewer, for ever, at most 20 requests/s, any bytes/s, 4096 bytes a body",
+        "token 2 of org 1: read *, for ever, at most 20 requests/s, any bytes/s",
+    ]
+    run("token limit", "agent", "--requests", "default", "--body", "default")
+    status, _, told = run("token limit", "agent", "nobody", "--rate", "7")
+    assert (status, "no token 'nobody'" in told) == (1, True)
+    ends = [line.partition("for ever")[2].strip() for line in run("token list")[1].splitlines()[1:]]
+    assert ends == ["any bytes/s", "20 requests/s, any bytes/s"]
+
+
 def test_tokens_are_revoked_by_name_or_id_and_all_or_none(run: Run) -> None:
     for name in ("one", "two", "three"):
         run("token create", name)
@@ -98,6 +114,8 @@ def test_tokens_are_revoked_by_name_or_id_and_all_or_none(run: Run) -> None:
         ("token create a --rate -1", 1, "bytesPerSecond"),
         ("token create a --body 0", 1, "bodyBytes"),
         ("token revoke", 2, "TOKENS"),
+        ("token limit a", 2, "--requests, --rate or --body"),
+        ("token limit a --rate much", 2, "much"),
         ("org remove 1", 1, "cannot be removed"),
         ("org remove 7", 1, "no org 7"),
         ("user remove nobody", 1, "no user"),

@@ -205,6 +205,26 @@ async def test_a_message_over_the_tokens_own_limit_is_1009(autojump_clock: MockC
         nursery.cancel_scope.cancel()
 
 
+async def test_other_limits_of_a_token_hold_for_the_next_message_of_a_socket_that_is_there(
+    autojump_clock: MockClock,
+) -> None:
+    quota = Quota(requests_per_second=1, body_bytes=3)
+    slowed = Slowed(quota, burst_seconds=1)
+    async with trio.open_nursery() as nursery:
+        client = await slowed.open(nursery)
+        await wait_all_tasks_blocked()
+        quota.take_over(Quota(requests_per_second=0, body_bytes=10))
+        await client.stream.send_all(messages(client, 5))
+        await wait_all_tasks_blocked()
+        assert len(slowed.streams.bodies) == 5
+        quota.take_over(Quota(body_bytes=5))
+        await client.stream.send_all(messages(client, 1))
+        await client.closed.wait()
+        [closing] = [event for event in client.events if isinstance(event, CloseConnection)]
+        assert closing.code == 1009
+        nursery.cancel_scope.cancel()
+
+
 async def test_that_a_socket_is_slowed_is_told_in_the_log(autojump_clock: MockClock) -> None:
     slowed = Slowed(Quota(requests_per_second=0.1), burst_seconds=1)
     with structlog.testing.capture_logs() as logs:

@@ -30,9 +30,13 @@ class Reach:
     """Globs of channels (``stream/telegraf/*``) that it may subscribe to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Quota:
-    """What a token says of how much may be sent with it. None: what the settings say (rates.py)."""
+    """What a token says of how much may be sent with it. None: what the settings say (rates.py).
+
+    Of a token that is known there is one, in the identity of each of its connections: when it changes (`take_over`), it
+    has changed for all of them.
+    """
 
     requests_per_second: float | None = None
     """0 is no limit."""
@@ -42,6 +46,12 @@ class Quota:
 
     body_bytes: int | None = None
     """The largest body, or message, that it may push. What the server's limit is holds all the same."""
+
+    def take_over(self, other: "Quota") -> None:
+        """Say from now on what `other` says."""
+        self.requests_per_second = other.requests_per_second
+        self.bytes_per_second = other.bytes_per_second
+        self.body_bytes = other.body_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +71,8 @@ class Identity:
     reach: Reach | None = None
     """Set for a token that is limited to lists."""
 
-    quota: Quota | None = None
-    """Set for a token that says how much may be sent with it."""
+    quota: Quota | None = field(default=None, compare=False)
+    """Set for a token. It may change while a connection is there, and is no part of who somebody is."""
 
     credential: str = ""
     """What let it in, ``token:7`` for one: when that is revoked, its connections end. "" for what cannot be."""

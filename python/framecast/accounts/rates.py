@@ -50,9 +50,10 @@ class _Allowed:
 class _Account:
     """What one sender has had."""
 
-    __slots__ = ("bytes", "requests")
+    __slots__ = ("allowed", "bytes", "requests")
 
     def __init__(self, allowed: _Allowed, burst_seconds: float, now: float) -> None:
+        self.allowed = allowed
         self.requests: Bucket | None = None
         self.bytes: Bucket | None = None
         if allowed.requests:
@@ -171,9 +172,9 @@ class Rates:
             return None
         accounts, key = self._accounts[kind], _key_of(kind, identity, address)
         account = accounts.get(key)
-        if account is None:
-            if len(accounts) >= self._limits.kept:
-                accounts.popitem(last=False)
+        if account is None and len(accounts) >= self._limits.kept:
+            accounts.popitem(last=False)
+        if account is None or account.allowed != allowed:  # a token's own may change, and what it had is forgotten
             account = accounts[key] = _Account(allowed, self._limits.burst_seconds, self._clock())
         accounts.move_to_end(key)
         return account
@@ -183,6 +184,8 @@ class Rates:
         if quota is None:
             return usual
         requests, bytes_ = quota.requests_per_second, quota.bytes_per_second
+        if requests is None and bytes_ is None:
+            return usual
         return _Allowed(usual.requests if requests is None else requests, usual.bytes if bytes_ is None else bytes_)
 
     def _refusal(self, identity: Identity, what: What, wait: float) -> Refusal:

@@ -1,4 +1,4 @@
-"""``framecast token create|list|revoke``: what programs get in by."""
+"""``framecast token create|list|limit|revoke``: what programs get in by."""
 
 import sys
 from dataclasses import dataclass
@@ -46,6 +46,31 @@ class Limits:
 
 UNLIMITED = Limits()
 
+DEFAULT = "default"
+OTHERWISE = f"; {DEFAULT} is what the server's settings say."
+
+
+@Parameter(name="*", group="Limits")
+@dataclass(frozen=True, kw_only=True)
+class NewLimits:
+    """How much may be sent with a token from now on."""
+
+    requests: Annotated[
+        float | Literal["default"] | None,
+        Parameter(help=f"So many requests, messages and commands a second on the average; 0 is no limit{OTHERWISE}"),
+    ] = None
+    rate: Annotated[
+        float | Literal["default"] | None,
+        Parameter(help=f"So many bytes a second on the average that it may push; 0 is no limit{OTHERWISE}"),
+    ] = None
+    body: Annotated[
+        int | Literal["default"] | None,
+        Parameter(help=f"The largest body or message in bytes that it may push{OTHERWISE}"),
+    ] = None
+
+
+UNCHANGED = NewLimits()
+
 
 @app.command
 def create(
@@ -74,14 +99,32 @@ def create(
         body |= {"push": limits.push or [], "read": limits.read or []}
     if limits.days is not None:
         body["secondsToLive"] = limits.days * DAY_SECONDS
-    quota = {"requestsPerSecond": limits.requests, "bytesPerSecond": limits.rate, "bodyBytes": limits.body}
-    body |= {key: most for key, most in quota.items() if most is not None}
+    body |= _named(limits)
     made = run(where, lambda api: api.ask("POST", _path(org), body))
     print(made["key"])
-    print(
-        escape_controls(f"token {made['id']} of org {made['orgId']}: {_rights(made)}, {_end(made)}{_told_quota(made)}"),
-        file=sys.stderr,
-    )
+    print(_tell(made), file=sys.stderr)
+    return 0
+
+
+@app.command
+def limit(
+    *tokens: Annotated[str, Parameter(help="Ids or names.", required=True)],
+    limits: NewLimits = UNCHANGED,
+    org: Org = None,
+    where: Where = EVERYWHERE,
+) -> int:
+    """Change how much may be sent with these tokens. It holds at once, and nothing that they let in is cut off."""
+    body = {key: None if most == DEFAULT else most for key, most in _named(limits).items()}
+    if not body:
+        raise CommandError("say what is to change: --requests, --rate or --body", status=2)
+
+    async def limit_all(api: AccountApi) -> list[dict[str, Any]]:
+        known = await api.ask("GET", _path(org))
+        numbers = [_find(known, token) for token in tokens]
+        return [await api.ask("PATCH", f"/api/tokens/{number}", body) for number in numbers]
+
+    for token in run(where, limit_all):
+        print(_tell(token))
     return 0
 
 
@@ -121,12 +164,24 @@ def _path(org: int | None) -> str:
     return "/api/tokens" if org is None else f"/api/orgs/{org}/tokens"
 
 
+def _named(limits: Limits | NewLimits) -> dict[str, Any]:
+    """What is said of how much may be sent, as the API calls it."""
+    quota = {"requestsPerSecond": limits.requests, "bytesPerSecond": limits.rate, "bodyBytes": limits.body}
+    return {key: most for key, most in quota.items() if most is not None}
+
+
 def _find(known: list[dict[str, Any]], wanted: str) -> int:
-    """The id of a token, by its name or its id. CommandError when there is none; then none is revoked."""
+    """The id of a token, by its name or its id. CommandError when there is none; then nothing is done to any."""
     for token in known:
         if token["name"] == wanted or str(token["id"]) == wanted:
             return int(token["id"])
     raise CommandError(f"the org has no token {wanted!r}: framecast token list shows them")
+
+
+def _tell(token: dict[str, Any]) -> str:
+    quota = _quota(token)
+    most = f", at most {quota}" if quota else ""
+    return escape_controls(f"token {token['id']} of org {token['orgId']}: {_rights(token)}, {_end(token)}{most}")
 
 
 def _rights(token: dict[str, Any]) -> str:
@@ -147,8 +202,3 @@ def _quota(token: dict[str, Any]) -> str:
     units = {"requestsPerSecond": "requests/s", "bytesPerSecond": "bytes/s", "bodyBytes": "bytes a body"}
     told = [(token.get(key), unit) for key, unit in units.items()]
     return ", ".join(f"{most:.12g} {unit}" if most else f"any {unit}" for most, unit in told if most is not None)
-
-
-def _told_quota(token: dict[str, Any]) -> str:
-    quota = _quota(token)
-    return f", at most {quota}" if quota else ""

@@ -1,8 +1,7 @@
 """Reads one request's body, bounded in bytes and time, whichever way it comes."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
@@ -19,8 +18,7 @@ _STEP_BYTES = 1_048_576
 """Inflated between two looks at the budget: milliseconds, many times what it costs to change to a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimit:
+class BodyLimit(NamedTuple):
     """The largest body that somebody may push, and what that is called."""
 
     bytes: int

@@ -114,9 +114,9 @@ class PushSockets:
         self, head: RequestHead, identity: Identity, push: PushMessage, pace: Pace, stream: trio.abc.Stream
     ) -> None:
         with self._intake.budget.hold() as held:
-            socket = PushSocket(stream, push, pace, held, self._intake.limits)
+            limits = self._intake.limits
+            socket = PushSocket(stream, push, pace, held, limits, find_limit=partial(find_limit, identity, limits))
             socket.rest(pace(0))
-            socket.body_limit = find_limit(identity, self._intake.limits)
             if identity.lasts_until is not None:
                 socket.ends_at = trio.current_time() + identity.lasts_until - time.time()
             self._sockets[socket] = identity
@@ -158,11 +158,21 @@ class PushSocket:
     and its writes wait. Pings go on meanwhile, and at the server's end all is read without a rest.
     """
 
-    def __init__(self, stream: trio.abc.Stream, push: PushMessage, pace: Pace, held: Held, limits: Push) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        push: PushMessage,
+        pace: Pace,
+        held: Held,
+        limits: Push,
+        *,
+        find_limit: Callable[[], BodyLimit],
+    ) -> None:
+        """`find_limit` says how large a message may be now; that may change meanwhile."""
         self._stream = stream
         self._push = push
         self._pace = pace
-        self.body_limit = BodyLimit(limits.body_bytes, "push.body_bytes")
+        self._find_limit = find_limit
         self._held = held
         self._limits = limits
         self._frames = Connection(ConnectionType.SERVER)
@@ -299,7 +309,7 @@ class PushSocket:
 
     async def _take(self, piece: bytes, *, finished: bool, frame: bool) -> None:
         """Add a piece to the message; `frame` ends with it, or the message: then it is pushed."""
-        limit = self.body_limit
+        limit = self._find_limit()
         if len(self._message) + len(piece) > limit.bytes:
             raise PeerError(1009, f"message larger than {limit.bytes} bytes ({limit.named})")
         try:

@@ -74,6 +74,14 @@ def insert_service_token(connection: sqlite3.Connection, token: ServiceToken) ->
     return int(cursor.lastrowid or 0)
 
 
+def limit_service_token(connection: sqlite3.Connection, token: ServiceToken) -> None:
+    """So much may be sent with this token as it says now."""
+    connection.execute(
+        "UPDATE service_tokens SET requests_per_second = ?, bytes_per_second = ?, body_bytes = ? WHERE token_id = ?",
+        (token.requests_per_second, token.bytes_per_second, token.body_bytes, token.token_id),
+    )
+
+
 def note_expired(connection: sqlite3.Connection, token_ids: list[int]) -> None:
     """The time of these tokens has come."""
     connection.executemany(

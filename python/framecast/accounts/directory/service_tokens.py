@@ -8,25 +8,27 @@ from framecast.accounts.secret import hash_secret
 from framecast.errors import Refusal
 from framecast.store.service_tokens import ServiceToken
 
-UNLIMITED = Quota()
-
 
 def credential_of_token(token_id: int) -> str:
     """What lets in whoever shows the token."""
     return f"token:{token_id}"
 
 
+def quota_of(token: ServiceToken) -> Quota:
+    """What it says of how much may be sent with it."""
+    return Quota(token.requests_per_second, token.bytes_per_second, token.body_bytes)
+
+
 def _identity_of(token: ServiceToken) -> Identity:
     """Who shows it. No user has such a login: theirs hold no colon."""
     reach = None if token.push is None or token.read is None else Reach(token.push, token.read)
-    quota = Quota(token.requests_per_second, token.bytes_per_second, token.body_bytes)
     return Identity(
         org_id=token.org_id,
         login=f"token:{token.name}",
         role=Role(token.role),
         server_admin=token.server_admin,
         reach=reach,
-        quota=None if quota == UNLIMITED else quota,
+        quota=quota_of(token),
         credential=credential_of_token(token.token_id),
     )
 
@@ -100,6 +102,13 @@ class TokenTable:
             self._in_force[token.secret_hash] = _InForce(_identity_of(token), token.expires)
             if token.expires is not None:
                 self._ending[token.token_id] = token.expires
+
+    def put_quota(self, token: ServiceToken) -> None:
+        """So much may be sent with this token, which is there already, by the connections that it let in as well."""
+        self._tokens[token.token_id] = token
+        found = self._in_force.get(token.secret_hash)
+        if found is not None and found.identity.quota is not None:
+            found.identity.quota.take_over(quota_of(token))
 
     def drop(self, token_id: int) -> None:
         """There is no such token any more."""

@@ -1,25 +1,31 @@
 """Changes of service tokens."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
 
-from framecast.accounts.directory.service_tokens import credential_of_token
+from framecast.accounts.directory.service_tokens import credential_of_token, quota_of
 from framecast.accounts.identity import Quota, Reach, Role
 from framecast.accounts.register.desk import Desk
 from framecast.accounts.register.names import check_name, check_patterns
 from framecast.accounts.revocation import Revocation
 from framecast.accounts.secret import hash_secret, make_token
 from framecast.errors import Refusal
-from framecast.store.service_tokens import ServiceToken, delete_service_token, insert_service_token, note_expired
+from framecast.store.service_tokens import (
+    ServiceToken,
+    delete_service_token,
+    insert_service_token,
+    limit_service_token,
+    note_expired,
+)
 
 log = structlog.get_logger(__name__)
 
 MOST_PER_SECOND = 1e12
 MOST_BYTES = 2**53
-UNLIMITED = Quota()
 
 LATEST_EXPIRY = 253_402_300_799
 """The end of the year 9999, in Unix seconds."""
@@ -37,7 +43,7 @@ class NewToken:
     """For one that is limited to lists."""
     expires: float | None = None
     """Unix seconds; None for never."""
-    quota: Quota = UNLIMITED
+    quota: Quota = field(default_factory=Quota)
     """How much may be sent with it."""
 
 
@@ -56,6 +62,13 @@ class ServiceTokens:
         many.
         """
         return await self._desk.make(partial(self._create, wanted))
+
+    async def limit(self, token_id: int, change: Callable[[Quota], Quota]) -> ServiceToken:
+        """The token with what `change` makes of its limits. They hold at once, and no connection ends.
+
+        Refusal 400 for what they are to be, 404.
+        """
+        return await self._desk.make(partial(self._limit, token_id, change))
 
     async def revoke(self, token_id: int) -> None:
         """Let nobody in by it any more, and end the connections that it let in.
@@ -90,6 +103,21 @@ class ServiceTokens:
         token = replace(token, token_id=await desk.write(partial(insert_service_token, token=token)))
         desk.directory.tokens.put(token)
         return token, secret
+
+    async def _limit(self, token_id: int, change: Callable[[Quota], Quota]) -> ServiceToken:
+        desk = self._desk
+        token = desk.directory.tokens.get(token_id)
+        quota = change(quota_of(token))
+        _check_quota(quota)
+        token = replace(
+            token,
+            requests_per_second=quota.requests_per_second,
+            bytes_per_second=quota.bytes_per_second,
+            body_bytes=quota.body_bytes,
+        )
+        await desk.write(partial(limit_service_token, token=token))
+        desk.directory.tokens.put_quota(token)
+        return token
 
     async def _revoke(self, token_id: int) -> None:
         desk = self._desk

@@ -1,5 +1,7 @@
 """``/api/tokens``: service tokens, for the admins of their org; ``/api/orgs/{id}/tokens`` for server admins."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -24,7 +26,15 @@ PerSecond = Annotated[
 ]
 
 
-class TokenBody(Body):
+class QuotaBody(Body):
+    """How much may be sent with a token. What is left out stays as it is, null is what the server's settings say."""
+
+    requests_per_second: PerSecond = Field(None, alias="requestsPerSecond")
+    bytes_per_second: PerSecond = Field(None, alias="bytesPerSecond")
+    body_bytes: int | None = Field(None, alias="bodyBytes", description="The largest body that it may push.")
+
+
+class TokenBody(QuotaBody):
     """A new token."""
 
     name: str = Field(description="No other token of the org has it.")
@@ -32,9 +42,6 @@ class TokenBody(Body):
     seconds_to_live: float | None = Field(None, alias="secondsToLive", description="0, or none, is for ever.")
     push: Patterns = Field(None, description="Ids of streams. With `push` or `read` it may do that and nothing else.")
     read: Patterns = Field(None, description="Channels, as scope/namespace/path.")
-    requests_per_second: PerSecond = Field(None, alias="requestsPerSecond")
-    bytes_per_second: PerSecond = Field(None, alias="bytesPerSecond")
-    body_bytes: int | None = Field(None, alias="bodyBytes", description="The largest body that it may push.")
     server_admin: bool = Field(default=False, alias="serverAdmin", description="Only a server admin may make one.")
 
 
@@ -80,6 +87,13 @@ class TokenRoutes:
             ApiRoute("/api/tokens", self.create_own, methods=post, needs=own, takes=body, answers=made),
             ApiRoute(
                 "/api/tokens/{token_id}",
+                self.limit,
+                methods=("PATCH",),
+                takes=body,
+                answers={200: TokenShape, 403: PROBLEM, 404: PROBLEM, 503: PROBLEM},
+            ),
+            ApiRoute(
+                "/api/tokens/{token_id}",
                 self.revoke,
                 methods=("DELETE",),
                 answers={200: Done, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM},
@@ -107,19 +121,31 @@ class TokenRoutes:
         """Make a token of an org. The answer is the only one that holds its secret (`key`)."""
         return await self._create(caller, org_id, body)
 
+    async def limit(self, token_id: TokenId, body: QuotaBody, caller: Caller) -> dict[str, Any]:
+        """Change how much may be sent with a token. It holds at once, and connections stay.
+
+        Of the caller's org, or of any for a server admin.
+        """
+        self._check_reaches(caller, token_id)
+        changed = body.model_dump(exclude_unset=True)
+        return _tell(await self._tokens.limit(token_id, partial(replace, **changed)))
+
     async def revoke(self, token_id: TokenId, caller: Caller) -> dict[str, str]:
         """Let nobody in by a token any more, and end the connections that it let in.
 
         Of the caller's org, or of any for a server admin.
         """
+        self._check_reaches(caller, token_id)
+        await self._tokens.revoke(token_id)
+        return done("Token revoked")
+
+    def _check_reaches(self, caller: Identity, token_id: int) -> None:
         everywhere = may(caller, Action.MANAGE_SERVER)
         if not everywhere:
             check(caller, Action.MANAGE_ORG)
         token = self._directory.tokens.get(token_id)
         if not everywhere and token.org_id != caller.org_id:
             raise Refusal(404, f"Not Found: there is no token {token_id}")
-        await self._tokens.revoke(token_id)
-        return done("Token revoked")
 
     def _list(self, org_id: int) -> list[dict[str, Any]]:
         return [_tell(token) for token in self._directory.tokens.of_org(org_id)]
