@@ -23,7 +23,7 @@ FLOORS = [
     {"dashboards", "datasources", "plugins", "streams"},
     {"brokers", "accounts"},
     {"channels", "door", "store"},
-    {"bucket", "complaints", "configuration", "logs"},
+    {"bucket", "complaints", "configuration", "logs", "strict_json"},
     {"settings"},
     {"protocol", "_core", "metrics"},
     {"errors", "__init__"},

@@ -1,7 +1,7 @@
 """The two things that can be wrong without being our bug: what we refuse, and what the peer broke.
 
 Any other exception that reaches a supervision boundary is a bug of ours: it is logged once and ends that
-connection, channel or plugin only.
+connection, channel or plugin only. And how either quotes what a peer sent (`printable`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,6 +36,12 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure 
         self.reason = reason
         self.retry_seconds = retry_seconds
         self.details = details
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Text of a peer for a message, cut and with everything escaped that could act on a terminal or a log."""
+    cut = text if len(text) <= limit else text[:limit] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)
 
 
 class PeerError(Exception):

@@ -9,10 +9,10 @@ import trio
 from starlette.requests import ClientDisconnect, Request
 
 from framecast import metrics
-from framecast.api.strict_json import parse_json
 from framecast.errors import Refusal
 from framecast.ingest.held import ByteBudget, Held
 from framecast.settings import Api
+from framecast.strict_json import parse_json
 
 T = TypeVar("T")
 

@@ -13,8 +13,7 @@ from starlette.routing import Match, Route
 from framecast.accounts.denials import Denials
 from framecast.accounts.identity import Identity
 from framecast.door.answer import describe_refusal
-from framecast.errors import Refusal
-from framecast.ingest.push import printable
+from framecast.errors import Refusal, printable
 
 TOLD_MISTAKES = 3
 """Of all that is wrong with one request."""

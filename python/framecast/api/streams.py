@@ -20,8 +20,8 @@ from starlette.responses import Response
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import may_ask_about_stream, may_see_stream
 from framecast.channels.history import ChannelHistory
-from framecast.errors import Refusal
-from framecast.ingest.push import PUSH_PATH, printable
+from framecast.errors import Refusal, printable
+from framecast.ingest.push import PUSH_PATH
 from framecast.settings import Streams as Limits
 from framecast.streams.columns import Column, count_columns, read_columns
 from framecast.streams.ledger import LIMITS, Ledger

@@ -47,7 +47,7 @@ class Claim:
 
 
 def parse_document(text: bytes, *, max_bytes: int) -> tuple[Document, Claim]:
-    """Read what a client sent: JSON that api/strict_json.py has taken. Refusal 400 names the member, 413."""
+    """Read what a client sent: JSON that strict_json.py has taken. Refusal 400 names the member, 413."""
     try:
         members = msgspec.json.decode(text, type=dict[str, Raw])
     except msgspec.ValidationError:

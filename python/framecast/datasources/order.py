@@ -57,7 +57,7 @@ def check_order(order: Order, limits: DataSources) -> None:
 
 
 def read_json_data(text: bytes) -> bytes:
-    """A JSON object that api/strict_json.py has taken, without spaces and else to the last digit. Refusal 400."""
+    """A JSON object that strict_json.py has taken, without spaces and else to the last digit. Refusal 400."""
     plain = msgspec.json.format(text, indent=-1)
     try:
         msgspec.json.decode(plain, type=dict[str, Raw])

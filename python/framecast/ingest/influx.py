@@ -20,11 +20,11 @@ from framecast.channels.address import is_namespace
 from framecast.door.answer import Answer, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
 from framecast.door.head import RequestHead
-from framecast.errors import Refusal
+from framecast.errors import Refusal, printable
 from framecast.ingest.body import Body, LateBody, find_encoding
 from framecast.ingest.http import count_headers
 from framecast.ingest.precision import PRECISIONS, PRECISIONS_V1, find_precision
-from framecast.ingest.push import Intake, printable
+from framecast.ingest.push import Intake
 
 if TYPE_CHECKING:
     from framecast._core import PushResult

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from framecast.errors import Refusal
-from framecast.ingest.push import printable
+from framecast.errors import Refusal, printable
 
 PRECISIONS = MappingProxyType({word: word for word in ("ns", "us", "ms", "s", "auto")})
 """InfluxDB 2's, and `auto`: each timestamp's own, by its size."""

@@ -19,7 +19,7 @@ from framecast.accounts.rates import Rates
 from framecast.channels.address import is_namespace
 from framecast.complaints import Complaints
 from framecast.door.head import RequestHead
-from framecast.errors import Refusal
+from framecast.errors import Refusal, printable
 from framecast.ingest.body import Body, BodyReader, find_limit
 from framecast.ingest.held import ByteBudget, Held
 from framecast.ingest.outcome import Outcome
@@ -254,9 +254,3 @@ def parse_frame_format(value: str) -> FrameFormat | None:
 def is_yes(value: str) -> bool:
     """Whether a query parameter switches something on."""
     return value.lower() in _YES
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Text of a sender, cut and with everything escaped that could act on a terminal or a log."""
-    cut = text if len(text) <= limit else text[:limit] + "…"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)

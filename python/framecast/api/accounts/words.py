@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from framecast.accounts.identity import Role
 from framecast.api.grafana_words import MAX_ID, tell_moment
 from framecast.configuration.layer import suggest
-from framecast.ingest.push import printable
+from framecast.errors import printable
 from framecast.store.users import User
 
 OrgId = Annotated[int, Path(ge=1, le=MAX_ID, description="The org's id.")]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from framecast.api.strict_json import check_nesting, parse_json
 from framecast.errors import Refusal
+from framecast.strict_json import check_nesting, parse_json
 
 NESTING = 20
 

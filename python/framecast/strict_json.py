@@ -1,4 +1,4 @@
-"""JSON as this API takes it: what parsers elsewhere would read differently, or not at all, is refused.
+"""JSON as this server takes it: what parsers elsewhere would read differently, or not at all, is refused.
 
 A key that stands twice in an object, numbers that no double holds, halves of characters, and nesting that would end
 some reader's stack. Knows nothing of requests.
@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import Any, NoReturn
 
-from framecast.errors import Refusal
+from framecast.errors import Refusal, printable
 
 INTEGER_DIGITS = 309
 """The largest double has so many."""
@@ -66,7 +66,7 @@ def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise Refusal(400, f"the key {_show(twice)} stands twice in one object of the body")
+        raise Refusal(400, f"the key '{printable(twice, SHOWN_CHARACTERS)}' stands twice in one object of the body")
     return members
 
 
@@ -99,8 +99,3 @@ def _check_whole_characters(value: Any) -> None:
 
 def _too_deep(nesting: int) -> Refusal:
     return Refusal(400, f"the body nests deeper than {nesting} arrays and objects (api.nesting)")
-
-
-def _show(name: str) -> str:
-    shown = name if len(name) <= SHOWN_CHARACTERS else name[:SHOWN_CHARACTERS] + "…"
-    return ascii(shown)
