@@ -342,5 +342,5 @@ def _build_subscriber_rooms(
         rates=entrance.rates,
         denials=entrance.denials,
         schedule=Schedule(),
-        methods=QueryCalls(desk).methods(),
+        methods=QueryCalls(desk, nesting=settings.api.nesting).methods(),
     )

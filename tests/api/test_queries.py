@@ -106,6 +106,17 @@ async def test_what_is_no_request_is_refused_with_what_is_wrong(
         assert (await client.post(PATH, json=body(WALK))).status_code == 200
 
 
+async def test_what_is_not_there_is_not_handed_back_whole(autojump_clock: trio.testing.MockClock) -> None:
+    huge = "\u001b[2J" + "x" * 90_000
+    asked = {"queries": [{"refId": "A", "datasource": {"uid": huge}}], "from": "1", "to": "2"}
+    later = asked | {"from": "now" + "+1s" * 10_000, "to": "now"}
+    async with client_of(everybody_is(VIEWER)) as client:
+        for body_, status in ((asked, 404), (later, 400)):
+            answer = await client.post(PATH, json=body_)
+            assert (answer.status_code, len(answer.content) < 400) == (status, True), answer.text[:400]
+            assert "\u001b" not in answer.json()["message"]
+
+
 async def test_who_may_not_is_told_so_before_the_body_is_read(autojump_clock: trio.testing.MockClock) -> None:
     async with client_of(everybody_is(LIMITED)) as client:
         answer = await client.post(PATH, content=b"{", headers=JSON)

@@ -15,7 +15,7 @@ import structlog
 
 from framecast.accounts.identity import Identity
 from framecast.channels.address import Address
-from framecast.errors import Refusal
+from framecast.errors import Refusal, printable
 from framecast.plugins.plugin import Context, DataSource, Plugin, User
 from framecast.plugins.table import PluginTable
 from framecast.store import datasources as store
@@ -97,7 +97,7 @@ class Instances:
         standing = self._standings.setdefault((org_id, uid), Standing())
         source = await self._data_sources.find(org_id, uid)
         if source is None:
-            raise Refusal(404, f"Not Found: the org has no data source {uid!r}")
+            raise Refusal(404, f"Not Found: the org has no data source '{printable(uid)}'")
         known = self._table.find(source.traits.type)
         if known is None:
             raise Refusal(

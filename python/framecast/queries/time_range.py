@@ -8,7 +8,10 @@ import re
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
-from framecast.errors import Refusal
+from framecast.errors import Refusal, printable
+
+SHOWN_CHARACTERS = 50
+"""Of a time that is none, or that comes behind another."""
 
 _MILLISECONDS = re.compile(r"-?[0-9]{1,16}")
 _RELATIVE = re.compile(r"now((?:[+-][0-9]{1,9}(?:ms|[smhdwMy]))*)(?:/([smhdwMy]))?")
@@ -33,7 +36,8 @@ def parse_range(begin: str | int, end: str | int, now_ms: int) -> tuple[int, int
     """Both ends in milliseconds. Refusal 400 for what is no time, and for a range that ends before it begins."""
     from_ms, to_ms = _parse("from", begin, now_ms, to_end=False), _parse("to", end, now_ms, to_end=True)
     if from_ms > to_ms:
-        raise Refusal(400, f"bad request data: the time range ends before it begins (from {begin!r} to {end!r})")
+        told = f"from {printable(str(begin), SHOWN_CHARACTERS)} to {printable(str(end), SHOWN_CHARACTERS)}"
+        raise Refusal(400, f"bad request data: the time range ends before it begins ({told})")
     return from_ms, to_ms
 
 
@@ -46,7 +50,7 @@ def _parse(key: str, text: str | int, now_ms: int, *, to_end: bool) -> int:
         raise Refusal(
             400,
             f"bad request data: {key} has to be milliseconds since 1970 or relative, now-6h or now-1d/d, and is "
-            f"{str(text)[:50]!r}",
+            f"'{printable(str(text), SHOWN_CHARACTERS)}'",
         )
     return found
 
