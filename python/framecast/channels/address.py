@@ -6,20 +6,25 @@ some punctuation through by accident; we do not (docs/compatibility.md).
 """
 
 import re
-from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import msgspec
 
 from framecast.errors import Refusal
 from framecast.protocol.codes import ErrorCode
 
 MAX_ADDRESS_BYTES = 160
 
+SPELLINGS_KEPT = 1_000
+"""Of channels, with their addresses: few channels have many subscribers, and then one address. With the longest names
+it is less than a megabyte."""
+
 _PART = re.compile(r"[A-Za-z0-9_.\-]+")
 _PATH = re.compile(r"[A-Za-z0-9_.\-=]+(/[A-Za-z0-9_.\-=]+)*/?")
 _ORG_PREFIX = re.compile(r"(?:[1-9][0-9]{0,17}|default|org-[1-9][0-9]{0,17})")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, dict=True):
     """One channel of one org. Two spellings of a channel have equal addresses."""
 
     org_id: int
@@ -30,7 +35,7 @@ class Address:
     def __str__(self) -> str:
         return f"{self.scope}/{self.namespace}/{self.path}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name under which hub, broker and core know the channel: orgs never share one."""
         return f"{self.org_id}/{self}"
@@ -66,6 +71,11 @@ def parse_channel(text: str, org_id: int) -> Address:
     ``1/stream/a/b``, ``default/stream/a/b`` (org 1), ``org-7/…`` and the bare ``stream/a/b`` are accepted; another
     org's prefix is Refusal 103, as in Grafana Live. Anything else that is no address: Refusal 400.
     """
+    return _parse_channel(text, org_id)
+
+
+@lru_cache(maxsize=SPELLINGS_KEPT)
+def _parse_channel(text: str, org_id: int) -> Address:
     named = org_named_by(text)
     if named is None:
         return parse_address(text, org_id)
