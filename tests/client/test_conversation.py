@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -56,7 +55,7 @@ def know_by_heart() -> Scripted:
 
     served = Admission(ALICE, CONN_INFO, channels=dict.fromkeys(SERVED, Grant()))
     people = {token: Admission(ALICE, CONN_INFO, until(token)) for token in ("soon", "later", "ever")}
-    crowd = replace(served, channels={f"stream/a/{n}": Grant() for n in range(CHANNELS_PER_CLIENT + 1)})
+    crowd = msgspec.structs.replace(served, channels={f"stream/a/{n}": Grant() for n in range(CHANNELS_PER_CLIENT + 1)})
     grants = {token: Grant(lasts_until=until(token)) for token in ("soon", "later", "ever")}
     bad = CloseCode.INVALID_TOKEN.error()
     expired = ErrorCode.TOKEN_EXPIRED.refusal()

@@ -1,9 +1,9 @@
 """Who may do what when: each rule alone."""
 
 import json
-from dataclasses import replace
 from math import inf
 
+import msgspec
 import pytest
 
 from client.desk import SETTINGS, Desk
@@ -105,7 +105,7 @@ def test_connect_tells_the_client_what_it_needs(desk: Desk) -> None:
 
 def test_a_client_that_speaks_by_requests_is_told_where_they_go() -> None:
     desk = Desk()
-    desk.member.newcomer = replace(desk.member.newcomer, emulated=Emulated("secret", "node 1"))
+    desk.member.newcomer = msgspec.structs.replace(desk.member.newcomer, emulated=Emulated("secret", "node 1"))
     [reply] = desk.hear('{"id":1,"connect":{}}')
     assert (reply["connect"]["session"], reply["connect"]["node"]) == ("secret", "node 1")
 

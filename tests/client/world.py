@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -174,7 +174,7 @@ class MemoryScope:
         self, address: Address, options: ChannelOptions, returning: Position | None, *, detailed: bool
     ) -> Beginning:
         """As `_begin`, for readers of either form."""
-        return replace(self._begin(address, options, returning), detailed=detailed)
+        return msgspec.structs.replace(self._begin(address, options, returning), detailed=detailed)
 
     def _begin(self, address: Address, options: ChannelOptions, returning: Position | None) -> Beginning:
         """Where there is no past, who returns in the right epoch missed the publication before the newest and that."""

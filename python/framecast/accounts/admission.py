@@ -5,7 +5,9 @@ lets strangers pass, and `connect` decides. Where neither is taken, a token is i
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from framecast.accounts.attempts import Attempts
 from framecast.accounts.directory.directory import Directory
@@ -18,8 +20,7 @@ from framecast.protocol.codes import CloseCode, ErrorCode
 UNCHANGED = Override()
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What is known of one subscription beside the channel's own rules."""
 
     info: bytes = b""
@@ -38,8 +39,7 @@ class Grant:
 NOTHING = Grant()
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """A subscriber that was let in."""
 
     identity: Identity
@@ -49,7 +49,7 @@ class Admission:
     lasts_until: float | None = None
     """Unix seconds; None for ever."""
 
-    channels: Mapping[str, Grant] = field(default_factory=dict)
+    channels: Mapping[str, Grant] = {}
     """What it is subscribed to without asking."""
 
     def subscribed_to(self, channels: Iterable[str]) -> "Admission":

@@ -1,14 +1,14 @@
 """What a subscriber begins with: its place in the channel's stream, and what it has to be given to stand there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from framecast.channels.broker import Position
 from framecast.channels.history import Kept
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(msgspec.Struct, frozen=True):
     """The channel's side of a subscribe reply."""
 
     position: Position

@@ -1,10 +1,9 @@
 """Who a client is, as others on a channel see it: the sender of a publication, somebody who joins, leaves, is there."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class ClientInfo:
+class ClientInfo(msgspec.Struct, frozen=True):
     """One client of one user. Two connections of a user are two clients."""
 
     user: str

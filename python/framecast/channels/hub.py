@@ -6,11 +6,11 @@ publication is delivered, so a subscriber's first answer and what follows it hav
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec.structs import replace
 
 from framecast.channels.address import Address, parse_key
 from framecast.channels.broker import Broker, Draft, Position, Publication

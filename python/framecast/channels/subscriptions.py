@@ -1,13 +1,12 @@
 """Who is subscribed to what on this node, looked up from both sides."""
 
-from dataclasses import dataclass
+import msgspec
 
 from framecast.channels.address import Address
 from framecast.channels.client_info import ClientInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """What one subscriber gets of what happens on a channel, and how."""
 
     delta: bool = False
@@ -26,8 +25,7 @@ class Delivery:
 PLAINLY = Delivery()
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """One connection's, to one channel."""
 
     address: Address

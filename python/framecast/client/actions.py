@@ -1,6 +1,6 @@
 """What a session asks its connection to do about one command. Sans-io, as the session is."""
 
-from dataclasses import dataclass
+import msgspec
 
 from framecast.channels.address import Address
 from framecast.channels.broker import Position
@@ -8,16 +8,14 @@ from framecast.errors import Refusal
 from framecast.protocol.messages import ConnectRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True):
     """Let this client in, or not."""
 
     id: int
     request: ConnectRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(msgspec.Struct, frozen=True):
     """Ask for permission, then begin to deliver. What a client asks for beside the channel need not be granted."""
 
     id: int
@@ -33,16 +31,14 @@ class Subscribe:
     delta: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
+class Unsubscribe(msgspec.Struct, frozen=True):
     """Stop delivering; without an address there is nothing to stop."""
 
     id: int
     address: Address | None
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """Ask for permission, then publish."""
 
     id: int
@@ -51,8 +47,7 @@ class Publish:
     subscribed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AskPresence:
+class AskPresence(msgspec.Struct, frozen=True):
     """Say who is subscribed to a channel, or how many."""
 
     id: int
@@ -61,8 +56,7 @@ class AskPresence:
     counts: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadHistory:
+class ReadHistory(msgspec.Struct, frozen=True):
     """Give a page of a channel's past."""
 
     id: int
@@ -73,8 +67,7 @@ class ReadHistory:
     reverse: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Run one of the server's methods."""
 
     id: int
@@ -82,16 +75,14 @@ class Call:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refresh:
+class Refresh(msgspec.Struct, frozen=True):
     """Let the client stay for as long as its new token says."""
 
     id: int
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshSubscription:
+class RefreshSubscription(msgspec.Struct, frozen=True):
     """Let the subscription last for as long as its new token says."""
 
     id: int
@@ -100,8 +91,7 @@ class RefreshSubscription:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """Answer with an error."""
 
     id: int

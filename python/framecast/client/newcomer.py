@@ -1,7 +1,8 @@
 """A client at the door of its session: how it comes, how it speaks, what is known of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from framecast.accounts.identity import Identity
 from framecast.client.rooms import Outbox
@@ -10,8 +11,7 @@ from framecast.client.transport import Emulated, Transport
 from framecast.protocol.codec import Codec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     """What a transport's room hands over. It owns the stream beneath, and closes it afterwards."""
 
     transport: Transport

@@ -5,10 +5,10 @@ falls between a beginning and its subscription, and none overtakes what the clie
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import structlog
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from framecast.accounts.admission import Admission, Grant
 from framecast.channels.address import Address, parse_channel
@@ -31,8 +31,7 @@ from framecast.settings import ChannelOptions
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A subscription that its scope allows and that was not made yet."""
 
     address: Address

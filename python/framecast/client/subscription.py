@@ -1,11 +1,11 @@
 """What a session knows of one of its subscriptions."""
 
-from dataclasses import dataclass
 from math import inf
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+
+class Subscription(msgspec.Struct, frozen=True):
     """A subscription that stands."""
 
     spelling: str

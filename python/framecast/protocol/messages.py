@@ -8,7 +8,6 @@ In results a field that has no default here is always written, the others only w
 list of always-written fields the SDKs rely on.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
@@ -159,8 +158,7 @@ _WITH_CHANNEL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One command of a client, known to name its method and, where one is needed, a channel."""
 
     id: int
@@ -168,8 +166,7 @@ class Command:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Struct, frozen=True):
     """The answer to a ping: an empty command."""
 
 

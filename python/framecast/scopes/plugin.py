@@ -6,7 +6,7 @@ Channels of a data source differ in where the plugin is found (plugins/instances
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -122,7 +122,7 @@ class PluginScope:
         if beginning.recovered or initial is None:
             return beginning
         if initial.schema is None or initial.data is not None or initial.schema != history.schema:
-            beginning = replace(beginning, data=initial.whole)
+            beginning = msgspec.structs.replace(beginning, data=initial.whole)
         if initial.schema is not None and history.schema is None and not self._hub.subscriber_count(address):
             # Nobody is there who was not told of it, so packets need not bring it.
             history.introduce(initial.schema)
