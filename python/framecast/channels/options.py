@@ -108,4 +108,4 @@ def override(
         )
     if recovery is not None and recovery != (options.recovery != "off"):
         changes["recovery"] = "stream" if recovery else "off"
-    return msgspec.structs.replace(options, **changes)
+    return msgspec.structs.replace(options, **changes) if changes else options

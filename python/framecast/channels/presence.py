@@ -35,7 +35,9 @@ class Presence:
     def join(self, address: Address, connection: int, info: ClientInfo) -> None:
         """The connection is on the channel as `info` from now on, whatever it was there before."""
         self.leave(address, connection)
-        attendance = self._by_channel.setdefault(address, _Attendance())
+        attendance = self._by_channel.get(address)
+        if attendance is None:
+            attendance = self._by_channel[address] = _Attendance()
         attendance.present[connection] = info
         attendance.clients_of[info.user] += 1
         attendance.size_bytes += info.size_bytes + ENTRY_BYTES

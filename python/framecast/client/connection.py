@@ -121,12 +121,14 @@ class _Connection:
         "_left",
         "_nursery",
         "_outbox",
+        "_over",
         "_pace",
         "_rooms",
         "_session",
         "_subscribing",
         "_time",
         "_transport",
+        "_waited",
     )
 
     def __init__(self, member: Member) -> None:
@@ -139,8 +141,12 @@ class _Connection:
         self._pace = member.pace
         self._inbox: Inbox | None = None
         """There while something that came is acted upon."""
+        self._waited = False
+        """Whether that has waited for something by now."""
         self._left = False
         """Whether nothing more will come."""
+        self._over = False
+        """Whether nothing more is acted upon."""
         self._ending: Ending | None = None
         self._nursery: trio.Nursery  # there from `run` on, which is called before anybody can end the connection
         self._time = Timekeeping(
@@ -163,7 +169,7 @@ class _Connection:
                     self._close(CloseCode.SHUTDOWN)
                 self._reschedule()
                 # Read, act on what came while reading on, and so forth until the client has left.
-                while (frame := await self._read()) is not None and not self._scope.cancel_called:
+                while (frame := await self._read()) is not None and not self._over:
                     if not self._hear_pong(frame):
                         await self._act_on(frame)
                     del frame  # or an idle client would keep the last thing that it said
@@ -176,11 +182,6 @@ class _Connection:
             del self._commands, self._subscribing
         return self._ending or PEER_LEFT
 
-    @property
-    def _scope(self) -> trio.CancelScope:
-        """Around all that is done for this client."""
-        return self._nursery.cancel_scope
-
     def _fail(self) -> None:
         log.exception("subscriber_failed", client=self._session.client, connection=self._outbox.connection)
         self._close(CloseCode.INTERNAL)
@@ -188,7 +189,8 @@ class _Connection:
     def _end(self, ending: Ending) -> None:
         """Note why it ends, unless that is known already, and stop."""
         self._ending = self._ending or ending
-        self._scope.cancel()
+        self._over = True
+        self._nursery.cancel_scope.cancel()
 
     def _close(self, close: CloseCode) -> None:
         self._end(_ending(close))
@@ -210,8 +212,9 @@ class _Connection:
             except PeerLeft as left:
                 self._left = True
                 self._ending = self._ending or (MESSAGE_TOO_BIG if left.too_big else self._lost())
-                # What was said before leaving still counts: many a script publishes and goes.
-                self._scope.deadline = trio.current_time() + self._rooms.settings.close_seconds
+                if self._inbox is not None:
+                    # What was said before leaving still counts: many a script publishes and goes.
+                    self._nursery.cancel_scope.deadline = trio.current_time() + self._rooms.settings.close_seconds
         return None
 
     def _hear_pong(self, frame: bytes) -> bool:
@@ -234,11 +237,18 @@ class _Connection:
             inbox = self._inbox = Inbox(self._rooms.settings.message_bytes, held)
             self._keep(inbox, frame)
             # Something may come in the moment in which all else is done.
-            while inbox.waiting and not self._scope.cancel_called:
+            while inbox.waiting and not self._over:
                 reading_on = Beside(self._nursery, partial(self._read_on, inbox))
-                await Noticing(self._act(inbox), reading_on.begin)
+                await Noticing(self._act(inbox), partial(self._wait, reading_on))
                 await reading_on.end()
             self._inbox = None
+        self._waited = False
+        self._reschedule()
+
+    def _wait(self, reading_on: Beside) -> None:
+        """What is acted upon begins to wait for something."""
+        reading_on.begin()
+        self._waited = True
         self._reschedule()
 
     async def _read_on(self, inbox: Inbox) -> None:
@@ -265,7 +275,7 @@ class _Connection:
                         metrics.commands_of(item.method).inc()
                         pause = self._pace.take(trio.current_time())
                     # A message may hold thousands of commands that never wait. Who has been ended is heard no more.
-                    if pause or done % COMMANDS_PER_TURN == COMMANDS_PER_TURN - 1 or self._scope.cancel_called:
+                    if pause or done % COMMANDS_PER_TURN == COMMANDS_PER_TURN - 1 or self._over:
                         await trio.sleep(pause)
                     done += 1
                     await self._hear(item)
@@ -282,19 +292,24 @@ class _Connection:
         if isinstance(action, Connect):
             self._time.connect_answered(trio.current_time())  # if not by its reply, then by a refusal
         if isinstance(action, MAY_RUN_OUT):
-            self._reschedule()
+            self._reschedule_beside()
 
     def _send(self, message: Reply | Push | Ping) -> None:
         if isinstance(message, Reply) and message.connect is not None:
             # Pings begin now, whatever still has to be pushed to the newcomer.
             self._time.connect_answered(trio.current_time())
-            self._reschedule()
+            self._reschedule_beside()
         try:
             self._outbox.send_message(self._codec.encode(message))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # A client that left gets no replies, and need not: see _read.
             if self._ending is None:
                 self._end(self._lost())
+
+    def _reschedule_beside(self) -> None:
+        """`_reschedule` while something is acted upon. Until that waits it need not be: the end of it does so."""
+        if self._waited:
+            self._reschedule()
 
     def _reschedule(self) -> None:
         self._rooms.schedule.move(self._appointment, self._time.next_look(busy=self._inbox is not None))
@@ -307,7 +322,7 @@ class _Connection:
             self._break(expired)
         except Exception:  # noqa: BLE001 - the boundary of one connection, as in `run`
             self._fail()
-        return inf if self._scope.cancel_called else self._time.next_look(busy=self._inbox is not None)
+        return inf if self._over else self._time.next_look(busy=self._inbox is not None)
 
     def _look(self, now: float) -> None:
         """Ping, and end what runs out. PeerError when the client itself does."""

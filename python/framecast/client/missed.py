@@ -37,6 +37,8 @@ class MissedPublications:
         detailed: bool = False,
     ) -> tuple[Publication, ...] | Raw:
         """The list as a part of a subscribe result in this form; `missed` is a piece of the channel's past."""
+        if not missed:
+            return ()
 
         def publications() -> Iterator[Publication]:
             return (publication(kept, quoted=quoted, detailed=detailed) for kept in missed)

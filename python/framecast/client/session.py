@@ -83,6 +83,7 @@ class Session:
     """One subscriber's session. Owned by one connection; its tasks take turns, none waits inside."""
 
     __slots__ = (
+        "_first_expiry",
         "_org_id",
         "_pings",
         "_publishable",
@@ -106,6 +107,8 @@ class Session:
         self._settings = settings
         self._publishable = publishable
         self._subscriptions: dict[Address, Subscription] = {}
+        self._first_expiry = inf
+        """Of the subscriptions': there may be many, and few have one."""
         self._pings: list[float] = []
         """Those not answered yet, the oldest first. Rarely more than one: an empty deque has 600 bytes."""
 
@@ -250,19 +253,25 @@ class Session:
 
     def subscribed(self, address: Address, subscription: Subscription) -> None:
         """The subscription stands, or lasts until another time."""
+        before = self._subscriptions.get(address)
         self._subscriptions[address] = subscription
+        self._find_first_expiry(before)
+        self._first_expiry = min(self._first_expiry, subscription.expires_at)
 
     def unsubscribed(self, address: Address) -> Subscription | None:
         """The subscription, if there was one, is over; what it was."""
-        return self._subscriptions.pop(address, None)
+        removed = self._subscriptions.pop(address, None)
+        self._find_first_expiry(removed)
+        return removed
+
+    def _find_first_expiry(self, gone: Subscription | None) -> None:
+        if gone is not None and gone.expires_at < inf:
+            self._first_expiry = min((one.expires_at for one in self._subscriptions.values()), default=inf)
 
     @property
     def expiry_deadline(self) -> float:
         """When the first thing has run out, and has had its time to be refreshed if it can be; or never."""
-        first = self.expires_at
-        for subscription in self._subscriptions.values():
-            first = min(first, subscription.expires_at)
-        return min(self.ends_at, first + self._settings.expired_seconds)
+        return min(self.ends_at, min(self.expires_at, self._first_expiry) + self._settings.expired_seconds)
 
     def expired(self, now: float) -> list[Address]:
         """Subscriptions that ran out and were not refreshed in time. PeerError 3005 when the client's own token did."""

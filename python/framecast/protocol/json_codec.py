@@ -57,7 +57,7 @@ def encode(*messages: Reply | Push | Ping) -> bytes:
 
     Payloads are embedded as they are, except that line breaks are taken out.
     """
-    return NEWLINE.join(without_line_breaks(_encoder.encode(message)) for message in messages)
+    return NEWLINE.join([without_line_breaks(_encoder.encode(message)) for message in messages])
 
 
 def encode_push(push: PushBody) -> bytes:
