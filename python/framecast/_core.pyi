@@ -620,6 +620,9 @@ class FrameReader:
     def __new__(cls, *, max_message_bytes: int, free_fragments: int, fragment_bytes: int) -> FrameReader:
         """A message in more than `free_fragments` must have `fragment_bytes` in each, on the average."""
 
+    max_message_bytes: int
+    """What is set counts from the next frame on."""
+
     def feed(self, data: bytes | bytearray) -> None:
         """Take what arrived. RuntimeError while `next_event` still tells of what came before."""
 

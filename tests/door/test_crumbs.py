@@ -10,8 +10,6 @@ def test_ten_thousand_pieces_may_have_any_size_and_more_must_have_eight_bytes(si
     pieces = Pieces()
     assert not any(pieces.add(size) for _ in range(10_000))
     assert pieces.add(size) is crumbs
-    pieces.clear()
-    assert not pieces.add(size)
 
 
 def test_a_piece_that_arrives_byte_by_byte_is_one() -> None:

@@ -14,7 +14,7 @@ and who sends fewer than 10,000 pieces may cut them as small as it likes."""
 
 
 class Pieces:
-    """Counts the pieces of one message or body."""
+    """Counts the pieces of one body; those of a message the core counts, in the same way."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -25,7 +25,3 @@ class Pieces:
         self._count += ends
         self._bytes += size
         return self._count > FREE_PIECES and self._bytes < self._count * PIECE_BYTES
-
-    def clear(self) -> None:
-        """Begin the next message."""
-        self._count = self._bytes = 0

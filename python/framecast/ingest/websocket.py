@@ -2,27 +2,26 @@
 
 The server sends no data, as Telegraf expects, unless ``?ack=1`` asks for an acknowledgement of each message.
 
-Driven over wsproto directly, in one task per socket. trio-websocket would drop what arrives while we close, waits for
-pongs that repeat its payload (Telegraf's pongs are empty), and counts a text message's limit in characters.
+One task per socket, over the core's reader of frames: what arrives while we close is read and pushed like anything
+else, since Telegraf counts it as delivered, and any byte is a sign of life: Telegraf's pongs are empty.
 """
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import parse_qsl
 
 import structlog
 import trio
-from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 
 from framecast import metrics
+from framecast._core import Broken, Closed, FrameReader, Pinged, close_frame, ping_frame, pong_frame, text_frame
 from framecast.accounts.connected import Hits
 from framecast.accounts.identity import Identity
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
-from framecast.door.crumbs import PIECES_PER_TURN, Pieces
+from framecast.door.crumbs import FREE_PIECES, PIECE_BYTES, PIECES_PER_TURN
 from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
@@ -50,6 +49,8 @@ Pace = Callable[[int], float]
 """Counts a message of so many bytes; for how many seconds to read no further one."""
 
 _READ_BYTES = 65_536
+
+_TOO_BIG = 1009
 
 
 class PushSockets:
@@ -175,14 +176,16 @@ class PushSocket:
         self._find_limit = find_limit
         self._held = held
         self._limits = limits
-        self._frames = Connection(ConnectionType.SERVER)
-        self._message = bytearray()
-        self._pieces = Pieces()
+        self._body_limit = find_limit()
+        self._reader = FrameReader(
+            max_message_bytes=self._body_limit.bytes, free_fragments=FREE_PIECES, fragment_bytes=PIECE_BYTES
+        )
+        self._unheard = False
+        """Whether the reader has more to tell: what came behind a message that was followed by a rest."""
         self._whole_by = math.inf
         self._rest_until = -math.inf
-        self._unheard: Iterator[Event] | None = None
-        """What came behind a message that was followed by a rest."""
         self._waiting = trio.CancelScope()
+        self._said_close = False
         self._stopping = False
         self._ending: PeerError | None = None
         self.ends_at = math.inf
@@ -225,7 +228,7 @@ class PushSocket:
             if self._ending is not None:
                 raise self._ending
             if self._stopping and self._close_at == math.inf:
-                await self._send(self._frames.send(CloseConnection(1001, "server is shutting down")))
+                await self._say_close(1001, "server is shutting down")
                 self._close_at = now + self._limits.close_seconds
             elif now >= self.ends_at:
                 raise PeerError(1008, "the token has expired")
@@ -234,14 +237,14 @@ class PushSocket:
             elif now >= silent_at:
                 raise PeerError(1008, f"not one byte in {silence_seconds:g} s")
             elif now >= ping_at and self._close_at == math.inf:
-                await self._send(self._frames.send(Ping()))
+                await self._send(ping_frame())
                 ping_at = now + ping_seconds
             if self._rests(now):
                 await self._sleep(min(ping_at, self._rest_until, self.ends_at))
                 now = trio.current_time()
                 silent_at = now + silence_seconds  # it is we who do not listen
                 continue
-            if self._unheard is None:
+            if not self._unheard:
                 due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
                 data = await self._receive(min(due, self._whole_by, self.ends_at))
                 now = trio.current_time()
@@ -250,23 +253,43 @@ class PushSocket:
                 if not data:
                     return
                 silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
-                self._frames.receive_data(data)
-                self._unheard = self._frames.events()
-            if await self._hear(self._unheard):
+                self._body_limit = self._find_limit()
+                self._reader.max_message_bytes = self._body_limit.bytes
+                self._reader.feed(data)
+                self._hold()
+            if await self._hear():
                 return
             now = trio.current_time()
 
-    async def _hear(self, events: Iterator[Event]) -> bool:
-        """Do what events ask for, up to the next rest; return whether the socket is closed by one of them."""
-        for number, event in enumerate(events, 1):
-            if await self._handle(event):
+    async def _hear(self) -> bool:
+        """Do what the reader tells, up to the next rest; return whether the socket is closed by it."""
+        self._unheard = True
+        number = 0
+        while (event := self._reader.next_event()) is not None:
+            if self._ending is not None:
+                raise self._ending
+            if isinstance(event, bytes):
+                await self._take(event)
+            elif await self._answer(event):
                 return True
             if self._rests(trio.current_time()):
+                self._hold()
                 return False
+            number += 1
             if number % PIECES_PER_TURN == 0:
                 await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
-        self._unheard = None
+        self._unheard = False
+        self._hold()
+        whole_by = min(self._whole_by, trio.current_time() + self._limits.body_seconds)
+        self._whole_by = math.inf if self._reader.at_rest else whole_by
         return False
+
+    def _hold(self) -> None:
+        """Count what is held of messages here: once for what a read brings, however many they are."""
+        try:
+            self._held.resize(self._reader.held_bytes)
+        except Refusal as refusal:
+            raise PeerError(1013, refusal.message) from None
 
     def _rests(self, now: float) -> bool:
         """Whether its sender was too fast. At the end nothing waits, or what it has sent already would be lost."""
@@ -288,63 +311,41 @@ class PushSocket:
                 return b""
         return None
 
-    async def _handle(self, event: Event) -> bool:
-        """Do what an event asks for; return whether the socket is closed by it."""
-        if self._ending is not None:
-            raise self._ending
-        if isinstance(event, BytesMessage):
-            await self._take(bytes(event.data), finished=event.message_finished, frame=event.frame_finished)
-        elif isinstance(event, TextMessage):
-            await self._take(event.data.encode(), finished=event.message_finished, frame=event.frame_finished)
-        elif isinstance(event, Ping):
-            if self._frames.state is ConnectionState.OPEN:
-                await self._send(self._frames.send(event.response()))
-        elif isinstance(event, CloseConnection):
-            if self._frames.state is ConnectionState.OPEN:  # wsproto's way to say that the peer broke the protocol
-                raise PeerError(event.code, event.reason or "protocol error")
-            if self._frames.state is ConnectionState.REMOTE_CLOSING:
-                await self._send(self._frames.send(event.response()))
-            return True
-        return False
-
-    async def _take(self, piece: bytes, *, finished: bool, frame: bool) -> None:
-        """Add a piece to the message; `frame` ends with it, or the message: then it is pushed."""
-        limit = self._find_limit()
-        if len(self._message) + len(piece) > limit.bytes:
-            raise PeerError(1009, f"message larger than {limit.bytes} bytes ({limit.named})")
-        try:
-            self._held.grow(len(piece))
-        except Refusal as refusal:
-            raise PeerError(1013, refusal.message) from None
-        whole_by = min(self._whole_by, trio.current_time() + self._limits.body_seconds)
-        self._whole_by = math.inf if finished else whole_by
-        if finished:
-            self._pieces.clear()
-        elif self._pieces.add(len(piece), ends=frame):
-            raise PeerError(1008, "too many tiny fragments")
-        if finished and not self._message:
-            message = piece
-        else:
-            self._message += piece
-            if not finished:
-                return
-            message = bytes(self._message)
-            self._message = bytearray()
+    async def _take(self, message: bytes) -> None:
+        """Push a message, and rest where its sender is too fast."""
+        self._whole_by = math.inf
         answer = await self._push(message)
         self.rest(self._pace(len(message)))
         # After our Close nothing may follow: what is pushed then stays unacknowledged.
-        if answer is not None and self._frames.state is ConnectionState.OPEN:
-            await self._send(self._frames.send(TextMessage(answer)))
-        self._held.resize(0)
+        if answer is not None and not self._said_close:
+            await self._send(text_frame(answer))
+
+    async def _answer(self, event: Pinged | Closed | Broken) -> bool:
+        """Do what is due for what is no message; return whether the socket is closed by it."""
+        if isinstance(event, Pinged):
+            if not self._said_close:
+                await self._send(pong_frame(event.payload))
+            return False
+        if isinstance(event, Broken) and not self._said_close:
+            limit = self._body_limit
+            too_big = f"message larger than {limit.bytes} bytes ({limit.named})"
+            raise PeerError(event.code, too_big if event.code == _TOO_BIG else event.reason)
+        await self._say_close(event.code, event.reason)
+        return True
 
     async def _close(self, error: PeerError, server: Server) -> None:
         """Say why, and let the peer read it."""
         try:
-            if self._frames.state in {ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING}:
-                await self._send(self._frames.send(CloseConnection(error.code, error.reason)))
+            await self._say_close(error.code, error.reason)
         except Disconnected:
             return
         await linger(self._stream, seconds=server.linger_seconds, max_bytes=server.linger_bytes)
+
+    async def _say_close(self, code: int, reason: str) -> None:
+        """Close our side, unless that is done."""
+        if not self._said_close:
+            self._said_close = True
+            await self._send(close_frame(code, reason))
 
     async def _send(self, data: bytes) -> None:
         await send_in_time(self._stream, data, self._send_seconds)

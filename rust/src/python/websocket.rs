@@ -71,6 +71,16 @@ impl FrameReader {
     }
 
     #[getter]
+    fn max_message_bytes(&self) -> usize {
+        self.reader.max_message_bytes()
+    }
+
+    #[setter]
+    fn set_max_message_bytes(&mut self, max_message_bytes: usize) {
+        self.reader.limit_message_bytes(max_message_bytes);
+    }
+
+    #[getter]
     fn at_rest(&self) -> bool {
         self.unread.is_none() && self.reader.at_rest()
     }

@@ -74,6 +74,17 @@ impl Reader {
         }
     }
 
+    /// How large a message may be.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> usize {
+        self.limits.message_bytes
+    }
+
+    /// Let messages be of so many bytes from the next frame on.
+    pub fn limit_message_bytes(&mut self, message_bytes: usize) {
+        self.limits.message_bytes = message_bytes;
+    }
+
     /// Whether what came ends where a message does, or a control frame between two.
     #[must_use]
     pub fn at_rest(&self) -> bool {
@@ -205,7 +216,7 @@ impl Reader {
                 }
             }
         };
-        if payload_bytes > self.limits.message_bytes - self.message.len() {
+        if payload_bytes > self.limits.message_bytes.saturating_sub(self.message.len()) {
             return Err(Fault::TooLarge);
         }
         begun.fragments += 1;
