@@ -50,7 +50,13 @@ Pace = Callable[[int], float]
 
 _READ_BYTES = 65_536
 
+_MESSAGE_PIECES = 4
+"""What pushing a message costs, in pieces of a turn. Its bytes do not count: a read has few."""
+
 _TOO_BIG = 1009
+
+_PUSHED = metrics.push_messages.labels("pushed")
+_REFUSED = metrics.push_messages.labels("refused")
 
 
 class PushSockets:
@@ -143,12 +149,10 @@ class PushSockets:
         try:
             result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
         except Refusal as refusal:
-            metrics.push_messages.labels("refused").inc()
+            _REFUSED.inc()
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)
             return acknowledge_refusal(refusal) if ack else None
-        metrics.push_messages.labels("pushed").inc()
-        # One read may bring many messages, and a sender in a loop must not starve the others.
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        _PUSHED.inc()
         return acknowledge(result) if ack else None
 
 
@@ -264,20 +268,23 @@ class PushSocket:
     async def _hear(self) -> bool:
         """Do what the reader tells, up to the next rest; return whether the socket is closed by it."""
         self._unheard = True
-        number = 0
+        pieces = 0
         while (event := self._reader.next_event()) is not None:
             if self._ending is not None:
                 raise self._ending
             if isinstance(event, bytes):
-                await self._take(event)
+                if await self._take(event):
+                    self._hold()
+                    return False
+                pieces += _MESSAGE_PIECES
             elif await self._answer(event):
                 return True
-            if self._rests(trio.current_time()):
-                self._hold()
-                return False
-            number += 1
-            if number % PIECES_PER_TURN == 0:
+            else:
+                pieces += 1
+            if pieces >= PIECES_PER_TURN:
+                # One read may bring many messages, and a sender in a loop must not starve the others.
                 await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                pieces = 0
         self._unheard = False
         self._hold()
         whole_by = min(self._whole_by, trio.current_time() + self._limits.body_seconds)
@@ -311,14 +318,17 @@ class PushSocket:
                 return b""
         return None
 
-    async def _take(self, message: bytes) -> None:
-        """Push a message, and rest where its sender is too fast."""
+    async def _take(self, message: bytes) -> bool:
+        """Push a message; return whether its sender was too fast, and nothing is to be read for a while."""
         self._whole_by = math.inf
         answer = await self._push(message)
-        self.rest(self._pace(len(message)))
+        seconds = self._pace(len(message))
+        if seconds:
+            self.rest(seconds)
         # After our Close nothing may follow: what is pushed then stays unacknowledged.
         if answer is not None and not self._said_close:
             await self._send(text_frame(answer))
+        return seconds > 0 and self._rests(trio.current_time())
 
     async def _answer(self, event: Pinged | Closed | Broken) -> bool:
         """Do what is due for what is no message; return whether the socket is closed by it."""
