@@ -30,35 +30,27 @@ class MemoryBroker:
             raise RuntimeError("the broker is not running")
         offsets = []
         for draft in drafts:
-            before = self._find_or_begin(draft.channel)
-            offset = before.offset + 1
-            self._positions[draft.channel] = Position(before.epoch, offset)
+            channel = draft.channel
+            before = self._positions.get(channel) or self._begin(channel)
+            epoch, previous = before.epoch, before.offset
+            offset = previous + 1
+            self._positions[channel] = Position(epoch, offset)
             offsets.append(offset)
             self._deliver(
                 Publication(
-                    draft.channel,
-                    draft.data,
-                    draft.schema,
-                    draft.rows,
-                    before.epoch,
-                    offset,
-                    previous=before.offset,
-                    info=draft.info,
-                    detail=draft.detail,
+                    channel, draft.data, draft.schema, draft.rows, epoch, offset, previous, draft.info, draft.detail
                 )
             )
         return offsets
 
     async def open(self, channel: str) -> Position:
         """See the role. Has no checkpoint either."""
-        return self._find_or_begin(channel)
+        return self._positions.get(channel) or self._begin(channel)
 
     def forget(self, channel: str) -> None:
         """See the role."""
         self._positions.pop(channel, None)
 
-    def _find_or_begin(self, channel: str) -> Position:
-        position = self._positions.get(channel)
-        if position is None:
-            position = self._positions[channel] = Position(secrets.token_urlsafe(6), 0)
+    def _begin(self, channel: str) -> Position:
+        position = self._positions[channel] = Position(secrets.token_urlsafe(6), 0)
         return position

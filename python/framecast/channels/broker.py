@@ -2,6 +2,8 @@
 
 Shaped for several nodes from the first day: continuity is ``previous == mine``, never ``offset == mine + 1`` (a
 failover may jump), publishing takes batches, and no engine's idiom shows here.
+
+What is told of a publication holds no circles, so the collector need not look at any of it (`gc=False`).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ import trio
 from framecast.channels.client_info import ClientInfo
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True, gc=False):
     """A place in a channel's stream: behind the publication `offset` (0: before the first) of `epoch`.
 
     An epoch is the life of one stream. Where it ends, offsets begin again and mean nothing to those who hold old ones.
@@ -23,7 +25,7 @@ class Position(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A message on its way to a channel; it has no place in the channel's order yet."""
 
     channel: str
@@ -45,7 +47,7 @@ class Draft(msgspec.Struct, frozen=True):
     """The same told in full, for subscribers that asked for more; None where there is no more to tell. As `data`."""
 
 
-class Publication(msgspec.Struct, frozen=True):
+class Publication(msgspec.Struct, frozen=True, gc=False):
     """A message with its place: it follows `previous` in the stream `epoch` of its channel."""
 
     channel: str

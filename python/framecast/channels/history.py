@@ -23,7 +23,7 @@ ENTRY_BYTES = 256
 """What keeping a publication costs beside its data, and more than a reply takes for it: tiny ones must count."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A publication of the past."""
 
     offset: int
@@ -38,8 +38,12 @@ class Kept(msgspec.Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """What keeping it costs, in both forms where it has two."""
-        info_bytes = 0 if self.info is None else self.info.size_bytes
-        return len(self.data) + len(self.detail or b"") + info_bytes + ENTRY_BYTES
+        size = len(self.data) + ENTRY_BYTES
+        if self.detail is not None:
+            size += len(self.detail)
+        if self.info is not None:
+            size += self.info.size_bytes
+        return size
 
     def payload(self, *, detailed: bool) -> bytes:
         """What one subscriber gets of it, as it would have got it when it was delivered."""
@@ -49,7 +53,18 @@ class Kept(msgspec.Struct, frozen=True):
 class ChannelHistory:
     """The past of one channel from some offset on, without a hole."""
 
-    __slots__ = ("_kept", "bytes", "channel", "options", "position", "rows", "schema", "schema_lasts", "schema_offset")
+    __slots__ = (
+        "_kept",
+        "bytes",
+        "channel",
+        "options",
+        "position",
+        "rows",
+        "schema",
+        "schema_lasts",
+        "schema_offset",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -61,6 +76,8 @@ class ChannelHistory:
         schema_lasts: bool = True,
     ) -> None:
         self.channel = channel
+        self.stream = _stream_of(channel)
+        """Its key without the path: org, scope and namespace."""
         self.schema_lasts = schema_lasts
         """Whether somebody keeps the schema on purpose; else it goes with the last publication."""
         self.options = options
@@ -96,7 +113,8 @@ class ChannelHistory:
 
     def precedes(self, publication: Publication) -> bool:
         """Whether `publication` follows what is here without a hole."""
-        return publication.previous == self.position.offset and publication.epoch == self.position.epoch
+        position = self.position
+        return publication.previous == position.offset and publication.epoch == position.epoch
 
     def trim(self, now: float) -> None:
         """Let the oldest publications go until the channel's limits hold; the newest stays, if any may be kept."""
@@ -198,6 +216,11 @@ class ChannelHistory:
         if reverse:
             return list(islice((kept for kept in reversed(self._kept) if _before(kept, since)), wanted))
         return list(islice((kept for kept in self._kept if since is None or kept.offset > since.offset), wanted))
+
+
+def _stream_of(channel: str) -> str:
+    org, scope, namespace, _ = channel.split("/", 3)
+    return f"{org}/{scope}/{namespace}"
 
 
 def _before(kept: Kept, since: Position | None) -> bool:

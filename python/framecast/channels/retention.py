@@ -78,10 +78,9 @@ class Histories:
         history = self._by_channel.get(channel)
         if history is None:
             history = self.begin(channel, Position(publication.epoch, publication.previous))
-        name = _stream_of(channel)
-        stream = self._streams.get(name)
+        stream = self._streams.get(history.stream)
         if stream is None:
-            stream = self._streams[name] = _Stream(name)
+            stream = self._streams[history.stream] = _Stream(history.stream)
         before = history.bytes
         now = self._clock()
         history.append(publication, now)
@@ -100,8 +99,7 @@ class Histories:
         """The channel is over, its schema too."""
         self._restored.pop(channel, None)
         history = self._by_channel.pop(channel, None)
-        name = _stream_of(channel)
-        stream = self._streams.get(name)
+        stream = None if history is None else self._streams.get(history.stream)
         if history is None or stream is None:
             return
         if stream.filled.pop(channel, None) is not None:
@@ -116,7 +114,7 @@ class Histories:
         for history in list(self._by_channel.values()):
             if self._by_channel.get(history.channel) is not history:
                 continue
-            stream = self._streams.get(_stream_of(history.channel))
+            stream = self._streams.get(history.stream)
             if stream is not None and history.channel in stream.filled:
                 self._drop_expired(stream, history)
             yield history
@@ -150,9 +148,3 @@ class Histories:
         self.bytes += added_bytes
         stream.holders.note(channel, channel_bytes, used=used)
         self._holders.note(stream.name, stream.bytes, used=used)
-
-
-def _stream_of(channel: str) -> str:
-    """The channel's key without its path: org, scope and namespace."""
-    org, scope, namespace, _ = channel.split("/", 3)
-    return f"{org}/{scope}/{namespace}"
