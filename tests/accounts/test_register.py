@@ -19,6 +19,7 @@ from framecast.accounts.register.users import NewUser
 from framecast.accounts.revocation import Revocation
 from framecast.errors import Refusal
 from framecast.settings import Accounts
+from framecast.store.service_tokens import read_service_tokens
 
 AGENT = NewToken(1, "agent")
 ANN = NewUser("Ann", "hash", 1, Role.EDITOR)
@@ -193,9 +194,9 @@ async def test_a_change_that_hangs_is_told_to_be_unknown_and_those_behind_it_wai
     database.go_on = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(register.desk.clerk.run)
-        nursery.start_soon(expect_refusal, register.orgs.create("slow"), 503, "may be made nonetheless")
+        nursery.start_soon(expect_refusal, register.orgs.create("slow"), 503, "and may nonetheless")
         await wait_all_tasks_blocked()
-        nursery.start_soon(expect_refusal, register.orgs.create("behind"), 503, "may be made nonetheless")
+        nursery.start_soon(expect_refusal, register.orgs.create("behind"), 503, "and may nonetheless")
         await wait_all_tasks_blocked()
         await expect_refusal(register.orgs.create("too many"), 503, "accounts.waiting_changes")
         await trio.sleep(4)
@@ -212,10 +213,12 @@ async def test_what_cannot_be_written_is_not_made(database: PromptDatabase, auto
     async with trio.open_nursery() as nursery:
         await nursery.start(register.desk.clerk.run)
         token, secret = await register.service_tokens.create(AGENT)
-        database.error = sqlite3.OperationalError("database or disk is full")
+        database.error = sqlite3.OperationalError("disk I/O error")
         with structlog.testing.capture_logs() as events:
-            await expect_refusal(register.service_tokens.revoke(token.token_id), 503, "disk is full")
-            await expect_refusal(register.orgs.create("x"), 503, "disk is full")
+            await expect_refusal(
+                register.service_tokens.revoke(token.token_id), 503, "nothing was saved: disk I/O error"
+            )
+            await expect_refusal(register.orgs.create("x"), 503, "nothing was saved: disk I/O")
         assert [event["event"] for event in events] == ["accounts not saved"]
         assert register.directory.tokens.find_secret(secret, 0) is not None
         assert (len(register.directory.orgs), ended) == (1, [])
@@ -227,6 +230,24 @@ async def test_what_cannot_be_written_is_not_made(database: PromptDatabase, auto
         database.error = None
         assert (await register.orgs.create("x")).org_id == 2
         nursery.cancel_scope.cancel()
+
+
+async def test_on_a_full_disk_a_change_is_507_and_what_there_was_stays(office: Office) -> None:
+    def limit_pages(connection: sqlite3.Connection) -> None:
+        [count] = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {count}")
+
+    await office.database.look(limit_pages)
+    tokens = office.register.service_tokens
+
+    async def fill() -> None:
+        for number in range(1_000):
+            await tokens.create(replace(AGENT, name=f"{number} {'x' * 180}"))
+
+    await expect_refusal(fill(), 507, "the disk of the server's data is full, nothing was saved")
+    kept = await office.database.look(read_service_tokens)
+    assert kept == office.register.directory.tokens.of_org(1)
+    assert kept
 
 
 async def test_changes_of_one_name_at_once_are_one_change(office: Office) -> None:

@@ -30,7 +30,7 @@ MAX_VERSION = 2**31 - 1
 """As much as Grafana's tables hold."""
 
 ADMIN = Action.WRITE_DATASOURCES
-CHANGE_REFUSED: Mapping[int, Answer] = dict.fromkeys((403, 404, 409, 503), PROBLEM)
+CHANGE_REFUSED: Mapping[int, Answer] = dict.fromkeys((403, 404, 409, 503, 507), PROBLEM)
 FOUND: Mapping[int, Answer] = {404: PROBLEM, 503: PROBLEM}
 
 

@@ -5,7 +5,8 @@ until the next start. So it belongs to no request, which may be cancelled betwee
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -64,17 +65,28 @@ class Clerk:
                 f"too many changes of {self._section} are waiting at once ({self._section}.waiting_changes)",
                 temporary=True,
             ) from None
-        with trio.move_on_after(self._limits.change_seconds):
+        with self.in_time():
             return await errand.wait()
-        raise Refusal(
-            503,
-            f"the change was not written within {self._limits.change_seconds:g} s and may be made nonetheless: look "
-            "before you try again",
-            temporary=True,
-        )
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """What a change may take, and what is waited for behind it. Refusal 503 when that is over."""
+        with trio.move_on_after(self._limits.change_seconds) as patience:
+            yield
+        if patience.cancelled_caught:
+            raise Refusal(
+                503,
+                f"the change did not take place within {self._limits.change_seconds:g} s ({self._section}."
+                "change_seconds), and may nonetheless: look before you try again",
+                temporary=True,
+            )
 
     async def write(self, statements: Callable[[sqlite3.Connection], T]) -> T:
-        """Within a change: what `statements` return, once they are on the disk. Refusal 409 or 503, and nothing is."""
+        """Within a change: what `statements` return, once they are on the disk.
+
+        Refusal 409 for what contradicts what there is, 507 when the disk is full, 503 when the store fails otherwise:
+        then nothing of it was written.
+        """
         try:
             result = await self._database.transact(statements)
         except sqlite3.IntegrityError as error:
@@ -83,7 +95,7 @@ class Clerk:
             if not self._failed:
                 log.warning(self._not_saved, error=str(error))
             self._failed = True
-            raise Refusal(503, f"the change could not be saved: {error}", temporary=True) from None
+            raise _refusal_of(error) from None
         if self._failed:
             log.info(self._saved_again)
         self._failed = False
@@ -113,3 +125,12 @@ class _Errand(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._made[0]
+
+
+def _refusal_of(error: Exception) -> Refusal:
+    # Extended codes carry the plain one in their lowest byte.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        return Refusal(
+            507, "Insufficient Storage: the disk of the server's data is full, nothing was saved", temporary=True
+        )
+    return Refusal(503, f"nothing was saved: {error}", temporary=True)

@@ -8,7 +8,17 @@ from starlette.requests import Request
 from framecast.accounts.entrance import Entrance
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import Action
-from framecast.api.accounts.words import Body, Done, LenientBody, OrgId, OrgOfUser, UserShape, done, tell_user
+from framecast.api.accounts.words import (
+    CHANGE_REFUSED,
+    Body,
+    Done,
+    LenientBody,
+    OrgId,
+    OrgOfUser,
+    UserShape,
+    done,
+    tell_user,
+)
 from framecast.api.bodies import JsonBodies
 from framecast.api.late import head_of
 from framecast.api.routing import PROBLEM, ApiRoute, Caller, JsonBody
@@ -48,7 +58,7 @@ class CallerRoutes:
 
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
-        refused = dict.fromkeys((403, 429, 503), PROBLEM)
+        refused = dict.fromkeys((403, 429, 503, 507), PROBLEM)
         return [
             ApiRoute("/api/user", self.show, answers={200: UserShape}),
             ApiRoute("/api/user/orgs", self.list_orgs, answers={200: list[OrgOfUser]}),
@@ -67,7 +77,7 @@ class CallerRoutes:
                 methods=("PUT",),
                 needs=Action.MANAGE_ORG,
                 takes=self._body,
-                answers={200: Done, 404: PROBLEM, 409: PROBLEM},
+                answers={200: Done, **CHANGE_REFUSED},
             ),
         ]
 

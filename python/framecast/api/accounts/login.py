@@ -44,10 +44,11 @@ class LoginRoutes:
 
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
-        refused = dict.fromkeys((403, 404, 429, 503), PROBLEM)
+        unsaved = dict.fromkeys((503, 507), PROBLEM)
+        refused = dict.fromkeys((403, 404, 429), PROBLEM) | unsaved
         return [
             ApiRoute(LOGIN_PATH, self.log_in, methods=("POST",), takes=self._body, answers={200: Done, **refused}),
-            ApiRoute(LOGOUT_PATH, self.log_out, methods=("GET", "POST"), answers={200: Done, 503: PROBLEM}),
+            ApiRoute(LOGOUT_PATH, self.log_out, methods=("GET", "POST"), answers={200: Done, **unsaved}),
         ]
 
     async def log_in(self, body: LoginBody, request: Request) -> Response:

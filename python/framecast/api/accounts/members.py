@@ -7,7 +7,7 @@ from pydantic import Field
 from framecast.accounts.identity import Role
 from framecast.accounts.permissions import Action
 from framecast.accounts.register.register import Register
-from framecast.api.accounts.words import ROLE_TEXT, Body, Done, Member, OrgId, UserId, done, tell_member
+from framecast.api.accounts.words import CHANGE_REFUSED, ROLE_TEXT, Body, Done, Member, OrgId, UserId, done, tell_member
 from framecast.api.bodies import JsonBodies
 from framecast.api.routing import PROBLEM, ApiRoute, Caller, JsonBody
 from framecast.errors import Refusal
@@ -38,7 +38,7 @@ class MemberRoutes:
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
         own, any_ = Action.MANAGE_ORG, Action.MANAGE_SERVER
-        changed = {200: Done, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
+        changed = {200: Done, **CHANGE_REFUSED}
         post, patch, delete = ("POST",), ("PATCH",), ("DELETE",)
         body = self._body
         return [

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from framecast.accounts.permissions import Action
 from framecast.accounts.register.register import Register
 from framecast.api.accounts.caller import OrgName, OrgShape
-from framecast.api.accounts.words import Done, OrgId, done
+from framecast.api.accounts.words import CHANGE_REFUSED, Done, OrgId, done
 from framecast.api.bodies import JsonBodies
 from framecast.api.routing import PROBLEM, ApiRoute, JsonBody
 from framecast.errors import Refusal
@@ -36,11 +36,11 @@ class OrgRoutes:
         needs, body = Action.MANAGE_SERVER, self._body
         many, one = "/api/orgs", "/api/orgs/{org_id}"
         found = {200: OrgShape, 404: PROBLEM}
-        changed = {200: Done, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
+        changed = {200: Done, **CHANGE_REFUSED}
         return [
             ApiRoute(many, self.list_all, needs=needs, answers={200: list[OrgShape]}),
             ApiRoute(
-                many, self.create, methods=("POST",), needs=needs, takes=body, answers={200: NewOrg, 409: PROBLEM}
+                many, self.create, methods=("POST",), needs=needs, takes=body, answers={200: NewOrg, **CHANGE_REFUSED}
             ),
             ApiRoute("/api/orgs/name/{name}", self.show_named, needs=needs, answers=found),
             ApiRoute(one, self.show, needs=needs, answers=found),

@@ -10,7 +10,7 @@ from framecast.accounts.identity import Identity, Quota, Reach, Role
 from framecast.accounts.permissions import Action, check, may
 from framecast.accounts.register.register import Register
 from framecast.accounts.register.service_tokens import NewToken
-from framecast.api.accounts.words import ROLE_TEXT, Body, Done, OrgId, TokenId, done
+from framecast.api.accounts.words import CHANGE_REFUSED, ROLE_TEXT, Body, Done, OrgId, TokenId, done
 from framecast.api.bodies import JsonBodies
 from framecast.api.grafana_words import tell_moment
 from framecast.api.routing import PROBLEM, ApiRoute, Caller, JsonBody
@@ -80,7 +80,7 @@ class TokenRoutes:
     def routes(self) -> list[ApiRoute]:
         """Which path leads to which of the methods below."""
         own, any_, body = Action.MANAGE_ORG, Action.MANAGE_SERVER, self._body
-        made = {200: NewTokenShape, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
+        made = {200: NewTokenShape, **CHANGE_REFUSED}
         post = ("POST",)
         return [
             ApiRoute("/api/tokens", self.list_own, needs=own, answers={200: list[TokenShape]}),
@@ -90,13 +90,13 @@ class TokenRoutes:
                 self.limit,
                 methods=("PATCH",),
                 takes=body,
-                answers={200: TokenShape, 403: PROBLEM, 404: PROBLEM, 503: PROBLEM},
+                answers={200: TokenShape, 403: PROBLEM, **CHANGE_REFUSED},
             ),
             ApiRoute(
                 "/api/tokens/{token_id}",
                 self.revoke,
                 methods=("DELETE",),
-                answers={200: Done, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM},
+                answers={200: Done, 403: PROBLEM, **CHANGE_REFUSED},
             ),
             ApiRoute(
                 "/api/orgs/{org_id}/tokens", self.list_any, needs=any_, answers={200: list[TokenShape], 404: PROBLEM}

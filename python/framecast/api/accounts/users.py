@@ -10,7 +10,17 @@ from framecast.accounts.identity import Role
 from framecast.accounts.permissions import Action
 from framecast.accounts.register.orgs import MAIN_ORG
 from framecast.accounts.register.users import NewUser
-from framecast.api.accounts.words import ROLE_TEXT, Body, Done, OrgOfUser, UserId, UserShape, done, tell_user
+from framecast.api.accounts.words import (
+    CHANGE_REFUSED,
+    ROLE_TEXT,
+    Body,
+    Done,
+    OrgOfUser,
+    UserId,
+    UserShape,
+    done,
+    tell_user,
+)
 from framecast.api.bodies import JsonBodies
 from framecast.api.grafana_words import MAX_ID
 from framecast.api.routing import PROBLEM, ApiRoute, JsonBody
@@ -72,7 +82,7 @@ class UserRoutes:
         """Which path leads to which of the methods below."""
         needs, body = Action.MANAGE_SERVER, self._body
         found = {200: UserShape, 404: PROBLEM}
-        changed = {200: Done, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM}
+        changed = {200: Done, **CHANGE_REFUSED}
         one = "/api/admin/users/{user_id}"
         post, put = ("POST",), ("PUT",)
         return [
@@ -88,7 +98,7 @@ class UserRoutes:
                 methods=post,
                 needs=needs,
                 takes=body,
-                answers={200: Created, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM},
+                answers={200: Created, **CHANGE_REFUSED},
             ),
             ApiRoute(one, self.remove, methods=("DELETE",), needs=needs, answers=changed),
             ApiRoute(f"{one}/password", self.set_password, methods=put, needs=needs, takes=body, answers=changed),

@@ -1,5 +1,6 @@
 """What the routes of accounts have in common: their parameters, and how they tell of users and orgs."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -8,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from framecast.accounts.identity import Role
 from framecast.api.grafana_words import MAX_ID, tell_moment
+from framecast.api.routing import PROBLEM, Answer
 from framecast.configuration.layer import suggest
 from framecast.errors import printable
 from framecast.store.users import User
@@ -15,6 +17,9 @@ from framecast.store.users import User
 OrgId = Annotated[int, Path(ge=1, le=MAX_ID, description="The org's id.")]
 UserId = Annotated[int, Path(ge=1, le=MAX_ID, description="The user's id.")]
 TokenId = Annotated[int, Path(ge=1, le=MAX_ID, description="The token's id.")]
+
+CHANGE_REFUSED: Mapping[int, Answer] = dict.fromkeys((404, 409, 503, 507), PROBLEM)
+"""What a change of accounts may be answered beside what is told of its route."""
 
 ROLE_TEXT = "Viewer, Editor or Admin."
 
