@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 import trio
@@ -22,6 +22,7 @@ from framecast.dashboards.events import Deleted, Saved
 from framecast.dashboards.patch import fits, make_patch
 from framecast.errors import Refusal
 from framecast.settings import Dashboards
+from framecast.store.clerk import Clerk
 from framecast.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -61,39 +62,25 @@ class Archive:
         self._database = database
         self._announce = announce
         self._limits = limits
-        self._ordered, self._waiting = trio.open_memory_channel[_Errand[Any]](limits.waiting_changes)
+        self._clerk = Clerk(database, limits, "dashboards")
+        self._tellers: trio.Nursery
+        """Of `run`, within which every change is made."""
         self._lines: dict[tuple[int, str], deque[tuple[News, trio.Event]]] = {}
         self._patch_threads = trio.CapacityLimiter(1)
         self._patches = 0
-        self._failing = False
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Make and tell changes until cancelled."""
-        async with trio.open_nursery() as nursery:
-            task_status.started()
-            async for errand in self._waiting:
-                await self._carry_out(errand, nursery)
+        async with trio.open_nursery() as self._tellers:
+            await self._clerk.run(task_status=task_status)
 
     async def change(self, change: Change[T]) -> T:
-        """What `change` found, once it is on the disk and told. What it raises goes through.
-
-        Refusal 503 when too many wait, and when it did not take place in time, though it may nonetheless; 507 when the
-        disk is full, 503 when the store fails otherwise: then nothing of it was written.
-        """
-        errand = _Errand(change)
-        try:
-            self._ordered.send_nowait(errand)
-        except trio.WouldBlock:
-            raise Refusal(
-                503, "too many changes of dashboards wait at once (dashboards.waiting_changes): try again"
-            ) from None
-        with trio.move_on_after(self._limits.change_seconds):
-            return await errand.wait()
-        raise Refusal(
-            503,
-            f"the change did not take place within {self._limits.change_seconds:g} s (dashboards.change_seconds), and "
-            "may nonetheless: look before you try again",
-        )
+        """What `change` found, once it is on the disk and told. What it raises goes through; Refusal as of `Clerk`."""
+        with self._clerk.in_time():
+            result, told = await self._clerk.make(partial(self._commit, change))
+            for each in told:
+                await each.wait()
+            return result
 
     async def look(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """What `query` returns. Refusal 503 when the store cannot be read in time."""
@@ -107,31 +94,19 @@ class Archive:
             503, f"the store did not answer within {self._limits.change_seconds:g} s (dashboards.change_seconds)"
         )
 
-    async def _carry_out(self, errand: "_Errand[Any]", nursery: trio.Nursery) -> None:
-        """Commit one change. Whatever goes wrong is told to who asked for it, and to nobody else."""
-        try:
-            outcome = await self._database.transact(errand.change)
-        except (sqlite3.Error, RuntimeError) as error:
-            if not self._failing:  # whoever saves is told each time, and the log once
-                log.warning("dashboards not saved", error=str(error))
-            self._failing = True
-            errand.fail(_refusal_of(error))
-        except Exception as error:  # noqa: BLE001 - the boundary of one change; it is raised again where it was asked for
-            errand.fail(error)
-        else:
-            if self._failing:
-                log.info("dashboards saved again")
-            self._failing = False
-            errand.succeed(outcome.result, [self._queue(news, nursery) for news in outcome.news])
+    async def _commit(self, change: Change[T]) -> tuple[T, list[trio.Event]]:
+        """What it found, and what is set as its news are told."""
+        outcome = await self._clerk.write(change)
+        return outcome.result, [self._queue(news) for news in outcome.news]
 
-    def _queue(self, news: News, nursery: trio.Nursery) -> trio.Event:
+    def _queue(self, news: News) -> trio.Event:
         """Have it told behind what is to be told of its dashboard already; the event is set when it was."""
         told = trio.Event()
         place = (news.org_id, news.change.uid)
         line = self._lines.setdefault(place, deque())
         line.append((self._without_patch(news), told))
         if len(line) == 1:
-            nursery.start_soon(self._tell_all, place)
+            self._tellers.start_soon(self._tell_all, place)
         return told
 
     def _without_patch(self, news: News) -> News:
@@ -168,41 +143,3 @@ class Archive:
         finally:
             self._patches -= 1
         return replace(news.change, patch=patch)
-
-
-class _Errand(Generic[T]):
-    """One change, and what became of it."""
-
-    def __init__(self, change: Change[T]) -> None:
-        self.change = change
-        self._over = trio.Event()
-        self._results: list[T] = []
-        self._told: list[trio.Event] = []
-        self._error: Exception | None = None
-
-    def succeed(self, result: T, told: list[trio.Event]) -> None:
-        """It is committed; `told` are set as its news is."""
-        self._results.append(result)
-        self._told = told
-        self._over.set()
-
-    def fail(self, error: Exception) -> None:
-        """Nothing of it took place."""
-        self._error = error
-        self._over.set()
-
-    async def wait(self) -> T:
-        """What came of it, when that was told."""
-        await self._over.wait()
-        if self._error is not None:
-            raise self._error
-        for told in self._told:
-            await told.wait()
-        return self._results[0]
-
-
-def _refusal_of(error: Exception) -> Refusal:
-    # Extended codes carry the plain one in their lowest byte.
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-        return Refusal(507, "Insufficient Storage: the disk of the server's data is full, nothing was saved")
-    return Refusal(503, f"nothing was saved: {error}")
