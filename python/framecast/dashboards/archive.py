@@ -20,7 +20,6 @@ import trio
 
 from framecast.dashboards.events import Deleted, Saved
 from framecast.dashboards.patch import fits, make_patch
-from framecast.errors import Refusal
 from framecast.settings import Dashboards
 from framecast.store.clerk import Clerk
 from framecast.store.database import Database
@@ -59,7 +58,6 @@ class Archive:
     """One for the server. `run` must outlive whoever asks for a change."""
 
     def __init__(self, database: Database, announce: Announce, limits: Dashboards) -> None:
-        self._database = database
         self._announce = announce
         self._limits = limits
         self._clerk = Clerk(database, limits, "dashboards")
@@ -84,15 +82,7 @@ class Archive:
 
     async def look(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """What `query` returns. Refusal 503 when the store cannot be read in time."""
-        with trio.move_on_after(self._limits.change_seconds):
-            try:
-                return await self._database.look(query)
-            except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
-                log.warning("dashboards not read", error=str(error))
-                raise Refusal(503, f"the dashboards cannot be read: {error}") from None
-        raise Refusal(
-            503, f"the store did not answer within {self._limits.change_seconds:g} s (dashboards.change_seconds)"
-        )
+        return await self._clerk.look(query)
 
     async def _commit(self, change: Change[T]) -> tuple[T, list[trio.Event]]:
         """What it found, and what is set as its news are told."""

@@ -60,7 +60,6 @@ class Registry:
 
     def __init__(self, database: Database, ring: KeyRing, limits: DataSources, now: Callable[[], float]) -> None:
         """`now` is Unix seconds."""
-        self._database = database
         self._ring = ring
         self._limits = limits
         self._now = now
@@ -75,16 +74,16 @@ class Registry:
 
     async def list(self, org_id: int) -> list[DataSource]:
         """All of the org, by name."""
-        found = await self._look(lambda connection: read_datasources(connection, org_id))
+        found = await self._clerk.look(lambda connection: read_datasources(connection, org_id))
         return sorted(found, key=lambda source: (source.traits.name.casefold(), source.datasource_id))
 
     async def find(self, org_id: int, uid: str) -> DataSource | None:
         """The org's data source of this uid."""
-        return await self._look(lambda connection: by_uid(uid)(connection, org_id))
+        return await self._clerk.look(lambda connection: by_uid(uid)(connection, org_id))
 
     async def show(self, org_id: int, find: Find) -> DataSource:
         """The one that is meant. Refusal 404."""
-        return await self._look(lambda connection: get(connection, org_id, find))
+        return await self._clerk.look(lambda connection: get(connection, org_id, find))
 
     async def uid_of(self, org_id: int, datasource_id: int) -> str:
         """The uid of the org's data source of this number, by which older clients know it. Refusal 404."""
@@ -137,16 +136,3 @@ class Registry:
         source = await self._clerk.write(statements)
         self.announce(News(source.org_id, source.uid, became))
         return source
-
-    async def _look(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        with trio.move_on_after(self._limits.change_seconds):
-            try:
-                return await self._database.look(query)
-            except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
-                log.warning("data sources not read", error=str(error))
-                raise Refusal(503, f"the data sources cannot be read: {error}", temporary=True) from None
-        raise Refusal(
-            503,
-            f"the store did not answer within {self._limits.change_seconds:g} s (datasources.change_seconds)",
-            temporary=True,
-        )

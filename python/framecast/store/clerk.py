@@ -1,4 +1,4 @@
-"""Makes changes one after another, whoever asks for them and whether they still wait for it.
+"""Makes changes one after another, whoever asks for them and whether they still wait for it; and reads, in time.
 
 A change that was written has to be made in memory as well, or told, or a token that was revoked would go on letting in
 until the next start. So it belongs to no request, which may be cancelled between the two, but to a task of its own.
@@ -42,6 +42,7 @@ class Clerk:
         self._limits = limits
         self._section = section
         self._not_saved, self._saved_again = f"{section} not saved", f"{section} saved again"
+        self._not_read = f"{section} not read"
         self._failed = False
         self._ordered, self._waiting = trio.open_memory_channel[Change[None]](limits.waiting_changes)
 
@@ -100,6 +101,20 @@ class Clerk:
             log.info(self._saved_again)
         self._failed = False
         return result
+
+    async def look(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What `query` returns, which changes nothing. Refusal 503 when the store cannot be read in time."""
+        with trio.move_on_after(self._limits.change_seconds):
+            try:
+                return await self._database.look(query)
+            except (sqlite3.Error, RuntimeError) as error:  # RuntimeError: the system gave no thread
+                log.warning(self._not_read, error=str(error))
+                raise Refusal(503, f"the {self._section} cannot be read: {error}", temporary=True) from None
+        raise Refusal(
+            503,
+            f"the store did not answer within {self._limits.change_seconds:g} s ({self._section}.change_seconds)",
+            temporary=True,
+        )
 
 
 class _Errand(Generic[T]):
