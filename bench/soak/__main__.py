@@ -13,9 +13,9 @@ import trio
 
 from bench.cores import make_room
 from bench.machine import find_commit, find_machine, find_versions
-from bench.record import FOLDER
+from bench.record import FOLDER, write
 from bench.servers import DEFAULT_LIMITS, Framecast, Limits
-from bench.soak.report import SoakRecord, find_memory_trend, write, write_page
+from bench.soak.report import SoakRecord, find_memory_trend, write_page
 from bench.soak.world import Shape, Soaked, soak
 
 RECORDED_MINUTES = 20.0
@@ -98,10 +98,11 @@ def main() -> int:
         soaked=soaked,
         memory=find_memory_trend(soaked.samples),
     )
-    print(write_page(record), end="")
+    page = write_page(record)
+    print(page, end="")
     if options.output is not None or options.minutes >= RECORDED_MINUTES:
         place = (options.output or FOLDER / machine.name) / f"{now:%Y-%m-%d}-soak"
-        write(record, place)
+        write(record, page, place)
         print(f"kept in {place}.json and {place}.md", file=sys.stderr)
     return 1 if record.faults else 0
 

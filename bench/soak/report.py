@@ -1,7 +1,6 @@
 """What a soak comes to: a record of everything, and a page that says whether the server has stayed as it was."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -73,10 +72,3 @@ def _course(samples: list[Sample]) -> Iterator[str]:
     for each in samples[step - 1 :: step]:
         memory = f"{each.resident_bytes / 1e6:.1f}"
         yield f"| {each.seconds / 60:.1f} | {memory} | {each.descriptors} | {each.threads} |"
-
-
-def write(record: SoakRecord, place: Path) -> None:
-    """Both files beside `place`, which has no suffix."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.with_name(f"{place.name}.json").write_bytes(msgspec.json.encode(record) + b"\n")
-    place.with_name(f"{place.name}.md").write_text(write_page(record))
