@@ -1,13 +1,15 @@
 """Somebody stays who may undo a change: each way to lose the last admin, and two who try at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 from registered import Office, registered
 
-from framecast.accounts.identity import Reach, Role
+from framecast.accounts.identity import Quota, Reach, Role
 from framecast.accounts.register.register import Register
 from framecast.accounts.register.service_tokens import NewToken
 from framecast.accounts.register.users import NewUser
@@ -106,6 +108,18 @@ async def test_a_token_is_an_admin_as_well_unless_it_ends_or_is_limited(office: 
     await register.service_tokens.create(NewToken(1, "root", Role.ADMIN, server_admin=True))
     assert not await is_refused(register.users.remove(1))
     assert await is_refused(register.service_tokens.revoke(5))
+
+
+async def test_an_admin_of_a_token_can_do_something_however_little_is_sent_with_it(office: Office) -> None:
+    tokens = office.register.service_tokens
+    with pytest.raises(Refusal, match=r"requestsPerSecond must be 0, which is no limit, or from 0\.001"):
+        await tokens.create(NewToken(1, "idle", Role.ADMIN, server_admin=True, quota=Quota(1e-9)))
+    token, _ = await tokens.create(NewToken(1, "slow", Role.ADMIN, server_admin=True, quota=Quota(0.001)))
+    await office.register.users.remove(1)
+    for less in (1e-9, float("nan"), -1.0):
+        with pytest.raises(Refusal, match="requestsPerSecond"):
+            await tokens.limit(token.token_id, partial(replace, requests_per_second=less))
+    assert await is_refused(tokens.revoke(token.token_id))
 
 
 @pytest.mark.parametrize(("passwords", "tokens"), [(False, True), (True, False)])

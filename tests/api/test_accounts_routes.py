@@ -93,6 +93,7 @@ async def test_a_token_may_say_how_much_is_sent_with_it(here: AccountSite) -> No
     assert [token["bodyBytes"] for token in await ok(ann.get("/api/tokens"))] == [None, 6]
     for name, bad in (
         ("requestsPerSecond", -1),
+        ("requestsPerSecond", 0.0009),
         ("requestsPerSecond", "5"),
         ("bytesPerSecond", 1e13),
         ("bodyBytes", 0),

@@ -1,7 +1,8 @@
 """Sees to it that somebody stays who may undo a change: an Admin in each org that has one, and a server admin.
 
 Users and tokens count, as far as they get in: enabled users, where passwords are taken, and tokens without an end,
-where tokens are. Asked within a change, so that of two admins who remove each other at once the second one stays.
+where tokens are, however little may be sent with one: it is never nothing (service_tokens.py). Asked within a change,
+so that of two admins who remove each other at once the second one stays.
 """
 
 from collections.abc import Set as AbstractSet

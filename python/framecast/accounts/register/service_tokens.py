@@ -24,6 +24,9 @@ from framecast.store.service_tokens import (
 
 log = structlog.get_logger(__name__)
 
+LEAST_PER_SECOND = 0.001
+"""One in a quarter of an hour. With less a token could do nothing, and would still count as the admin who stays."""
+
 MOST_PER_SECOND = 1e12
 MOST_BYTES = 2**53
 
@@ -159,7 +162,9 @@ class ServiceTokens:
 
 def _check_quota(quota: Quota) -> None:
     for name, most in (("requestsPerSecond", quota.requests_per_second), ("bytesPerSecond", quota.bytes_per_second)):
-        if most is not None and not 0 <= most <= MOST_PER_SECOND:  # NaN is neither
-            raise Refusal(400, f"{name} must be a number from 0, which is no limit, to {MOST_PER_SECOND:g}")
+        if most is not None and most != 0 and not LEAST_PER_SECOND <= most <= MOST_PER_SECOND:  # NaN is neither
+            raise Refusal(
+                400, f"{name} must be 0, which is no limit, or from {LEAST_PER_SECOND:g} to {MOST_PER_SECOND:g}"
+            )
     if quota.body_bytes is not None and not 1 <= quota.body_bytes <= MOST_BYTES:
         raise Refusal(400, f"bodyBytes must be a whole number from 1 to {MOST_BYTES}")

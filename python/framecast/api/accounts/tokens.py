@@ -22,7 +22,8 @@ Patterns = Annotated[list[str] | None, Field(description="With `*` for anything.
 
 
 PerSecond = Annotated[
-    float | None, Field(description="On the average. 0 is no limit; without it the server's settings say.")
+    float | None,
+    Field(description="On the average, 0.001 at least. 0 is no limit; without it the server's settings say."),
 ]
 
 
