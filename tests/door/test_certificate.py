@@ -1,19 +1,27 @@
 """A certificate and its key are taken whole or not at all, and what is wrong with them is said."""
 
+import contextlib
 import datetime as dt
 import re
 import shutil
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from certificates import Files, make_certificate
 from framecast.configuration import load_settings
@@ -70,11 +78,26 @@ def test_a_good_pair_is_taken_and_says_for_whom_and_how_long_it_is(files: Files)
     assert certificate.names == ("localhost", "127.0.0.1", "::1")
     assert certificate.not_before < NOW < certificate.not_after
     assert certificate.find_fault(NOW) == ""
-    assert certificate.context.minimum_version is ssl.TLSVersion.TLSv1_2
+    for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert agrees(certificate, files, newest)
 
 
 def test_the_oldest_version_is_a_setting(files: Files) -> None:
-    assert load(files, tls_min_version="1.3").context.minimum_version is ssl.TLSVersion.TLSv1_3
+    certificate = load(files, tls_min_version="1.3")
+    assert agrees(certificate, files, ssl.TLSVersion.TLSv1_3)
+    assert not agrees(certificate, files, ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.mark.parametrize("kind", [ed25519.Ed25519PrivateKey.generate, partial(ec.generate_private_key, ec.SECP384R1())])
+def test_other_kinds_of_keys_are_taken(tmp_path: Path, kind: Callable[[], Any]) -> None:
+    files = sign_oneself(tmp_path, kind())
+    assert agrees(load(files), files, ssl.TLSVersion.TLSv1_3)
+
+
+def test_a_kind_of_key_that_cannot_be_used_is_told_with_those_that_can(tmp_path: Path) -> None:
+    files = sign_oneself(tmp_path, ec.generate_private_key(ec.SECP521R1()))
+    with pytest.raises(ConfigurationError, match=r"cannot be used: .*keys may be of P-256"):
+        load(files)
 
 
 def test_a_key_with_a_password_needs_it_and_is_not_asked_for(files: Files) -> None:
@@ -88,6 +111,37 @@ def test_a_key_with_a_password_needs_it_and_is_not_asked_for(files: Files) -> No
 
 def test_a_password_for_a_key_that_has_none_changes_nothing(files: Files) -> None:
     assert load(files, tls_key_password=PASSWORD).names
+
+
+def agrees(certificate: Certificate, files: Files, newest: ssl.TLSVersion) -> bool:
+    """Whether a client of that version, which trusts the authority, and this certificate come to terms."""
+    context = files.client_context()
+    context.maximum_version = newest
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    session = certificate.server.begin()
+    while session.handshaking:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        try:
+            session.receive(outgoing.read())
+        except ValueError:
+            return False
+        incoming.write(session.take_output())
+    client.do_handshake()
+    return client.version() == newest.name.replace("_", ".")
+
+
+def sign_oneself(folder: Path, key: Any) -> Files:
+    """A certificate that its own key has signed."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - DAY, NOW + DAY)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    files = Files(folder / "cert.pem", folder / "key.pem", folder / "cert.pem")
+    files.cert.write_bytes(made.public_bytes(Encoding.PEM))
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 Spoil = Callable[[Files], object]

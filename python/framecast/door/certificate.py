@@ -5,14 +5,20 @@ not, and why. What a key or its password is stands in no message.
 """
 
 import datetime as dt
-import ssl
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
+from framecast._core import TlsServer
 from framecast.configuration.bounded_file import read_bounded
 from framecast.errors import ConfigurationError, Mistakes
 from framecast.settings import MIB, Server
@@ -20,17 +26,14 @@ from framecast.settings import MIB, Server
 MAX_BYTES = MIB
 """Of one file; a chain of certificates has some kilobytes."""
 
-PROTOCOLS = ["http/1.1"]
-"""What is agreed on where a client asks (ALPN)."""
-
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Certificate:
     """One certificate with its key, ready to be shown to new connections."""
 
-    context: ssl.SSLContext
+    server: TlsServer
     serial: str
     names: tuple[str, ...]
     """Hosts and addresses that it is for."""
@@ -60,17 +63,18 @@ def load_certificate(server: Server) -> Certificate | None:
         )
     mistakes = Mistakes()
     with mistakes.collected():
-        leaf = _read_leaf(server.tls_cert)
+        chain = _read_chain(server.tls_cert)
     with mistakes.collected():
         key = _read_key(server.tls_key, server.tls_key_password)
     mistakes.tell()
+    leaf = chain[0]
     if _encode_public(leaf.public_key()) != _encode_public(key.public_key()):
         raise ConfigurationError(
             f"server.tls_key = {server.tls_key!r} is not the key of the first certificate in server.tls_cert = "
             f"{server.tls_cert!r}: name the two files that were made together, the server's own certificate first"
         )
     return Certificate(
-        context=_make_context(server),
+        server=_make_server(chain, key, server),
         serial=f"{leaf.serial_number:x}",
         names=_names_of(leaf),
         not_before=leaf.not_valid_before_utc,
@@ -78,20 +82,22 @@ def load_certificate(server: Server) -> Certificate | None:
     )
 
 
-def _read_leaf(path: str) -> x509.Certificate:
+def _read_chain(path: str) -> list[x509.Certificate]:
     where = f"server.tls_cert = {path!r}"
     content = _read(path, where)
-    if b"-----BEGIN CERTIFICATE-----" not in content:
+    if _CERTIFICATE not in content:
         hint = (
             "it holds a key: are tls_cert and tls_key swapped?" if b"PRIVATE KEY-----" in content else "give it as PEM"
         )
         raise ConfigurationError(f"{where} holds no certificate (-----BEGIN CERTIFICATE-----): {hint}")
     try:
-        leaf = x509.load_pem_x509_certificates(content)[0]
-        leaf.public_key()
+        chain = x509.load_pem_x509_certificates(content)
+        chain[0].public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"{where} holds a certificate that cannot be read: {_first_line(error)}") from None
-    return leaf
+    if len(chain) != content.count(_CERTIFICATE):
+        raise ConfigurationError(f"{where} holds a certificate, number {len(chain) + 1}, that is not whole")
+    return chain
 
 
 def _read_key(path: str, password: str) -> PrivateKeyTypes:
@@ -117,21 +123,19 @@ def _read(path: str, where: str) -> bytes:
     return read_bounded(path, where=where, max_bytes=MAX_BYTES, kind="certificate or key")
 
 
-def _make_context(server: Server) -> ssl.SSLContext:
-    """Reads the files once more, as the library takes paths only; it too sees to it that they belong together."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[server.tls_min_version]
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(PROTOCOLS)
+def _make_server(chain: list[x509.Certificate], key: PrivateKeyTypes, server: Server) -> TlsServer:
+    """The core too sees to it that they belong together."""
     try:
-        # Always with a password, be it empty: without one the library would ask for it on the terminal.
-        context.load_cert_chain(server.tls_cert, server.tls_key, password=server.tls_key_password)
-    except OSError as error:  # SSLError is one
-        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        return TlsServer(
+            [certificate.public_bytes(Encoding.DER) for certificate in chain],
+            key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+            oldest=server.tls_min_version,
+        )
+    except ValueError as error:
         raise ConfigurationError(
-            f"server.tls_cert = {server.tls_cert!r} with server.tls_key = {server.tls_key!r} cannot be used: {reason}"
+            f"server.tls_cert = {server.tls_cert!r} with server.tls_key = {server.tls_key!r} cannot be used: {error}; "
+            "keys may be of P-256, P-384, Ed25519, or RSA of 2048 to 4096 bits"
         ) from None
-    return context
 
 
 def _encode_public(key: PublicKeyTypes) -> bytes:

@@ -1,52 +1,41 @@
 """TLS for accepted connections: the handshake, bounded like everything before a request, and the stream behind it.
 
-Knows which certificate new connections are shown, and takes a new one on while running connections keep theirs. Says
-nothing in the clear, but to who speaks plain HTTP that TLS is spoken here.
+What is said and when is the core's (`TlsSession`); here it meets a socket. Knows which certificate new connections are
+shown, and takes a new one on while running connections keep theirs. Says nothing in the clear, but to who speaks plain
+HTTP that TLS is spoken here.
 """
 
+import contextlib
 import datetime as dt
-import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
 import structlog
 import trio
 
 from framecast import metrics
+from framecast._core import TlsSession
 from framecast.door.answer import encode_answer, linger, refusal_answer
 from framecast.door.certificate import Certificate, load_certificate
 from framecast.door.closing import Closing
 from framecast.door.exchange import Disconnected, send_in_time
-from framecast.door.replay import ReplayedStream
 from framecast.errors import ConfigurationError, Refusal
 from framecast.settings import Server
 
 log = structlog.get_logger(__name__)
 
 _READ_BYTES = 65_536
+_TRAIN_BYTES = 65_536
+"""Of what is encrypted and sent as one: four records, so that a long answer is never held twice."""
+
 _HANDSHAKE = b"\x16"
 """The first byte of a connection that begins TLS (RFC 8446 §5.1)."""
 
 _PLAIN_REFUSAL = refusal_answer(Refusal(400, "this port speaks TLS, and plain HTTP came in: use https:// and wss://"))
 
 
-class _NothingAwaited(Exception):  # noqa: N818 - no failure: what was to be done is done
-    """The peer's answer would be waited for now."""
-
-
-class _Transport(ReplayedStream):
-    """The connection beneath TLS: gives back first what was read to see whether it is TLS at all."""
-
-    answers_awaited = True
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive; _NothingAwaited once no answer is wanted."""
-        if not self.answers_awaited:
-            raise _NothingAwaited
-        return await super().receive_some(max_bytes)
-
-
 class TlsStream(trio.abc.HalfCloseableStream):
-    """A connection behind its handshake; reads and writes are as over plain TCP. Made by `TlsDoor`.
+    """A connection over TLS; reads and writes are as over plain TCP.
 
     A peer that ends without TLS's goodbye (close_notify) has ended all the same, as most of them do so: whether a
     message is whole is told by HTTP and WebSocket. Ours is said whenever the peer still takes it.
@@ -55,14 +44,17 @@ class TlsStream(trio.abc.HalfCloseableStream):
     """
 
     def __init__(
-        self, tls: trio.SSLStream[_Transport], transport: _Transport, socket_stream: trio.SocketStream, seconds: float
+        self, session: TlsSession, socket_stream: trio.SocketStream, first: bytes = b"", *, word_seconds: float
     ) -> None:
-        """Within `seconds` its goodbye is said, or not at all."""
-        self.transport_stream = socket_stream
-        self._tls = tls
-        self._transport = transport
-        self._goodbye_seconds = seconds
-        self._said_goodbye = False
+        """`first` was received already. TLS's own words, its goodbye too, are said in `word_seconds` or not at all."""
+        self.session: Final = session
+        self.transport_stream: Final = socket_stream
+        self._first = first
+        self._plaintext = b""
+        self._word_seconds = word_seconds
+        self._sending = False
+        self._turn = trio.Lock()
+        """Of who sends: what the session gives out must not be mixed."""
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -70,55 +62,54 @@ class TlsStream(trio.abc.HalfCloseableStream):
         return self.transport_stream.socket
 
     async def do_handshake(self) -> None:
-        """It is done already."""
-        await self._tls.do_handshake()
+        """Agree on keys, unless that is done. BrokenResourceError, in words for a log, where there is no agreement."""
+        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        while self.session.handshaking:
+            data = self._first or await self.transport_stream.receive_some(_READ_BYTES)
+            self._first = b""
+            if not data or self.session.ended:
+                raise trio.BrokenResourceError("the peer left")
+            self._plaintext += await self._take_in(data)
 
     def selected_alpn_protocol(self) -> str | None:
         """What was agreed on; None when the client did not ask."""
-        return self._tls.selected_alpn_protocol()  # type: ignore[no-any-return] # handed on from ssl by name
+        return self.session.protocol
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive. After our goodbye what comes is not decrypted any more: it can only be counted and dropped."""
-        if self._said_goodbye:
-            return await self._transport.receive_some(max_bytes)
-        try:
-            return await self._tls.receive_some(max_bytes)
-        except trio.BrokenResourceError as broken:
-            if isinstance(broken.__cause__, ssl.SSLEOFError):
-                return b""
-            raise
+        """Receive. BrokenResourceError, in words for a log, when the peer breaks the protocol."""
+        plaintext = self._plaintext or await self._receive()
+        self._plaintext = plaintext[max_bytes:] if max_bytes is not None else b""
+        return plaintext[:max_bytes]
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, in as few records as it takes."""
-        await self._tls.send_all(data)
+        with self._alone():
+            async with self._turn:
+                for begin in range(0, len(data), _TRAIN_BYTES):
+                    await self._send(bytes(data[begin : begin + _TRAIN_BYTES]))
+                await self._send_output()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the connection takes something."""
-        await self._tls.wait_send_all_might_not_block()
+        await self.transport_stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        """Say goodbye, and send no more. BusyResourceError while somebody receives.
-
-        trio.SSLStream would wait for the peer's goodbye with that, and read no other answer.
-        """
-        self._transport.answers_awaited = False
-        try:
-            await self._tls.unwrap()
-        except (_NothingAwaited, trio.BrokenResourceError):
-            pass  # said; or something came that nobody had read yet, and then the end of the connection has to do
-        finally:
-            self._transport.answers_awaited = True
-        self._said_goodbye = True
-        await self.transport_stream.send_eof()
+        """Say goodbye, and send no more."""
+        with self._alone():
+            await self._part()
+            await self.transport_stream.send_eof()
 
     async def aclose(self) -> None:
         """Say goodbye to a peer that takes it in time, and close.
 
         Never raises Cancelled: the exception that is on its way out of the caller's block must not be replaced by it.
         """
-        goodbye_until = min(trio.current_time() + self._goodbye_seconds, trio.current_effective_deadline())
-        with trio.move_on_at(goodbye_until, shield=True):
-            await self._tls.aclose()
+        goodbye_until = min(trio.current_time() + self._word_seconds, trio.current_effective_deadline())
+        with (
+            trio.move_on_at(goodbye_until, shield=True),
+            contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
+            await self._part()
         with trio.CancelScope(shield=True):
             await self.transport_stream.aclose()
 
@@ -129,6 +120,64 @@ class TlsStream(trio.abc.HalfCloseableStream):
                 self.socket.shutdown(trio.socket.SHUT_RDWR)
             except OSError:
                 log.debug("peer left")
+
+    async def _receive(self) -> bytes:
+        """What comes next; empty at the end."""
+        while not self.session.ended:
+            data = await self.transport_stream.receive_some(_READ_BYTES)
+            if not data:
+                return b""
+            if plaintext := await self._take_in(data):
+                return plaintext
+        await trio.sleep(0)  # noqa: ASYNC115 - as above
+        return b""
+
+    async def _take_in(self, data: bytes) -> bytes:
+        try:
+            plaintext = self.session.receive(data)
+        except ValueError as error:
+            await self._say()
+            raise trio.BrokenResourceError(str(error)) from None
+        if self.session.speaks:
+            await self._say()
+        return plaintext
+
+    async def _say(self) -> None:
+        """Send what the session has to say itself: a part of the handshake, or why it gives up."""
+        if self._turn.locked():
+            return  # whoever sends does so before letting go
+        with trio.move_on_after(self._word_seconds) as scope:
+            async with self._turn:
+                await self._send_output()
+        if scope.cancelled_caught:
+            raise trio.BrokenResourceError("the peer does not read")
+
+    async def _part(self) -> None:
+        self.session.part()
+        async with self._turn:
+            await self._send_output()
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            sealed = self.session.seal(data)
+        except ValueError as error:
+            raise trio.BrokenResourceError(str(error)) from None
+        await self.transport_stream.send_all(sealed)
+
+    async def _send_output(self) -> None:
+        while output := self.session.take_output():
+            await self.transport_stream.send_all(output)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Inside, one task sends; BusyResourceError for another, as with any stream of trio's."""
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this connection")
+        self._sending = True
+        try:
+            yield
+        finally:
+            self._sending = False
 
 
 Handle = Callable[[trio.abc.Stream], Awaitable[None]]
@@ -166,7 +215,7 @@ class TlsDoor:
         self._take(certificate)
 
     def _take(self, certificate: Certificate) -> None:
-        self._context = certificate.context
+        self._server = certificate.server
         metrics.tls_certificate_expiry.set(certificate.not_after.timestamp())
         log.info(
             "certificate in use",
@@ -188,7 +237,7 @@ class TlsDoor:
                     tls = await self._shake_hands(stream, first)
                 outcome = "done" if tls is not None else "plain" if first else "left"
             except trio.BrokenResourceError as broken:
-                log.debug("TLS handshake failed", reason=_reason(broken))
+                log.debug("TLS handshake failed", reason=str(broken.__cause__ or broken))
                 outcome = "failed"
         metrics.tls_handshakes.labels(outcome).inc()
         if outcome == "plain" and first[:1].isalpha():
@@ -196,10 +245,9 @@ class TlsDoor:
         return tls
 
     async def _shake_hands(self, stream: trio.SocketStream, first: bytes) -> TlsStream:
-        transport = _Transport(stream, first)
-        tls = trio.SSLStream(transport, self._context, server_side=True)
+        tls = TlsStream(self._server.begin(), stream, first, word_seconds=self._limits.linger_seconds)
         await tls.do_handshake()
-        return TlsStream(tls, transport, stream, self._limits.linger_seconds)
+        return tls
 
     async def _send_away(self, stream: trio.SocketStream) -> None:
         """Answer plain HTTP in its own words."""
@@ -209,9 +257,3 @@ class TlsDoor:
         except Disconnected:
             return
         await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
-
-
-def _reason(broken: trio.BrokenResourceError) -> str:
-    """OpenSSL's word for it, or the system's."""
-    cause = broken.__cause__
-    return str(getattr(cause, "reason", None) or getattr(cause, "strerror", None) or cause)
