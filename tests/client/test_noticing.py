@@ -141,7 +141,8 @@ async def test_what_ended_by_itself_beside_is_not_waited_for(nursery: trio.Nurse
     beside = Beside(nursery, partial(trio.sleep, 0))
     beside.begin()
     await trio.testing.wait_all_tasks_blocked()
-    await beside.end()
+    with trio.fail_after(1):
+        await beside.end()
 
 
 async def test_what_fails_beside_is_the_nurserys_to_tell(autojump_clock: trio.testing.MockClock) -> None:
