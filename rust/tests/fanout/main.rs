@@ -7,6 +7,7 @@ mod crowds;
 mod delivery;
 mod deltas;
 mod details;
+mod direct;
 mod peers;
 mod release;
 mod slow_peers;
