@@ -1,8 +1,9 @@
-"""An accepted connection over plain TCP while requests are read from it: one wait and two system calls for each.
+"""An accepted connection over plain TCP, read with one wait and one system call, and written without a wait.
 
 trio.SocketStream asks the kernel before it waits, and passes a checkpoint on either side of what it sends, which is
-right for whoever knows nothing of the connection. Requests come one after another, and each begins with a wait. This
-must stay within the task that owns the connection: nobody else may read, write or close it meanwhile.
+right for whoever knows nothing of the connection. Requests, and what a subscriber says, come one after another, and
+each begins with a wait. This must stay with those who own the connection: one of them reads at a time, and nobody
+closes it meanwhile.
 """
 
 import os
@@ -18,6 +19,8 @@ class DirectStream(trio.abc.Stream):
     Receiving always waits, so that others get their turn. Sending waits for nothing that the kernel takes at once, and
     is no checkpoint then.
     """
+
+    __slots__ = ("_socket", "_stream")
 
     def __init__(self, socket_stream: trio.SocketStream) -> None:
         self._stream = socket_stream

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from framecast._core import Event, Fanout
+from framecast.door.direct import DirectStream
 
 __all__ = ["Reading", "WriterEvents", "WriterStream"]
 
@@ -124,7 +125,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self._events = events
         self._fanout = events.fanout
         self._socket_stream = socket_stream
-        self._reads = reads
+        self._reads = DirectStream(socket_stream) if reads is socket_stream else reads
         self._said_goodbye = False
         self._finished = False
         self._closed = False
@@ -182,9 +183,6 @@ class WriterStream(trio.abc.HalfCloseableStream):
         if self._closed:
             raise trio.ClosedResourceError("this stream was closed")
         try:
-            if self._reads is self._socket_stream:
-                # Here idle connections wait, by the thousand: the stream's own way there is three frames longer.
-                await trio.lowlevel.wait_readable(self._socket_stream.socket)
             received = await self._reads.receive_some(max_bytes)
         except trio.BrokenResourceError:
             self._learn()
