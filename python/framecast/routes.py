@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import structlog
 import trio
 
@@ -70,8 +71,9 @@ class SubscriberSockets:
             await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
         elif isinstance(stream, trio.SocketStream):
             async with self._adopt(arrival, stream, stream) as outbound:
-                await self._serve_websocket(arrival, outbound)
-                await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
+                websocket = await self._serve_websocket(arrival, outbound)
+                if not websocket.ended_by_peer:
+                    await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
         else:
             raise TypeError(f"subscribers need a socket, or TLS over one, not {type(stream).__name__}")
 
@@ -86,15 +88,17 @@ class SubscriberSockets:
             reading=BINARY if arrival.codec.BINARY else TEXT,
         )
 
-    async def _serve_websocket(self, arrival: "_Arrival", outbound: WriterStream) -> None:
+    async def _serve_websocket(self, arrival: "_Arrival", outbound: WriterStream) -> WebSocket:
+        """Serve it to its end; what has ended."""
         limits = self.rooms.settings
         outbound.send(arrival.switch)
-        transport = WebSocketTransport(WebSocket(outbound, max_message_bytes=limits.message_bytes))
+        websocket = WebSocket(outbound, max_message_bytes=limits.message_bytes)
+        transport = WebSocketTransport(websocket)
         with self.roster.place(arrival.address) as place:
             if place is None:
                 full = CloseCode.CONNECTION_LIMIT
                 await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
-                return
+                return websocket
             newcomer = Newcomer(
                 transport=transport,
                 outbox=outbound,
@@ -104,10 +108,10 @@ class SubscriberSockets:
                 with_cookies=arrival.with_cookies,
             )
             await serve_subscriber(newcomer, self.rooms)
+        return websocket
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
+class _Arrival(msgspec.Struct, frozen=True):
     """What is kept of a subscriber's request: its head is a kilobyte or more, for as long as somebody has it."""
 
     visitor: Identity | None

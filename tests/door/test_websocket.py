@@ -181,6 +181,7 @@ async def test_what_ends_it_is_answered_with_one_close_frame(sent: bytes, code: 
     assert await read_all(websocket) == ([], code)
     await websocket.close(3000, "too late")
     assert [event.code for event in peer.heard() if isinstance(event, CloseConnection)] == ([answer] if answer else [])
+    assert websocket.ended_by_peer is (code is None or sent[0] == 0x88)
 
 
 async def test_a_message_in_tiny_fragments_is_ended_before_it_is_too_big() -> None:
@@ -201,6 +202,7 @@ async def test_closing_waits_for_the_answer_and_drops_what_comes_before_it(
     with trio.move_on_after(5) as patience:
         await websocket.close(3001, "shutdown")
     assert patience.cancelled_caught is not answers
+    assert websocket.ended_by_peer is answers
     assert peer.said == b"\x88\x0a\x0b\xb9shutdown", "nothing follows it"
 
 

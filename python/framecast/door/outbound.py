@@ -216,6 +216,12 @@ class WriterStream(trio.abc.HalfCloseableStream):
             return
         self._closed = True
         self._finish()
+        if not self._released:
+            await self._part_in_time()
+        self._socket_stream.socket.close()
+
+    async def _part_in_time(self) -> None:
+        """Wait until the writer has let go of the descriptor, within the limits of `aclose`."""
         now = trio.current_time()
         flush_until = min(now + self.close_flush_seconds, trio.current_effective_deadline())
         flush_until = max(flush_until, now + LAST_PASS_SECONDS)
@@ -227,8 +233,6 @@ class WriterStream(trio.abc.HalfCloseableStream):
                 await self._wait_released()
         if not self._released:
             self._leak()
-        with trio.CancelScope(shield=True):
-            await self._socket_stream.aclose()
 
     async def _wait_released(self) -> None:
         if not self._released:

@@ -40,7 +40,16 @@ class QueueingStream(Protocol):
 class WebSocket:
     """One accepted WebSocket. One task at a time receives or closes; the owner of the stream closes that afterwards."""
 
-    __slots__ = ("_code", "_ended", "_events", "_max_message_bytes", "_reader", "_said_close", "_stream")
+    __slots__ = (
+        "_code",
+        "_ended",
+        "_events",
+        "_max_message_bytes",
+        "_reader",
+        "_said_close",
+        "_stream",
+        "ended_by_peer",
+    )
 
     def __init__(self, stream: QueueingStream, *, max_message_bytes: int) -> None:
         self._stream = stream
@@ -51,6 +60,8 @@ class WebSocket:
         self._said_close = False
         self._ended = False
         self._code: int | None = None
+        self.ended_by_peer = False
+        """Whether the peer has said its last: it has closed the WebSocket, or the connection."""
 
     async def receive(self) -> bytes:
         """One message, text as its bytes. WebSocketEnded when there will be none; cancelled, it has taken nothing."""
@@ -91,6 +102,7 @@ class WebSocket:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             received = b""
         if not received:
+            self.ended_by_peer = True
             self._end(None)
         if self._reader is None:
             self._reader = FrameReader(
@@ -107,6 +119,7 @@ class WebSocket:
         too_big = event.code == TOO_BIG and isinstance(event, Broken)
         reason = f"message larger than {self._max_message_bytes} bytes" if too_big else event.reason
         self._say_close(event.code, reason)
+        self.ended_by_peer = isinstance(event, Closed)
         self._end(event.code)
 
     def _end(self, code: int | None) -> NoReturn:
