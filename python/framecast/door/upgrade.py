@@ -37,7 +37,10 @@ def check_upgrade(head: RequestHead, rest: bytes, *, with_body: bool) -> None:
 
 def offered_subprotocols(head: RequestHead) -> list[str]:
     """The subprotocols a client offers, in its order; what is no token is left out."""
-    offers = [part.strip() for part in (head.find(b"sec-websocket-protocol") or b"").split(b",")]
+    named = head.find(b"sec-websocket-protocol")
+    if named is None:
+        return []
+    offers = [part.strip() for part in named.split(b",")]
     return [offer.decode("ascii") for offer in offers if _SUBPROTOCOL.fullmatch(offer)]
 
 

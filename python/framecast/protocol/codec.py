@@ -58,6 +58,6 @@ def negotiate(subprotocols: Sequence[str], query: str) -> tuple[str, str | None]
     even where the query decides for Protobuf.
     """
     chosen = next((name for name in subprotocols if name in _SUBPROTOCOLS), None)
-    values = parse_qs(query, keep_blank_values=True)
+    values = parse_qs(query, keep_blank_values=True) if query else {}
     asked = {_SUBPROTOCOLS.get(chosen or ""), *(values[key][0] for key in _QUERY_KEYS if key in values)}
     return protobuf_codec.NAME if protobuf_codec.NAME in asked else json_codec.NAME, chosen
