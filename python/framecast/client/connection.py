@@ -114,6 +114,7 @@ class _Connection:
 
     __slots__ = (
         "_appointment",
+        "_busy",
         "_codec",
         "_commands",
         "_ending",
@@ -123,12 +124,12 @@ class _Connection:
         "_outbox",
         "_over",
         "_pace",
+        "_reading_on",
         "_rooms",
         "_session",
         "_subscribing",
         "_time",
         "_transport",
-        "_waited",
     )
 
     def __init__(self, member: Member) -> None:
@@ -139,10 +140,11 @@ class _Connection:
         self._rooms = rooms
         self._session = member.session
         self._pace = member.pace
+        self._busy = False
+        """Whether something that came is acted upon."""
         self._inbox: Inbox | None = None
-        """There while something that came is acted upon."""
-        self._waited = False
-        """Whether that has waited for something by now."""
+        self._reading_on: Beside | None = None
+        """There since that has waited for something."""
         self._left = False
         """Whether nothing more will come."""
         self._over = False
@@ -178,6 +180,7 @@ class _Connection:
             self._fail()
         finally:
             self._rooms.schedule.cancel(self._appointment)
+            self._let_go_of_inbox()
             # They know the way back here. Without it nothing of a connection that ended waits for the collector.
             del self._commands, self._subscribing
         return self._ending or PEER_LEFT
@@ -233,23 +236,32 @@ class _Connection:
         Somebody must be reading then: behind an unread message neither pings nor the end of the connection are seen.
         The nursery is the connection's: one for every message would be a tenth of what a newcomer costs.
         """
-        with self._rooms.waiting.hold() as held:
-            inbox = self._inbox = Inbox(self._rooms.settings.message_bytes, held)
-            self._keep(inbox, frame)
-            # Something may come in the moment in which all else is done.
-            while inbox.waiting and not self._over:
-                reading_on = Beside(self._nursery, partial(self._read_on, inbox))
-                await Noticing(self._act(inbox), partial(self._wait, reading_on))
-                await reading_on.end()
-            self._inbox = None
-        self._waited = False
+        self._busy = True
+        rest: bytes | None = frame
+        while rest is not None and not self._over:
+            await Noticing(self._act(rest), self._wait)
+            if self._reading_on is None or self._inbox is None:
+                break
+            await self._reading_on.end()
+            # Something may have come in the moment in which all else was done.
+            rest = self._inbox.take()
+        self._let_go_of_inbox()
+        self._busy = False
         self._reschedule()
 
-    def _wait(self, reading_on: Beside) -> None:
+    def _wait(self) -> None:
         """What is acted upon begins to wait for something."""
-        reading_on.begin()
-        self._waited = True
+        if self._inbox is None:
+            self._inbox = Inbox(self._rooms.settings.message_bytes, self._rooms.waiting.hold())
+        self._reading_on = Beside(self._nursery, partial(self._read_on, self._inbox))
+        self._reading_on.begin()
         self._reschedule()
+
+    def _let_go_of_inbox(self) -> None:
+        """Nobody reads on any more."""
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = self._reading_on = None
 
     async def _read_on(self, inbox: Inbox) -> None:
         await inbox.wait_room()
@@ -264,11 +276,12 @@ class _Connection:
             # SDKs come again after it, when there may be room.
             self._close(CloseCode.TOO_MANY_REQUESTS)
 
-    async def _act(self, inbox: Inbox) -> None:
+    async def _act(self, message: bytes) -> None:
         """Carry out the commands, one after another, in the order they came, until there are no more."""
+        frame: bytes | None = message
         done = 0
         try:
-            while (frame := inbox.take()) is not None:
+            while frame is not None:
                 for item in self._codec.decode(frame):
                     pause = 0.0
                     if isinstance(item, Command):
@@ -279,6 +292,7 @@ class _Connection:
                         await trio.sleep(pause)
                     done += 1
                     await self._hear(item)
+                frame = None if self._inbox is None else self._inbox.take()
         except PeerError as broken:
             self._break(broken)
 
@@ -308,11 +322,11 @@ class _Connection:
 
     def _reschedule_beside(self) -> None:
         """`_reschedule` while something is acted upon. Until that waits it need not be: the end of it does so."""
-        if self._waited:
+        if self._inbox is not None:
             self._reschedule()
 
     def _reschedule(self) -> None:
-        self._rooms.schedule.move(self._appointment, self._time.next_look(busy=self._inbox is not None))
+        self._rooms.schedule.move(self._appointment, self._time.next_look(busy=self._busy))
 
     def _keep_time(self, now: float) -> float:
         """Do what is due, and return when to look next. Called by the schedule, among other connections' times."""
@@ -322,11 +336,11 @@ class _Connection:
             self._break(expired)
         except Exception:  # noqa: BLE001 - the boundary of one connection, as in `run`
             self._fail()
-        return inf if self._over else self._time.next_look(busy=self._inbox is not None)
+        return inf if self._over else self._time.next_look(busy=self._busy)
 
     def _look(self, now: float) -> None:
         """Ping, and end what runs out. PeerError when the client itself does."""
-        due = self._time.look(now, busy=self._inbox is not None)
+        due = self._time.look(now, busy=self._busy)
         if due is Due.NO_PONG:
             silent_seconds = round(now - self._outbox.last_received, 3)
             log.debug("pong_missed", connection=self._outbox.connection, silent_seconds=silent_seconds)

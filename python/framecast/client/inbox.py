@@ -33,7 +33,7 @@ def waiting_budget(limits: Live) -> ByteBudget:
 
 
 class Inbox:
-    """A FIFO of messages for one reader and one actor, there only while something is acted upon. Trio's thread only."""
+    """A FIFO of messages for one reader and one actor, while that one waits for something. Trio's thread only."""
 
     def __init__(self, max_bytes: int, held: Held) -> None:
         """What it holds beyond `FREE_BYTES` is counted in `held`."""
@@ -42,11 +42,6 @@ class Inbox:
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._taken = trio.Event()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is a message in it."""
-        return bool(self._frames)
 
     def put(self, frame: bytes) -> None:
         """Add a message, though the inbox be full: who waits for room first exceeds it by at most one message.
@@ -70,6 +65,10 @@ class Inbox:
         self._count(-len(frame) - FRAME_BYTES)
         self._taken.set()
         return frame
+
+    def close(self) -> None:
+        """Count nothing of it any more. Nobody may put anything into it from now on."""
+        self._held.resize(0)
 
     def _count(self, more_bytes: int) -> None:
         self._held.resize(max(0, self._bytes + more_bytes - FREE_BYTES))
