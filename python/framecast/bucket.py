@@ -20,7 +20,7 @@ class Bucket:
         """Take `amount` in any case; return for how many seconds to rest, as it was more than there was."""
         self._fill(now)
         self._left -= amount
-        return max(0.0, -self._left / self._per_second)
+        return 0.0 if self._left >= 0 else -self._left / self._per_second
 
     def wait(self, amount: float, now: float) -> float:
         """For how many seconds to wait until there is as much; 0 when there is. Takes nothing."""

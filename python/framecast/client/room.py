@@ -40,12 +40,13 @@ async def let_crowd_pass(outbox: Outbox, limits: Live) -> None:
 
 async def _poll(is_there: Callable[[], bool], seconds: float) -> bool:
     """Wait until there is room, for `seconds` at most; whether there is. Without waiting it has no checkpoint."""
+    if is_there():
+        return True
     patience = trio.current_time() + seconds
     pause = POLL_SECONDS
-    while not is_there():
-        left = patience - trio.current_time()
-        if left <= 0:
-            return False
+    while (left := patience - trio.current_time()) > 0:
         await trio.sleep(min(pause, left))
+        if is_there():
+            return True
         pause = min(2 * pause, POLL_MOST_SECONDS)
-    return True
+    return False

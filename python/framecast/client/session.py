@@ -109,7 +109,7 @@ class Session:
         self._subscriptions: dict[Address, Subscription] = {}
         self._first_expiry = inf
         """Of the subscriptions': there may be many, and few have one."""
-        self._pings: list[float] = []
+        self._pings: tuple[float, ...] = ()
         """Those not answered yet, the oldest first. Rarely more than one: an empty deque has 600 bytes."""
 
     def receive(self, item: Command | Pong | PeerError) -> Action | None:
@@ -282,13 +282,13 @@ class Session:
 
     def pinged(self, now: float) -> None:
         """A sign of life was asked for."""
-        self._pings.append(now)
+        self._pings += (now,)
 
     def _pong(self) -> None:
         """The oldest ping was answered. PeerError when none is outstanding."""
         if not self._pings:
             raise CloseCode.BAD_REQUEST.error()
-        del self._pings[0]
+        self._pings = self._pings[1:]
 
     @property
     def pong_deadline(self) -> float:

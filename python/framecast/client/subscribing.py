@@ -52,7 +52,7 @@ class Subscribing:
         self._session = member.session
         self._rooms = member.rooms
         self._hub = member.rooms.hub
-        self._rest: list[str] = []
+        self._rest: tuple[str, ...] = ()
 
     async def subscribe(self, action: Subscribe) -> None:
         """Carry out the command. Refusal when it is not granted; then nothing is left of it."""
@@ -139,7 +139,7 @@ class Subscribing:
                 beginning = one.begin(one.returning)
                 room_bytes -= beginning.size_bytes
                 if room_bytes < 0:
-                    self._rest.append(one.subscription.spelling)
+                    self._rest += (one.subscription.spelling,)
                 elif one.address not in self._session.subscriptions:
                     self._attach(one, beginning)
                     results[one.subscription.spelling] = self._result(one, beginning, None)
@@ -157,7 +157,7 @@ class Subscribing:
 
     async def push_rest(self) -> None:
         """Make the server-side subscriptions that did not fit the connect reply, each when there is room for it."""
-        rest, self._rest = self._rest, []
+        rest, self._rest = self._rest, ()
         for channel in rest:
             await self._push_subscription(channel)
 
