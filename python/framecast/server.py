@@ -30,7 +30,7 @@ from framecast.house import Ground, House, build_house, find_outside
 from framecast.plugins.host.host import load_plugins
 from framecast.preflight import check_settings
 from framecast.scopes.last_messages import restore_messages
-from framecast.settings import Live, Settings
+from framecast.settings import Live, Server, Settings
 from framecast.store.database import open_database
 from framecast.store.datasources import read_types
 from framecast.store.directory import hold_data_directory
@@ -79,7 +79,7 @@ async def serve(settings: Settings, *, task_status: trio.TaskStatus[list[str]] =
         for listener in listeners:  # whoever accepts closes them as well, but may never come to it
             stack.callback(listener.socket.close)
         async with trio.open_nursery() as outermost:
-            background = await outermost.start(_run_background, house, tls)
+            background = await outermost.start(_run_background, house, tls, settings.server)
             background.shield = True  # not earlier: a start that is cancelled must end
             try:
                 async with trio.open_nursery() as connections:
@@ -136,7 +136,9 @@ def _announce(places: list[str], scheme: str, first_token: str | None, task_stat
     task_status.started(places)
 
 
-async def _run_background(house: House, tls: TlsDoor | None, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+async def _run_background(
+    house: House, tls: TlsDoor | None, limits: Server, *, task_status: trio.TaskStatus[trio.CancelScope]
+) -> None:
     """Run what connections stand on; `started` with the scope that ends it, to be cancelled when the last is gone.
 
     The caller shields it: a connection that is cancelled still waits, within its own deadlines, for the writer to let
@@ -147,6 +149,7 @@ async def _run_background(house: House, tls: TlsDoor | None, *, task_status: tri
             await nursery.start(_reload_when_told, tls)
             for writer in house.kept.writers:
                 await nursery.start(writer.run)
+            await nursery.start(house.rooms.closing.run, limits)
             await nursery.start(house.events.run)
             await nursery.start(house.broker.run, house.hub.deliver)
             await nursery.start(house.hub.run)

@@ -1,12 +1,16 @@
 """The head reader: strict, bounded, and never anything but a head, a refusal or nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import h11
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
+from trio.testing import MemoryReceiveStream, MockClock, memory_stream_pair, wait_all_tasks_blocked
 
+from framecast.door.closing import Closing
 from framecast.door.head import REMEMBERED_BYTES, HeadReader, Received, RequestHead, parse_head
 from framecast.errors import Refusal
 from framecast.settings import Server
@@ -131,19 +135,35 @@ async def test_http_1_0_needs_no_host() -> None:
     assert parse(b"GET / HTTP/1.0\r\n\r\n").version == "1.0"
 
 
-async def test_a_head_that_drips_is_refused_with_408_in_time(autojump_clock: MockClock) -> None:
+@asynccontextmanager
+async def timed_reader() -> AsyncIterator[tuple[HeadReader, trio.abc.SendStream]]:
+    """A reader whose waits end in time, and the peer's end."""
     ours, theirs = memory_stream_pair()
-    reader = HeadReader(ours, LIMITS)
+    closing = Closing()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(closing.run, LIMITS)
+        yield HeadReader(ours, LIMITS, closing), theirs
+        nursery.cancel_scope.cancel()
 
-    async def drip() -> None:
+
+async def wait_in_vain(reader: HeadReader) -> None:
+    """Wait for the next request until that is ended. Refusal for one that had begun."""
+    with reader.scope:
+        await reader.next_request()
+        pytest.fail("it came, or the peer left")
+    reader.check_late()
+
+
+async def test_a_head_that_drips_is_refused_with_408_in_time(autojump_clock: MockClock) -> None:
+    async def drip(theirs: trio.abc.SendStream) -> None:
         for byte in b"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":
             await theirs.send_all(bytes([byte]))
             await trio.sleep(1)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(drip)
+    async with timed_reader() as (reader, theirs), trio.open_nursery() as nursery:
+        nursery.start_soon(drip, theirs)
         with pytest.raises(Refusal) as refusal:
-            await reader.next_request()
+            await wait_in_vain(reader)
         assert refusal.value.code == 408
         assert trio.current_time() == 10
         nursery.cancel_scope.cancel()
@@ -152,34 +172,73 @@ async def test_a_head_that_drips_is_refused_with_408_in_time(autojump_clock: Moc
 async def test_an_idle_connection_ends_without_a_word_and_later_requests_may_wait_longer(
     autojump_clock: MockClock,
 ) -> None:
-    ours, theirs = memory_stream_pair()
-    assert await HeadReader(ours, LIMITS).next_request() is None
-    assert trio.current_time() == 10
+    async with timed_reader() as (reader, _):
+        await wait_in_vain(reader)
+        assert trio.current_time() == 10
 
-    ours, theirs = memory_stream_pair()
-    reader = HeadReader(ours, LIMITS)
-    await theirs.send_all(GOOD)
-    assert await reader.next_request() is not None
-    before = trio.current_time()
-    assert await reader.next_request() is None
-    assert trio.current_time() - before == 75
+    async with timed_reader() as (reader, theirs):
+        await theirs.send_all(GOOD)
+        assert await reader.next_request() is not None
+        before = trio.current_time()
+        await wait_in_vain(reader)
+        assert trio.current_time() - before == 75
 
 
 async def test_the_head_time_begins_with_the_first_byte_of_a_later_request(autojump_clock: MockClock) -> None:
-    ours, theirs = memory_stream_pair()
-    reader = HeadReader(ours, LIMITS)
-    await theirs.send_all(GOOD)
-    await reader.next_request()
-
-    async def begin_late() -> None:
+    async def begin_late(theirs: trio.abc.SendStream) -> None:
         await trio.sleep(60)
         await theirs.send_all(b"GET")
+        await trio.sleep(9)
+        await theirs.send_all(b" /")
+
+    async with timed_reader() as (reader, theirs), trio.open_nursery() as nursery:
+        await theirs.send_all(GOOD)
+        await reader.next_request()
+        nursery.start_soon(begin_late, theirs)
+        with pytest.raises(Refusal):
+            await wait_in_vain(reader)
+        assert trio.current_time() == 70
+
+
+async def test_waits_end_one_after_another_each_in_its_time(autojump_clock: MockClock) -> None:
+    closing, ended = Closing(), []
+
+    class Waiting:
+        idle = True
+
+        def end(self) -> None:
+            ended.append(trio.current_time())
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(begin_late)
-        with pytest.raises(Refusal):
+        await nursery.start(closing.run, LIMITS)
+        patient, served = Waiting(), Waiting()
+        closing.wait(patient, 75)
+        closing.wait(served, 10)
+        await trio.sleep(4)
+        closing.wait(Waiting(), 10)
+        closing.wait_no_more(served, 10)
+        await trio.sleep(3)
+        closing.wait(Waiting(), 10)
+        await trio.sleep(100)
+        assert ended == [14, 17, 75]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_request_that_comes_when_its_time_is_over_is_not_begun() -> None:
+    stream = MemoryReceiveStream()
+    reader = HeadReader(stream, LIMITS)
+
+    async def end_as_it_comes() -> None:
+        await wait_all_tasks_blocked()
+        stream.put_data(GOOD)
+        reader.end()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_as_it_comes)
+        with reader.scope:
             await reader.next_request()
-        assert trio.current_time() == 70
+            pytest.fail("it was begun")
+    assert reader.scope.cancelled_caught
 
 
 async def test_a_reset_while_reading_a_head_is_no_error() -> None:

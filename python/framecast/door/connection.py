@@ -72,30 +72,30 @@ async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server)
     peer = find_peer(stream)
     if isinstance(stream, trio.SocketStream):
         stream = DirectStream(stream)
-    requests = _Requests(stream, rooms, limits, peer)
+    reader = HeadReader(stream, limits, rooms.closing, peer=peer)
+    requests = _Requests(stream, reader, rooms, limits)
     try:
-        while (take_over := await requests.serve_next()) is None:
-            pass
+        with reader.scope:
+            while (take_over := await requests.serve_next()) is None:
+                pass
+            return take_over
+        reader.check_late()
     except Refusal as refusal:
         log.debug("request refused", status=refusal.code, reason=refusal.message)
         await _send_last(stream, refusal_answer(refusal), limits)
     except Disconnected:
         log.debug("peer left")
-    else:
-        return take_over
     return _leave
 
 
 class _Requests:
     """The requests of one connection. What is found out about one holds for all that have the same head behind it."""
 
-    __slots__ = ("_head", "_limits", "_reader", "_room", "_rooms", "_seen", "_stream")
-
-    def __init__(self, stream: trio.abc.Stream, rooms: Rooms, limits: Server, peer: str) -> None:
+    def __init__(self, stream: trio.abc.Stream, reader: HeadReader, rooms: Rooms, limits: Server) -> None:
         self._stream = stream
+        self._reader = reader
         self._rooms = rooms
         self._limits = limits
-        self._reader = HeadReader(stream, limits, rooms.closing, peer=peer)
         self._head: RequestHead | None = None
         """Of the last request that an exchange room answered."""
         self._seen: RequestHead

@@ -31,6 +31,7 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 _LENGTH_DIGITS = 18
 _LENGTH = re.compile(rb"[0-9]{1,%d}" % _LENGTH_DIGITS)
 _LENGTH_LINE = re.compile(rb"\r\ncontent-length:[\t ]*+([0-9]++)", re.IGNORECASE)
+_END = b"\r\n\r\n"
 _READ_BYTES = 65_536
 
 REMEMBERED_BYTES = 2_048
@@ -123,33 +124,73 @@ class _Understood(msgspec.Struct, frozen=True):
 
 
 class HeadReader:
-    """Takes the request heads of one connection off its stream, one at a time. Owned by the connection's task."""
+    """Takes the request heads of one connection off its stream, one at a time. Owned by the connection's task.
+
+    `scope` is to be entered around all of that, and the requests' answers: it is cancelled when one does not come in
+    time, which it is then for `check_late` to judge. Plays `Waiter`.
+    """
 
     def __init__(
         self, stream: trio.abc.ReceiveStream, limits: Server, closing: Closing | None = None, *, peer: str = ""
     ) -> None:
+        self.scope = trio.CancelScope()
         self._stream = stream
         self._peer = peer
         self._closing = closing or Closing()
         self._limits = limits
-        self._buffer = bytearray()
-        self._first = True
+        self._rest = b""
+        """What came behind the last head."""
+        self._partial = bytearray()
+        """What came of the next one, while it is not whole."""
+        self._wait_seconds = limits.head_seconds
+        """The first one may take as long from the beginning as others from their first byte."""
+        self._ended = False
         self._last: _Understood | None = None
 
     async def next_request(self) -> Received | None:
-        """Read the next head. None when the peer left or had nothing to say in time; Refusal when it is no good."""
-        limits = self._limits
-        wait = limits.head_seconds if self._first else limits.keep_alive_seconds
-        self._first = False
-        if self._buffer:  # a peer that sends request behind request brings no wait in which others get their turn
+        """Read the next head. None when the peer left; Refusal when it is no good."""
+        seconds = self._wait_seconds
+        if self._rest:  # a peer that sends request behind request brings no wait in which others get their turn
             await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for the owners of descriptors alone
-        with trio.CancelScope(deadline=trio.current_time() + wait) as scope:
-            raw = await self._read_raw(scope)
-        if scope.cancelled_caught:
-            if self._buffer:
-                raise Refusal(408, f"the request head did not arrive within {limits.head_seconds:g} s")
+        self._closing.wait(self, seconds)
+        try:
+            data = self._rest or await self._receive()
+            end = data.find(_END, 0, self._limits.head_bytes)
+            if data and (end < 0 or data.startswith(b"\r\n")):
+                data = await self._read_on(data)
+                end = data.find(_END)
+        finally:
+            self._closing.wait_no_more(self, self._wait_seconds)
+            self._wait_seconds = self._limits.keep_alive_seconds
+        if not data:
             return None
-        return None if raw is None else self._begin(raw)
+        end += len(_END)
+        self._rest = data[end:]
+        return self._begin(data[:end])
+
+    def check_late(self) -> None:
+        """To be asked when `scope` was cancelled: Refusal 408 for who had begun a head, and not ended it in time."""
+        if self._partial:
+            raise Refusal(408, f"the request head did not arrive within {self._limits.head_seconds:g} s")
+
+    @property
+    def idle(self) -> bool:
+        """See the role."""
+        return not (self._rest or self._partial)
+
+    def end(self) -> None:
+        """See the role."""
+        self._ended = True
+        self.scope.cancel()
+
+    def take_rest(self) -> bytes:
+        """Hand over what was read beyond the head."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def give_back(self, data: bytes) -> None:
+        """Put back what a room read beyond its request: it is the beginning of the next one."""
+        self._rest = data
 
     def _begin(self, raw: bytes) -> Received:
         """Parse a head, unless it is the one before it once more: programs send the same again and again."""
@@ -160,48 +201,47 @@ class HeadReader:
             self._last = last if len(raw) <= REMEMBERED_BYTES else None
         return last.received(raw, length, max_bytes=self._limits.head_bytes)
 
-    def take_rest(self) -> bytes:
-        """Hand over what was read beyond the head."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
-
-    def give_back(self, data: bytes) -> None:
-        """Put back what a room read beyond its request: it is the beginning of the next one."""
-        self._buffer[:0] = data
-
-    async def _read_raw(self, scope: trio.CancelScope) -> bytes | None:
-        """The bytes of one head; they leave the buffer, the rest stays in it. None when the peer left."""
-        buffer, limit = self._buffer, self._limits.head_bytes
-        searched, begun, forgiven = 0, False, False
+    async def _read_on(self, data: bytes) -> bytes:
+        """The rest of a head that did not come in one piece, with what came behind it; b"" when the peer left."""
+        buffer, limit = self._partial, self._limits.head_bytes
+        self._rest = b""
+        buffer += data
+        searched, forgiven = 0, False
         while True:
             if not forgiven and buffer.startswith(b"\r\n"):
                 del buffer[:2]  # RFC 9112 §2.2: one empty line before a request is forgiven
                 forgiven, searched = True, 0
-            end = buffer.find(b"\r\n\r\n", max(0, searched - 3), limit)
-            if end >= 0:
-                raw = bytes(buffer[: end + 4])
-                del buffer[: end + 4]
-                return raw
+            if buffer.find(_END, max(0, searched - 3), limit) >= 0:
+                whole = bytes(buffer)
+                buffer.clear()
+                return whole
             if buffer:
                 _refuse_early(buffer, limit, searched)
-                if not begun:
-                    scope.deadline = min(scope.deadline, trio.current_time() + self._limits.head_seconds)
-                    begun = True
+                self._hurry()
             searched = len(buffer)
-            try:
-                data = await self._receive(scope)
-            except trio.BrokenResourceError:
-                return None
-            if not data:
-                return None
-            buffer += data
+            received = await self._receive()
+            if not received:
+                return b""
+            buffer += received
 
-    async def _receive(self, scope: trio.CancelScope) -> bytes | bytearray:
-        if self._buffer:
-            return await self._stream.receive_some(_READ_BYTES)
-        with self._closing.idle(scope):
-            return await self._stream.receive_some(_READ_BYTES)
+    def _hurry(self) -> None:
+        """The head has begun: from now on it has the time of one."""
+        seconds = self._limits.head_seconds
+        if self._wait_seconds != seconds:
+            self._closing.wait_no_more(self, self._wait_seconds)
+            self._wait_seconds = seconds
+            self._closing.wait(self, seconds)
+
+    async def _receive(self) -> bytes:
+        """What has come; b"" when the peer left, however."""
+        try:
+            data = await self._stream.receive_some(_READ_BYTES)
+        except trio.BrokenResourceError:
+            return b""
+        if self._ended:
+            # At the very moment at which something came. It is cancelled here, and not in the middle of a room.
+            await trio.sleep(0)  # noqa: ASYNC115 - see above
+        return bytes(data)
 
 
 def parse_head(raw: bytes, *, max_bytes: int, peer: str = "") -> Received:
