@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
+from prometheus_client import REGISTRY
 from recording import RecordingStreams, count_turns, make_intake
 from trio.testing import MockClock, memory_stream_pair
 
@@ -461,7 +462,7 @@ async def test_streams_that_got_no_line_are_counted_in_one_when_the_time_is_over
 
 async def test_requests_are_counted_by_status() -> None:
     def value(status: str) -> float:
-        return float(metrics.push_requests.labels(status)._value.get())
+        return REGISTRY.get_sample_value("framecast_push_requests_total", {"status": status}) or 0.0
 
     before = (value("204"), value("415"))
     await House().converse(request(b"m f=1\n") + request(b"", "Content-Encoding: br"))

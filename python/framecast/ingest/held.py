@@ -15,8 +15,8 @@ class ByteBudget:
         """`full` is what a refused sender is told, `gauge` shows what is held."""
         self._max_bytes = max_bytes
         self._full = full
-        self._gauge = gauge
         self.held_bytes = 0
+        gauge.set_function(lambda: self.held_bytes)
 
     def hold(self) -> "Held":
         """Begin to hold nothing; use it as a context manager."""
@@ -27,12 +27,10 @@ class ByteBudget:
         if self.held_bytes + count > self._max_bytes:
             raise Refusal(503, self._full, temporary=True, reason="waiting_limit")
         self.held_bytes += count
-        self._gauge.set(self.held_bytes)
 
     def give_back(self, count: int) -> None:
         """Count `count` bytes less."""
         self.held_bytes -= count
-        self._gauge.set(self.held_bytes)
 
 
 class Held:

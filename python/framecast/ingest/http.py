@@ -100,7 +100,7 @@ class HttpPush:
             answer = await self._push(asked, body)
         except Refusal as refusal:
             answer = refusal_answer(refusal, _ALLOW if refusal.code == 405 else ())
-        metrics.push_requests_with(answer.status).inc()
+        metrics.push_requests.add(1, str(answer.status))
         return answer
 
     async def _push(self, asked: PushAsked, arriving: Body) -> Answer:

@@ -136,7 +136,7 @@ class InfluxWrites:
             answer = msgspec.structs.replace(
                 answer, body=msgspec.json.encode(asked.dialect.describe_refusal(answer.status, refusal.message))
             )
-        metrics.push_requests_with(answer.status).inc()
+        metrics.push_requests.add(1, str(answer.status))
         return answer
 
     async def _write(self, asked: WriteAsked, arriving: Body) -> Answer:

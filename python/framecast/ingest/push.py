@@ -160,8 +160,8 @@ class Intake:
 
     def count(self, identity: Identity, stream_id: str, size_bytes: int, outcome: Outcome) -> None:
         """Count what became of a body of so many bytes, and complain of what was refused."""
-        metrics.push_bytes.inc(size_bytes)
-        metrics.push_accepted_lines.inc(outcome.accepted)
+        metrics.push_bytes.add(size_bytes)
+        metrics.push_accepted_lines.add(outcome.accepted)
         if outcome.mismatched:
             metrics.push_mismatched_values.inc(outcome.mismatched)
         if outcome.late:
