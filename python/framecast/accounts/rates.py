@@ -96,15 +96,19 @@ class Rates:
         if account is not None:
             self._take_request(account, identity)
 
-    def check_push(self, identity: Identity, address: str) -> None:
-        """Count one push whose body is still to be read. Refusal 429 as well while bytes have to be paid for."""
+    def check_push(self, identity: Identity, address: str) -> bool:
+        """Count one push whose body is still to be read; whether that is to be noted when it was.
+
+        Refusal 429 as well while bytes have to be paid for.
+        """
         account = self._find(identity, address)
         if account is None:
-            return
+            return False
         wait = 0.0 if account.bytes is None else account.bytes.wait(0, self._clock())
         if wait:
             raise self._refusal(identity, What.BYTES, wait)
         self._take_request(account, identity)
+        return account.bytes is not None
 
     def note_pushed(self, identity: Identity, address: str, size_bytes: int) -> None:
         """A body of so many bytes came."""

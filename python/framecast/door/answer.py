@@ -62,27 +62,27 @@ def encode_answer(answer: Answer, *, keep: bool) -> bytes:
     Written here and not by h11: an answer is a third of a small push's cost there, and ours hold nothing of a peer's
     in their headers.
     """
-    lines = [_status_line(answer.status)]
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    lines.append(_date_line(int(time.time())))
-    if answer.status != 204:
-        lines.append(f"Content-Length: {len(answer.body)}")
-    lines.append("\r\n" if keep else "Connection: close\r\n\r\n")
-    return "\r\n".join(lines).encode("latin-1") + answer.body
+    return _encode_head(answer.status, answer.headers, len(answer.body), int(time.time()), keep=keep) + answer.body
 
 
 @lru_cache
+def _encode_head(status: int, headers: Headers, body_bytes: int, unix_seconds: int, *, keep: bool) -> bytes:
+    """One that was made is good for a second: small pushes are answered alike."""
+    lines = [_status_line(status)]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append(time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(unix_seconds)))
+    if status != 204:
+        lines.append(f"Content-Length: {body_bytes}")
+    lines.append("\r\n" if keep else "Connection: close\r\n\r\n")
+    return "\r\n".join(lines).encode("latin-1")
+
+
 def _status_line(status: int) -> str:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Unknown"
     return f"HTTP/1.1 {status} {phrase}"
-
-
-@lru_cache(maxsize=1)
-def _date_line(unix_seconds: int) -> str:
-    return time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(unix_seconds))
 
 
 async def linger(stream: trio.abc.Stream, *, seconds: float, max_bytes: int) -> None:

@@ -54,7 +54,7 @@ class CountedBody:
 
     def receive(self, data: bytes) -> None:
         """See the role."""
-        self.rest += data
+        self.rest = self.rest + data if self.rest else data
 
     def take(self) -> bytes | None:
         """See the role."""
@@ -67,7 +67,15 @@ class CountedBody:
 
     def take_whole(self) -> bytes | None:
         """See the role."""
-        return self.take() if len(self.rest) >= self._left else None
+        left, rest = self._left, self.rest
+        if len(rest) < left:
+            return None
+        self._left = 0
+        if len(rest) == left:
+            self.rest = b""
+            return rest
+        self.rest = rest[left:]
+        return rest[:left]
 
 
 class ChunkedBody:

@@ -29,7 +29,7 @@ class DirectStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come; b"" at the end. BrokenResourceError when the connection was reset."""
         while True:
-            await trio.lowlevel.wait_readable(self._socket)
+            await trio.lowlevel.wait_readable(self._fileno())
             try:
                 return os.read(self._fileno(), max_bytes or _READ_BYTES)
             except BlockingIOError:

@@ -61,8 +61,9 @@ class Exchange:
         What was already received of a body nobody read is dropped; a body still on its way ends the connection, and so
         does `last`.
         """
-        keep = await self._drop_received() and not last
-        await self._send(encode_answer(answer, keep=keep))
+        ended = self._body.ended or await self._drop_received()
+        keep = ended and self.head.keeps_alive and not last
+        await send_in_time(self._stream, encode_answer(answer, keep=keep), self._send_seconds)
         return keep
 
     def take_rest(self) -> bytes:
@@ -88,13 +89,13 @@ class Exchange:
         self._body.receive(bytes(data))
 
     async def _drop_received(self) -> bool:
-        """Drop the received rest of the body; return whether the request has ended and the next one may follow."""
+        """Drop the received rest of the body; return whether it has ended."""
         try:
             while self._take():
                 await self._take_turns()
         except Refusal:
             return False
-        return self._body.ended and self.head.keeps_alive
+        return self._body.ended
 
     async def _take_turns(self) -> None:
         """Let others go on now and then: one read can bring thousands of chunks."""

@@ -1,6 +1,7 @@
 """Reads one request's body, bounded in bytes and time, whichever way it comes."""
 
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import trio
@@ -34,7 +35,12 @@ def find_limit(identity: Identity, limits: Push) -> BodyLimit:
     own = None if identity.quota is None else identity.quota.body_bytes
     if own is not None and own < limits.body_bytes:
         return BodyLimit(own, "the token's own body_bytes")
-    return BodyLimit(limits.body_bytes, "push.body_bytes")
+    return _servers_limit(limits.body_bytes)
+
+
+@lru_cache
+def _servers_limit(size: int) -> BodyLimit:
+    return BodyLimit(size, "push.body_bytes")
 
 
 class Body(Protocol):

@@ -9,7 +9,7 @@ Parameters nobody knows are ignored.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from urllib.parse import parse_qsl
 
 from framecast import metrics
@@ -135,13 +135,14 @@ def _read_query(query: str) -> dict[str, str]:
     return values
 
 
-def count_headers(result: Outcome) -> Headers:
+@lru_cache
+def count_headers(accepted: int, rejected: int) -> Headers:
     """The headers that say how many lines were stored and refused."""
-    return (("Framecast-Accepted", str(result.accepted)), ("Framecast-Rejected", str(result.rejected)))
+    return (("Framecast-Accepted", str(accepted)), ("Framecast-Rejected", str(rejected)))
 
 
 def _describe_result(result: Outcome, *, strict: bool, report: bool) -> Answer:
-    counts = count_headers(result)
+    counts = count_headers(result.accepted, result.rejected)
     if not (strict or report):
         return Answer(204, counts)
     document: dict[str, object] = {

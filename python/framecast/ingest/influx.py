@@ -150,10 +150,10 @@ class InfluxWrites:
                 body = await intake.read(identity, asked.head, asked.encoding, arriving, held)
             intake.check_stands(identity)
             result = await intake.push(identity, stream_id, body, precision=precision)
+        counts = count_headers(result.accepted, result.rejected)
         if not result.rejected:
-            return Answer(204, count_headers(result))
-        document = asked.dialect.describe_partial(result, result.rejections[0].message)
-        return json_answer(400, document, count_headers(result))
+            return Answer(204, counts)
+        return json_answer(400, asked.dialect.describe_partial(result, result.rejections[0].message), counts)
 
 
 def _with_password(head: RequestHead, dialect: Dialect, query: Mapping[str, str]) -> RequestHead:

@@ -114,12 +114,13 @@ class Intake:
         """Read the body of a push over HTTP, within what its sender may push. Refusal 429, or as of `BodyReader`."""
         address = head.peer
         try:
-            self.rates.check_push(identity, address)
+            counted = self.rates.check_push(identity, address)
         except Refusal as refusal:
             self._denials.note_request(identity, head, refusal)
             raise
         whole = await self.bodies.read(encoding, body, held, find_limit(identity, self.limits))
-        self.rates.note_pushed(identity, address, len(whole))
+        if counted:
+            self.rates.note_pushed(identity, address, len(whole))
         return whole
 
     def rest_after(self, identity: Identity, stream_id: str, address: str, size_bytes: int) -> float:
@@ -140,7 +141,9 @@ class Intake:
         frame_format: FrameFormat | None = None,
     ) -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self.store(identity, stream_id, body, precision=precision, frame_format=frame_format)
+        result = await self._sink.push(
+            identity.org_id, stream_id, body, time.time_ns(), precision=precision, frame_format=frame_format
+        )
         self.count(identity, stream_id, len(body), result)
         return result
 
