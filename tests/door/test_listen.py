@@ -9,7 +9,7 @@ import pytest
 import structlog
 import trio
 
-from framecast.door.listen import listening_places, open_listeners, parse_place, serve
+from framecast.door.listen import AT_ONCE, listening_places, open_listeners, parse_place, serve
 from framecast.errors import ConfigurationError
 from framecast.settings import Server
 from patience import PATIENCE_SECONDS
@@ -151,6 +151,28 @@ async def test_no_more_connections_than_allowed_are_accepted() -> None:
                 await stream.aclose()
             nursery.cancel_scope.cancel()
     assert most == 2
+
+
+async def test_all_who_wait_when_the_server_begins_are_served_and_none_beyond_the_limit() -> None:
+    now = most = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await echo(stream)
+        now -= 1
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await open_listeners(["127.0.0.1:0"])
+            streams = [await dial(listening_places(listeners)[0]) for _ in range(2 * AT_ONCE)]
+            await nursery.start(_serve, listeners, handle, nursery, Server(max_open_connections=AT_ONCE + 5))
+            for stream in streams:
+                await check_echo(stream)
+                await stream.aclose()
+            nursery.cancel_scope.cancel()
+    assert most == AT_ONCE + 5
 
 
 class StarvedListener:
