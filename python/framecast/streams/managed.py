@@ -23,15 +23,20 @@ SLICE_PAUSE_SECONDS = 0.01
 """Between the slices of a large push: a subscriber that reads 100 MB/s keeps up with it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LiveChannel:
     """One measurement's channel."""
 
     address: Address
+    key: str = field(init=False)
+    """The address's, made once: each publication is looked up by it."""
     schema: bytes
     schema_due: bool = True
     """Whether subscribers were not given this schema yet: the core names it once, and publishing may fail."""
     rate: MinuteRate = field(default_factory=MinuteRate)
+
+    def __post_init__(self) -> None:
+        self.key = self.address.key
 
 
 class ManagedStream:
@@ -86,18 +91,21 @@ class ManagedStream:
         """
         self.pushes_under_way += 1
         try:
-            await self._take_turn()
+            try:
+                self._turn.acquire_nowait()
+            except trio.WouldBlock:  # no checkpoint while nobody else pushes: it costs more than parsing a small push
+                await self._turn.acquire()
             try:
                 self._settle_format(frame_format)
-                parse = partial(self._parser.push, body, received_ns, precision)
-                self.share.allow(self._parser)
+                parser = self._parser
+                self.share.allow(parser)
                 if len(body) < self._thread_body_bytes:
-                    result = parse()
+                    result = parser.push(body, received_ns, precision)
                 else:
+                    parse = partial(parser.push, body, received_ns, precision)
                     result = await trio.to_thread.run_sync(parse, limiter=threads)
-                self.share.note(self._parser)
-                self._keep_columns(result)
-                await self._publish(result)
+                self.share.note(parser)
+                await self._publish(result.packets)
             finally:
                 self._turn.release()
             self.ledger.note_push(len(body), result, self._clock())
@@ -132,20 +140,6 @@ class ManagedStream:
         self.channels[restored.path] = LiveChannel(address, restored.schema, schema_due=False)
         self._hub.restore(address, restored.schema)
 
-    async def _take_turn(self) -> None:
-        """Wait until nobody else pushes. No checkpoint when nobody does: it costs more than parsing a small push."""
-        try:
-            self._turn.acquire_nowait()
-        except trio.WouldBlock:
-            await self._turn.acquire()
-
-    def _keep_columns(self, result: PushResult) -> None:
-        """Have the columns of measurements that are new or grew written, by and by."""
-        for packet in result.packets:
-            if packet.schema is not None:
-                text = self._parser.columns(packet.path)
-                self._pending.save(StoredColumns(self.org_id, self.stream_id, packet.path, self._frame_format, text))
-
     def _settle_format(self, named: FrameFormat | None) -> None:
         """Take up the format that a push names, or none: any while nothing was accepted, then only the stream's."""
         streams, _ = self._limits
@@ -174,59 +168,56 @@ class ManagedStream:
             format=frame_format,
         )
 
-    async def _publish(self, result: PushResult) -> None:
+    async def _publish(self, packets: Sequence[Packet]) -> None:
         """Hand the packets to the hub, at most about one packet's limit of bytes at a time.
 
         A large push on one channel would otherwise be queued for its subscribers faster than any of them can read,
         and cut them all. The pause is the clock's, never a client's.
         """
-        self._note_schemas(result.packets)
-        now = int(self._clock())
-        part: list[Packet] = []
-        part_bytes = 0
-        for packet in result.packets:
-            self.channels[packet.path].rate.add(now)
-            if part and part_bytes + len(packet.payload) > self._slice_bytes:
-                await self._publish_part(part)
-                part, part_bytes = [], 0
-                await trio.sleep(SLICE_PAUSE_SECONDS)
-            part_bytes += len(packet.payload)
-            part.append(packet)
-        await self._publish_part(part)
-
-    def _note_schemas(self, packets: Sequence[Packet]) -> None:
-        """Every schema that the core names, before anything can go wrong: it names each only once."""
         for packet in packets:
-            if packet.schema is None:
-                continue
-            channel = self.channels.get(packet.path)
-            if channel is None:
-                address = Address(self.org_id, SCOPE, self.stream_id, packet.path)
-                self.channels[packet.path] = LiveChannel(address, packet.schema)
-            else:
-                channel.schema, channel.schema_due = packet.schema, True
-
-    async def _publish_part(self, packets: Sequence[Packet]) -> None:
-        """Publish all of these or none; a schema is due until it was published."""
-        with_schema: set[str] = set()
-        drafts = []
+            if packet.schema is not None:
+                self._note_schema(packet.path, packet.schema)
+        now = int(self._clock())
+        drafts: list[Draft] = []
+        told: list[LiveChannel] = []
+        part_bytes = 0
         for packet in packets:
             channel = self.channels[packet.path]
-            due = channel.schema_due and packet.path not in with_schema
-            if due:
-                with_schema.add(packet.path)
-            drafts.append(_draft(channel, packet, with_schema=due))
+            channel.rate.add(now)
+            payload = packet.payload
+            if drafts and part_bytes + len(payload) > self._slice_bytes:
+                await self._publish_part(drafts, told)
+                drafts, told, part_bytes = [], [], 0
+                await trio.sleep(SLICE_PAUSE_SECONDS)
+            part_bytes += len(payload)
+            schema = None
+            if channel.schema_due and channel not in told:
+                told.append(channel)
+                schema = channel.schema
+                if packet.schema is None:
+                    # An earlier push's, which was never published. {"data":…} becomes {"schema":…,"data":…}.
+                    payload = b'{"schema":' + schema + b"," + payload[1:]
+            drafts.append(Draft(channel.key, payload, schema, packet.rows))
+        await self._publish_part(drafts, told)
+
+    async def _publish_part(self, drafts: Sequence[Draft], told: Sequence[LiveChannel]) -> None:
+        """Publish all of these or none; a schema is due until it was published, as those of `told` are now."""
         await self._hub.publish(drafts)
-        for path in with_schema:
-            self.channels[path].schema_due = False
+        for channel in told:
+            channel.schema_due = False
 
+    def _note_schema(self, path: str, schema: bytes) -> None:
+        """Remember a schema that is new or grew, before anything can go wrong: the core names each only once.
 
-def _draft(channel: LiveChannel, packet: Packet, *, with_schema: bool) -> Draft:
-    payload = packet.payload
-    if with_schema and packet.schema is None:
-        # An earlier push's, which was never published. {"data":…} becomes {"schema":…,"data":…}.
-        payload = b'{"schema":' + channel.schema + b"," + payload[1:]
-    return Draft(channel.address.key, payload, channel.schema if with_schema else None, packet.rows)
+        Its columns are written by and by.
+        """
+        channel = self.channels.get(path)
+        if channel is None:
+            self.channels[path] = LiveChannel(Address(self.org_id, SCOPE, self.stream_id, path), schema)
+        else:
+            channel.schema, channel.schema_due = schema, True
+        columns = self._parser.columns(path)
+        self._pending.save(StoredColumns(self.org_id, self.stream_id, path, self._frame_format, columns))
 
 
 def _parse_format(word: str) -> FrameFormat:

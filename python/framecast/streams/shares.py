@@ -22,13 +22,13 @@ class Budget:
     def __init__(self, total_bytes: int, *, streams: int, most_bytes: int) -> None:
         self._total_bytes = total_bytes
         self._share_bytes = total_bytes // streams
-        self._most_bytes = most_bytes
+        self._most_bytes = max(most_bytes, self._share_bytes)
         self.held_bytes = 0
 
     def allow(self, own_bytes: int) -> int:
         """What a stream that holds `own_bytes` may hold at most, now."""
-        free_bytes = max(0, self._total_bytes - self.held_bytes)
-        return max(self._share_bytes, min(self._most_bytes, own_bytes + free_bytes))
+        wanted = own_bytes + max(0, self._total_bytes - self.held_bytes)
+        return self._most_bytes if wanted >= self._most_bytes else max(self._share_bytes, wanted)
 
 
 class Budgets:
@@ -47,13 +47,16 @@ class Share:
         self._budgets = budgets
         self._schemas_bytes = 0
         self._series_bytes = 0
+        self._told: tuple[StreamParser, int, int] | None = None
 
     def allow(self, parser: "StreamParser") -> None:
-        """Tell the stream's parser what it may hold during its next push."""
-        parser.allow(
-            schemas_bytes=self._budgets.schemas.allow(self._schemas_bytes),
-            series_bytes=self._budgets.series.allow(self._series_bytes),
-        )
+        """Tell the stream's parser what it may hold during its next push, where that is another amount than before."""
+        schemas_bytes = self._budgets.schemas.allow(self._schemas_bytes)
+        series_bytes = self._budgets.series.allow(self._series_bytes)
+        told = (parser, schemas_bytes, series_bytes)
+        if told != self._told:
+            parser.allow(schemas_bytes=schemas_bytes, series_bytes=series_bytes)
+            self._told = told
 
     def note(self, parser: "StreamParser") -> None:
         """Count what the parser holds now."""

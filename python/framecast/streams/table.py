@@ -73,13 +73,17 @@ class StreamTable:
         Refusal 400 for an id that cannot be a namespace and for another format than the stream's, 429 when this would
         be a stream too many. Small bodies are pushed without a checkpoint: who has many of them lets others in between.
         """
-        stream = self._find_or_begin(org_id, stream_id)
+        key = (org_id, stream_id)
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._begin_within_limits(org_id, stream_id)
+        has_begun = bool(stream.channels)
         try:
-            result = await stream.push(body, received_ns, self._threads, precision=precision, frame_format=frame_format)
+            return await stream.push(body, received_ns, self._threads, precision=precision, frame_format=frame_format)
         finally:
-            self._streams.move_to_end((org_id, stream_id))
-            self._drop_if_empty(stream)
-        return result
+            self._streams.move_to_end(key)
+            if not has_begun:
+                self._drop_if_empty(stream)
 
     @property
     def now(self) -> float:
@@ -172,10 +176,7 @@ class StreamTable:
         """Streams that hold at least one channel or are being pushed to."""
         return len(self._streams)
 
-    def _find_or_begin(self, org_id: int, stream_id: str) -> ManagedStream:
-        found = self._streams.get((org_id, stream_id))
-        if found is not None:
-            return found
+    def _begin_within_limits(self, org_id: int, stream_id: str) -> ManagedStream:
         if not is_namespace(stream_id):
             raise Refusal(
                 400, f"stream id {stream_id[:80]!r} cannot be part of a channel name: use letters, digits, _ - . only"

@@ -1,11 +1,11 @@
 //! Line protocol and frames for Python: `StreamParser` and what it returns, and `describe_points`.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::frame::{self, Allowance, Format, Limits, PushOutcome, Stream};
 use crate::line_protocol::{self, Precision};
@@ -175,21 +175,34 @@ impl PushResult {
     }
 }
 
-#[pyclass(frozen, get_all, module = "framecast._core")]
+#[pyclass(frozen, module = "framecast._core")]
 struct Packet {
-    measurement: String,
-    path: String,
+    measurement: Arc<str>,
+    /// Made once: a channel is looked up by it, again and again.
+    #[pyo3(get)]
+    path: Py<PyString>,
+    #[pyo3(get)]
     payload: Py<PyBytes>,
+    #[pyo3(get)]
     schema: Option<Py<PyBytes>>,
+    #[pyo3(get)]
     rows: usize,
+}
+
+#[pymethods]
+impl Packet {
+    #[getter]
+    fn measurement(&self) -> &str {
+        &self.measurement
+    }
 }
 
 impl Packet {
     /// The one copy that the payload ever sees; the Rust buffer is freed at once.
     fn new(py: Python<'_>, packet: frame::Packet) -> Self {
         Self {
-            measurement: packet.measurement.as_ref().to_owned(),
-            path: packet.path.as_ref().to_owned(),
+            measurement: packet.measurement,
+            path: PyString::new(py, &packet.path).unbind(),
             payload: PyBytes::new(py, &packet.payload).unbind(),
             schema: packet.schema.map(|schema| PyBytes::new(py, &schema).unbind()),
             rows: packet.rows,
