@@ -18,7 +18,7 @@ class MinuteRate:
     def add(self, now_seconds: int, count: int = 1) -> None:
         """Count `count` more at `now_seconds` (any clock that does not step back and is never below 0)."""
         slot = now_seconds % SECONDS
-        if self._stamps[slot] != now_seconds:
+        if now_seconds != self._newest:
             self._stamps[slot] = self._newest = now_seconds
             self._counts[slot] = 0
         self._counts[slot] += count
