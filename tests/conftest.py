@@ -70,3 +70,13 @@ def logged() -> Iterator[list[Any]]:
     """What is told in the log while a test runs."""
     with structlog.testing.capture_logs() as events:
         yield events
+
+
+@pytest.fixture
+def entries() -> Iterator[list[Any]]:
+    """The same from debug on, whatever level was set before."""
+    capture = structlog.testing.LogCapture()
+    before = structlog.get_config()
+    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0))
+    yield capture.entries
+    structlog.configure(**before)

@@ -19,25 +19,14 @@ from framecast.api.dashboards import DashboardRoutes
 from framecast.api.folders import FolderRoutes
 from framecast.api.search import SearchRoutes
 from framecast.dashboards.search import Wanted
-from framecast.door.head import RequestHead
 from framecast.settings import Api, Dashboards, Settings
-from gates import closed_gate
+from gates import Door, closed_gate
 
 ANN = replace(DEVELOPER, login="ann", server_admin=False)
 VIEWER = replace(ANN, login="vic", role=Role.VIEWER)
 EDITOR = replace(ANN, login="eve", role=Role.EDITOR)
 STRANGER = replace(ANN, login="zoe", org_id=2)
 LIMITED = replace(ANN, reach=Reach(push=("*",), read=("*",)))
-
-
-class Door:
-    """A gate that everybody comes through as whoever stands in it."""
-
-    def __init__(self) -> None:
-        self.caller: Identity = ANN
-
-    async def __call__(self, head: RequestHead) -> Identity:
-        return self.caller
 
 
 @dataclass
@@ -66,7 +55,7 @@ class Library:
 async def library(folder: Path, gate: Gate | None = None, **limits: Any) -> AsyncIterator[Library]:
     settings = Settings(dashboards=Dashboards(**limits), api=Api(body_bytes=10_000))
     bodies = JsonBodies(settings.api)
-    door = Door()
+    door = Door(ANN)
     async with dashboard_desk(folder, **limits) as desk:
         routes = [
             *DashboardRoutes(desk.library, bodies, settings).routes(),

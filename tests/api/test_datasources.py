@@ -18,10 +18,9 @@ from framecast.accounts.identity import DEVELOPER, Identity, Reach, Role
 from framecast.api.bodies import JsonBodies
 from framecast.api.datasources import DataSourceRoutes
 from framecast.datasources.registry import Became, News
-from framecast.door.head import RequestHead
 from framecast.settings import Api
 from framecast.store.datasources import DataSource, Traits, insert_datasource
-from gates import closed_gate
+from gates import Door, closed_gate
 
 ANN = replace(DEVELOPER, login="ann", server_admin=False)
 VIEWER = replace(ANN, login="vic", role=Role.VIEWER)
@@ -31,16 +30,6 @@ LIMITED = replace(ANN, reach=Reach(push=("*",), read=("*",)))
 ALL = "/api/datasources"
 NEW = {"name": "Test one", "type": "prometheus", "access": "proxy", "uid": "u"}
 JSON = {"Content-Type": "application/json"}
-
-
-class Door:
-    """A gate that everybody comes through as whoever stands in it."""
-
-    def __init__(self) -> None:
-        self.caller: Identity = ANN
-
-    async def __call__(self, head: RequestHead) -> Identity:
-        return self.caller
 
 
 @dataclass
@@ -71,7 +60,7 @@ class Office:
 
 @asynccontextmanager
 async def office(folder: Path, gate: Gate | None = None, **limits: Any) -> AsyncIterator[Office]:
-    door = Door()
+    door = Door(ANN)
     async with datasource_desk(folder, **limits) as desk:
         routes = DataSourceRoutes(desk.registry, JsonBodies(Api()), desk.limits).routes()
         async with site(gate=gate or door, routes=routes) as here:

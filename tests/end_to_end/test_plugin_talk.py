@@ -4,15 +4,12 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
-from structlog.testing import LogCapture
 
 from end_to_end.go_builds import find_go
 from end_to_end.go_plugins import CONTEXT, SOURCES, house_with
@@ -23,15 +20,6 @@ from framecast.plugins.host.context import CallContext
 from framecast.plugins.host.methods import QUERY_DATA
 from framecast.plugins.schema import pluginv2_pb2
 from plugins.processes import PATIENCE_SECONDS, wait_until
-
-
-@pytest.fixture
-def entries() -> Iterator[list[Any]]:
-    capture = LogCapture()
-    before = structlog.get_config()
-    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0))
-    yield capture.entries
-    structlog.configure(**before)
 
 
 @pytest.mark.parametrize("mutual_tls", [False, True])

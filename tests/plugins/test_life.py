@@ -2,15 +2,13 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
-from structlog.testing import LogCapture
 
 from framecast.errors import Refusal
 from framecast.plugins.host.backend import BackendPlugin, StreamBrokenError
@@ -31,15 +29,6 @@ SHELL = "#!/bin/sh\n"
 HEARING_SECONDS = 3
 """In which a plugin on a busy machine has surely heard that it is to go."""
 HEALTHY = HealthCheckRequest(service="plugin").SerializeToString()
-
-
-@pytest.fixture
-def entries() -> Iterator[list[Any]]:
-    capture = LogCapture()
-    before = structlog.get_config()
-    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0))
-    yield capture.entries
-    structlog.configure(**before)
 
 
 def package_of(root: Path, script: str) -> PluginPackage:

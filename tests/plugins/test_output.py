@@ -1,7 +1,6 @@
 """What plugins print: cut into lines, read as hclog's where it is, bounded in length, number and speed."""
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -17,15 +16,6 @@ from framecast.bucket import Bucket
 from framecast.plugins.host.hclog import Entry, LevelReader, LineCutter, read_entry
 from framecast.plugins.host.output import PluginOutput
 from framecast.settings import Plugins
-
-
-@pytest.fixture
-def entries() -> Iterator[list[Any]]:
-    capture = LogCapture()
-    before = structlog.get_config()
-    structlog.configure(processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(0))
-    yield capture.entries
-    structlog.configure(**before)
 
 
 def only(entries: list[Any], event: str) -> list[Any]:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from framecast.settings import Store
 from framecast.store.database import open_database
 from framecast.store.memberships import Membership, delete_membership, put_membership, read_memberships
-from framecast.store.migrations import migrate
 from framecast.store.orgs import Org, delete_org, insert_org, read_orgs, rename_org
 from framecast.store.service_tokens import (
     ServiceToken,
@@ -31,6 +30,7 @@ from framecast.store.sessions import (
     read_sessions,
 )
 from framecast.store.users import User, delete_user, insert_user, read_users, update_user
+from store.memory import fresh
 
 ANN = User(1, "ann", "Ann", "ann@example.com", "hash", server_admin=False, disabled=False, org_id=0, created=5.0)
 AGENT = ServiceToken(
@@ -49,13 +49,6 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 RATES = st.none() | st.floats(0, 1e12)
 LISTS = st.lists(TEXTS, max_size=3).map(tuple)
 BROWSER = StoredSession(1, 1, 1, b"2" * 32, 5.0, 6.5)
-
-
-def fresh() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
-    return connection
 
 
 @pytest.fixture

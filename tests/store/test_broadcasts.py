@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from framecast.store.broadcasts import (
     PAGE_BYTES,
@@ -19,14 +19,13 @@ from framecast.store.broadcasts import (
     StoredMessage,
     read_messages,
 )
-from framecast.store.migrations import migrate
 from framecast.store.orgs import delete_org, insert_org
+from store.memory import WritingMachine, fresh
 
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrate(connection)
+    with closing(fresh()) as connection:
         yield connection
 
 
@@ -78,13 +77,11 @@ def test_only_values_of_the_right_types_can_be_kept(connection: sqlite3.Connecti
 keys = st.sampled_from([(1, "a"), (1, "b"), (2, "a")])
 
 
-class Writing(RuleBasedStateMachine):
+class Writing(WritingMachine):
     """Channels say something and are forgotten while a writer writes, fails, and tries again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        migrate(self.connection)
         self.pending = PendingMessages()
         self.expected: dict[ChannelKey, bytes] = {}
         self.count = 0
@@ -113,20 +110,6 @@ class Writing(RuleBasedStateMachine):
     def drop(self, key: ChannelKey) -> None:
         self.pending.drop(key)
         self.expected.pop(key, None)
-
-    @rule()
-    def write(self) -> None:
-        self.pending.take().apply(self.connection)
-        self.pending.written()
-
-    @rule()
-    def begin_to_write(self) -> None:
-        """The outcome of such a write is not known: it is tried again."""
-        self.pending.take().apply(self.connection)
-
-    @rule()
-    def fail_to_write(self) -> None:
-        self.pending.take()
 
     @rule()
     def restart(self) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from framecast.store.columns import PAGE_ROWS, ColumnsChange, PendingColumns, read_columns
-from framecast.store.migrations import migrate
+from store.memory import WritingMachine, fresh
 from store.records import record
 
 
@@ -23,8 +23,7 @@ def read_all(connection: sqlite3.Connection) -> list[Any]:
 
 
 def test_rows_come_in_pages_and_in_the_order_in_which_their_channels_began() -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection)
+    connection = fresh()
     change = ColumnsChange()
     paths = [f"m{number}" for number in range(PAGE_ROWS * 2 + 1)]
     for path in paths:
@@ -46,13 +45,11 @@ streams = st.sampled_from([(1, "a"), (1, "b"), (2, "a")])
 paths = st.sampled_from(["m", "n"])
 
 
-class Writing(RuleBasedStateMachine):
+class Writing(WritingMachine):
     """Streams learn and forget while a writer writes, fails, and tries again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        migrate(self.connection)
         self.pending = PendingColumns()
         self.expected: dict[tuple[tuple[int, str], str], bytes] = {}
         self.count = 0
@@ -80,20 +77,6 @@ class Writing(RuleBasedStateMachine):
     def drop(self, stream: tuple[int, str], path: str) -> None:
         self.pending.drop(record(path, stream=stream[1], org_id=stream[0]))
         self.expected.pop((stream, path), None)
-
-    @rule()
-    def write(self) -> None:
-        self.pending.take().apply(self.connection)
-        self.pending.written()
-
-    @rule()
-    def begin_to_write(self) -> None:
-        """The outcome of such a write is not known: it is tried again."""
-        self.pending.take().apply(self.connection)
-
-    @rule()
-    def fail_to_write(self) -> None:
-        self.pending.take()
 
     @rule()
     def restart(self) -> None:

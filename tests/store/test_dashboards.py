@@ -35,17 +35,10 @@ from framecast.store.folders import (
     read_folders,
     retitle_folder,
 )
-from framecast.store.migrations import migrate
 from framecast.store.orgs import delete_org, insert_org
+from store.memory import fresh
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
-
-
-def fresh() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
-    return connection
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from framecast.store.datasources import (
     update_datasource,
     write_sealed,
 )
-from framecast.store.migrations import migrate
 from framecast.store.orgs import delete_org, insert_org
 from framecast.store.sealing import SecretPlace
+from store.memory import fresh
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 TRAITS = st.builds(
@@ -48,13 +48,6 @@ TRAITS = st.builds(
     prunable=st.booleans(),
 )
 PLAIN = Traits(name="n", type="t")
-
-
-def fresh() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
-    return connection
 
 
 @pytest.fixture
