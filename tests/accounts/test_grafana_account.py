@@ -358,7 +358,17 @@ def test_the_name_of_a_credential_cannot_be_found_by_trying() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["127.0.0.1:3000", "ftp://x", "http://", "http://u:p@x", "http://x?y=1", "http://x/#f", "http://[", "http:///a"],
+    [
+        "127.0.0.1:3000",
+        "ftp://x",
+        "http://",
+        "http://u:p@x",
+        "http://u:p@[",
+        "http://x?y=1",
+        "http://x/#f",
+        "http://[",
+        "http:///a",
+    ],
 )
 def test_a_url_that_cannot_be_asked_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"grafana\.url") as caught:

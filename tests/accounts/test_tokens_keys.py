@@ -112,7 +112,9 @@ def test_what_is_no_url_is_told(url: str) -> None:
 
 
 def test_a_password_in_the_url_is_refused_and_not_told() -> None:
-    assert "sesame" not in complaint(jwks_url="https://me:sesame@example.com/keys")
+    assert "holds a user or password" in complaint(jwks_url="https://me:sesame@example.com/keys")
+    for url in ("https://me:sesame@example.com/keys", "https://me:sesame@[::1/"):
+        assert "sesame" not in complaint(jwks_url=url)
 
 
 def test_a_key_set_is_read_by_kid() -> None:

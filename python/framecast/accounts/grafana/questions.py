@@ -9,7 +9,6 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -17,6 +16,7 @@ import trio
 
 from framecast import __version__
 from framecast.accounts.grafana.credential import Credential
+from framecast.accounts.other_server import read_url
 from framecast.errors import ConfigurationError
 from framecast.settings import Grafana
 
@@ -143,17 +143,11 @@ class Questions:
 
 def check_url(url: str) -> str:
     """`url` without a slash at its end. ConfigurationError when Grafana cannot be asked there."""
-    try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.fragment)
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        usable = False
-    if not usable:
-        raise ConfigurationError(f"grafana.url = {url!r} is no URL of the form http://127.0.0.1:3000")
-    if "@" in parts.netloc:
-        raise ConfigurationError("grafana.url holds a user or password: visitors are asked about with their own")
-    return url.strip().rstrip("/")
+    url = url.strip()
+    parts = read_url("grafana.url", url, "http://127.0.0.1:3000")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"grafana.url = {url!r} has a query or fragment: leave them out")
+    return url.rstrip("/")
 
 
 def _check_status(status: int) -> None:

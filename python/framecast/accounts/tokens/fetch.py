@@ -1,12 +1,11 @@
 """Fetches a key set over HTTP, with every size and wait bounded. Knows nothing of keys."""
 
 import ssl
-from urllib.parse import urlsplit
 
 import httpx
 import trio
 
-from framecast.errors import ConfigurationError
+from framecast.accounts.other_server import read_url
 
 MAX_REDIRECTS = 3
 _NO_DEADLINE_OF_ITS_OWN = httpx.Timeout(None)  # one deadline stands over the whole fetch
@@ -17,26 +16,12 @@ class FetchError(Exception):
     """The key set could not be fetched; the message says why."""
 
 
-def check_url(url: str) -> str:
-    """`url`, which can be fetched as far as one can see. ConfigurationError when not."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        usable = False
-    if not usable:
-        raise ConfigurationError(f"tokens.jwks_url = {url!r} is no URL of the form https://host/path")
-    if "@" in parts.netloc:
-        raise ConfigurationError("tokens.jwks_url holds a user or password: a key set is public, leave them out")
-    return url
-
-
 class Fetcher:
     """Fetches one URL, as often as it is asked to. The body is at most `max_bytes` long."""
 
     def __init__(self, url: str, *, max_bytes: int, seconds: float) -> None:
-        self._url = check_url(url)
+        read_url("tokens.jwks_url", url, "https://host/path")
+        self._url = url
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._trust: ssl.SSLContext = httpx.create_ssl_context()
