@@ -5,7 +5,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from end_to_end.wire import TEXT, Connection, encode_frame, request, upgrade_request
+from end_to_end.wire import Connection, request
 
 
 async def ask(connection: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
@@ -14,16 +14,6 @@ async def ask(connection: Connection, method: str, path: str, body: bytes = b"",
     await connection.send(request(method, path, body, host="127.0.0.1", headers=fields))
     answer = await connection.answer()
     return answer.status, answer.headers, answer.body
-
-
-async def subscribe(connection: Connection, place: str, channel: str) -> None:
-    await connection.upgrade(upgrade_request("/api/live/ws", host=place))
-    commands = f'{{"id":1,"connect":{{}}}}\n{{"id":2,"subscribe":{{"channel":"{channel}"}}}}'
-    await connection.send(encode_frame(TEXT, commands.encode()))
-    replies: list[Any] = []
-    while len(replies) < 2:
-        replies += [json.loads(line) for line in (await connection.message()).payload.splitlines()]
-    assert ["error" in reply for reply in replies] == [False, False]
 
 
 async def heard_value(connection: Connection) -> Any:

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 import trio
 
-from end_to_end.wire import TEXT, Connection, ConnectionEnded, connect, encode_frame, request, upgrade_request
+from end_to_end.wire import (
+    Connection,
+    ConnectionEnded,
+    connect,
+    encode_frame,
+    request,
+    subscribe,
+    upgrade_request,
+)
 from framecast import routes
 from framecast.accounts import entrance
 from framecast.accounts.identity import DEVELOPER, Identity
@@ -33,17 +41,6 @@ async def ask(connection: Connection, method: str, path: str, body: bytes = b"",
     answer = await connection.answer()
     is_json = answer.headers.get("content-type") == "application/json"
     return answer.status, json.loads(answer.body) if is_json else answer.body.decode()
-
-
-async def subscribe(connection: Connection, place: str, channel: str) -> list[Any]:
-    """Become a subscriber; the replies to `connect` and `subscribe`."""
-    await connection.upgrade(upgrade_request("/api/live/ws", host=place))
-    commands = f'{{"id":1,"connect":{{}}}}\n{{"id":2,"subscribe":{{"channel":"{channel}"}}}}'
-    await connection.send(encode_frame(TEXT, commands.encode()))
-    replies: list[Any] = []
-    while len(replies) < 2:
-        replies += [json.loads(line) for line in (await connection.message()).payload.splitlines()]
-    return replies
 
 
 # How it begins.

@@ -19,10 +19,11 @@ from end_to_end.wire import (
     connect,
     encode_frame,
     request,
+    subscribe,
     upgrade_request,
 )
 from patience import PATIENCE_SECONDS
-from secured import ask, count_of, heard_value, subscribe, warnings_of
+from secured import ask, count_of, heard_value, warnings_of
 from served import running, settings_for
 
 

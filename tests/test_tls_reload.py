@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 from certificates import Files, make_certificate
-from end_to_end.wire import connect, request
-from secured import ask, count_of, heard_value, subscribe, warnings_of
+from end_to_end.wire import connect, request, subscribe
+from secured import ask, count_of, heard_value, warnings_of
 from served import running, settings_for
 
 

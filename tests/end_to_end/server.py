@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import trio
 
 from patience import PATIENCE_SECONDS
 
+ROOT = Path(__file__).resolve().parents[2]
 FRAMECAST = (sys.executable, "-m", "framecast.cli")
 PATIENT = tuple(
     f"{key}={PATIENCE_SECONDS:g}"
@@ -33,6 +34,35 @@ connects, and starts a few programs before it sends; a program reads what it is 
 def clean_environment() -> dict[str, str]:
     """The environment without settings for the server of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("FRAMECAST_", "GF_"))}
+
+
+def run_framecast(
+    *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """A command to its end, which must not be a bug of ours."""
+    done = subprocess.run(
+        [*FRAMECAST, *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        env=clean_environment() if environment is None else environment,
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
+
+
+def run_bench(package: str, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """A measurement of bench/ to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", package, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+        env=clean_environment(),
+    )
 
 
 def serve_command(data: Path, *settings: str, listen: str = "127.0.0.1:0", dev: bool = True) -> list[str]:

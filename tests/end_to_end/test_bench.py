@@ -15,7 +15,7 @@ import pytest
 
 from end_to_end.conftest import ServerStarter
 from end_to_end.sdk_tokens import SECRET, signed
-from end_to_end.server import FRAMECAST, RunningServer, clean_environment, serve_command
+from end_to_end.server import FRAMECAST, RunningServer, clean_environment, run_framecast, serve_command
 from patience import PATIENCE_SECONDS
 
 SECONDS = PATIENCE_SECONDS
@@ -24,11 +24,7 @@ SMALL = ("--subscribers", "5", "--seconds", "1", "--warm-up", "0.2")
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(
-        [*FRAMECAST, "bench", *arguments], capture_output=True, timeout=SECONDS, check=False, env=clean_environment()
-    )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    return done
+    return run_framecast("bench", *arguments)
 
 
 def bench_json(*arguments: str, status: int = 0) -> dict[str, Any]:

@@ -2,17 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from end_to_end.go_builds import BUILD_SECONDS
-from end_to_end.server import clean_environment
+from end_to_end.server import run_bench
 from patience import PATIENCE_SECONDS
 
-ROOT = Path(__file__).resolve().parents[2]
 LITTLE = ["--rounds", "1", "--packets", "1000", "--subscribers", "10", "--streams", "5", "--seconds", "2"]
 ASKED = ["read", "many", "many-late", "beat"]
 
@@ -21,15 +18,8 @@ def test_plugins_are_measured_beside_grpcio_and_kept(tmp_path: Path) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.fail("a measurement pins the server and the load to two cores, and there is one")
     only = [part for name in ASKED for part in ("--only", name)]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.plugins", *LITTLE, *only, "--output", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_SECONDS + 2 * PATIENCE_SECONDS,
-        env=clean_environment(),
-    )
+    seconds = BUILD_SECONDS + 2 * PATIENCE_SECONDS
+    done = run_bench("bench.plugins", *LITTLE, *only, "--output", str(tmp_path), seconds=seconds)
     [kept] = tmp_path.glob("*.json")
     record = json.loads(kept.read_text())
     rounds = {answer["name"]: answer["rounds"] for answer in record["answers"]}

@@ -2,32 +2,20 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from end_to_end.go_builds import BUILD_SECONDS
-from end_to_end.server import clean_environment
+from end_to_end.server import run_bench
 from patience import PATIENCE_SECONDS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_row_is_measured_with_all_three_and_kept(tmp_path: Path) -> None:
     if len(os.sched_getaffinity(0)) < 2:
         pytest.fail("a measurement pins the server and the load to two cores, and there is one")
-    command = [sys.executable, "-m", "bench", "--only", "quiet", "--rounds", "1", "--seconds", "1"]
-    done = subprocess.run(
-        [*command, "--output", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_SECONDS + PATIENCE_SECONDS,
-        env=clean_environment(),
-    )
+    little = ["--only", "quiet", "--rounds", "1", "--seconds", "1"]
+    done = run_bench("bench", *little, "--output", str(tmp_path), seconds=BUILD_SECONDS + PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
     [kept] = tmp_path.glob("*.json")
     record = json.loads(kept.read_text())

@@ -12,29 +12,16 @@ import pytest
 from end_to_end.captures import SELECTION
 from end_to_end.conftest import ServerStarter
 from end_to_end.reference import read_points
-from end_to_end.server import FRAMECAST, RunningServer, clean_environment, read_line
+from end_to_end.server import FRAMECAST, RunningServer, clean_environment, read_line, run_framecast
 from patience import PATIENCE_SECONDS
-
-
-def framecast(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    done = subprocess.run(
-        [*FRAMECAST, *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-        env=clean_environment(),
-    )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    return done
 
 
 def test_what_is_pushed_is_what_is_watched(server: RunningServer, stream: str) -> None:
     body = b"cpu,host=a idle=0.5,n=1i 1000000000\ncpu,host=b idle=0.25 2000000001\n"
-    pushed = framecast("push", stream, "--url", server.url, stdin=body)
+    pushed = run_framecast("push", stream, "--url", server.url, stdin=body)
     assert pushed.returncode == 0, pushed
     assert b"2 points accepted" in pushed.stderr
-    watched = framecast("watch", f"stream/{stream}/cpu", "--count", "2", "--format", "json", "--url", server.url)
+    watched = run_framecast("watch", f"stream/{stream}/cpu", "--count", "2", "--format", "json", "--url", server.url)
     assert watched.returncode == 0, watched
     rows = [json.loads(line) for line in watched.stdout.splitlines()]
     assert [row["channel"] for row in rows] == [f"stream/{stream}/cpu"] * 2
@@ -49,9 +36,9 @@ def test_watch_shows_what_arrives_while_it_runs(server: RunningServer, stream: s
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment()) as watching:
         try:
             # A first row, by snapshot or publication, shows that it is subscribed.
-            assert framecast("push", stream, "--url", server.url, stdin=b"m n=1i 1\n").returncode == 0
+            assert run_framecast("push", stream, "--url", server.url, stdin=b"m n=1i 1\n").returncode == 0
             rows = [json.loads(read_line(watching, PATIENCE_SECONDS))]
-            assert framecast("push", stream, "--url", server.url, stdin=b"m n=2i 2\nm n=3i 3\n").returncode == 0
+            assert run_framecast("push", stream, "--url", server.url, stdin=b"m n=2i 2\nm n=3i 3\n").returncode == 0
             out, errors = watching.communicate(timeout=PATIENCE_SECONDS)
         finally:
             watching.kill()
@@ -63,7 +50,7 @@ def test_watch_shows_what_arrives_while_it_runs(server: RunningServer, stream: s
 def test_push_reports_a_refused_line_by_its_place(server: RunningServer, stream: str, tmp_path: Path) -> None:
     file = tmp_path / "metrics.lp"
     file.write_bytes(b"m n=1i 1\nm n= 2\nm n=3i 3\n")
-    pushed = framecast("push", stream, str(file), "--url", server.url)
+    pushed = run_framecast("push", stream, str(file), "--url", server.url)
     assert pushed.returncode == 1
     assert f"{file}:2:5: ".encode() in pushed.stderr
     assert b"2 points accepted, 1 rejected" in pushed.stderr
@@ -72,12 +59,12 @@ def test_push_reports_a_refused_line_by_its_place(server: RunningServer, stream:
 def test_a_stream_shows_what_became_of_its_pushes(start_server: ServerStarter) -> None:
     server = start_server("streams.max_columns=2")
     body = b"cpu,host=a idle=0.5,n=1i\ncpu idle=\ncpu third=1\n"
-    assert framecast("push", "demo", "--url", server.url, stdin=body).returncode == 1
+    assert run_framecast("push", "demo", "--url", server.url, stdin=body).returncode == 1
     refused = httpx.post(
         f"{server.url}/api/live/push/demo?gf_live_frame_format=wide", content=b"cpu n=1i", timeout=PATIENCE_SECONDS
     )
     assert refused.status_code == 400
-    page = json.loads(framecast("streams", "demo", "--measurement", "cpu", "--json", "--url", server.url).stdout)
+    page = json.loads(run_framecast("streams", "demo", "--measurement", "cpu", "--json", "--url", server.url).stdout)
     assert page["totals"]["accepted_lines"] == 1
     assert page["rejected_lines_by_reason"] == {"column_limit": 1, "missing_value": 1}
     assert page["refused_pushes_by_reason"] == {"other_format": 1}
@@ -90,36 +77,36 @@ def test_a_stream_shows_what_became_of_its_pushes(start_server: ServerStarter) -
     ]
     [measurement] = page["measurements"]
     assert measurement["columns"] == [{"name": "idle", "type": "number"}, {"name": "n", "type": "number"}]
-    shown = framecast("streams", "demo", "--url", server.url)
+    shown = run_framecast("streams", "demo", "--url", server.url)
     assert shown.returncode == 0, shown
     assert b"streams.max_columns" in shown.stdout
     assert b"line 2, column 10: field" in shown.stdout
-    listed = framecast("streams", "--url", server.url)
+    listed = run_framecast("streams", "--url", server.url)
     assert listed.stdout.splitlines()[1].split()[:2] == [b"demo", b"labels_column"]
-    unknown = framecast("streams", "demmo", "--url", server.url)
+    unknown = run_framecast("streams", "demmo", "--url", server.url)
     assert unknown.returncode == 1
     assert b"did you mean 'demo'?" in unknown.stderr
 
 
 def test_push_and_watch_say_when_there_is_no_server(tmp_path: Path) -> None:
     nowhere = ("--url", "http://127.0.0.1:1")
-    pushed = framecast("push", "demo", *nowhere, "--retry-seconds", "0", stdin=b"m n=1i\n")
+    pushed = run_framecast("push", "demo", *nowhere, "--retry-seconds", "0", stdin=b"m n=1i\n")
     assert pushed.returncode == 1
     assert b"cannot connect" in pushed.stderr
-    watched = framecast("watch", "stream/demo/m", *nowhere)
+    watched = run_framecast("watch", "stream/demo/m", *nowhere)
     assert watched.returncode == 1
     assert b"cannot connect" in watched.stderr
 
 
 def test_watch_ends_when_its_only_channel_is_refused(server: RunningServer) -> None:
-    watched = framecast("watch", "nowhere/a/b", "--url", server.url)
+    watched = run_framecast("watch", "nowhere/a/b", "--url", server.url)
     assert watched.returncode == 1
     assert b"404" in watched.stderr
 
 
 @pytest.mark.parametrize("body", sorted(SELECTION.glob("bodies/clean-ws-*.lp")), ids=lambda file: file.stem)
 def test_parse_reads_recorded_bodies_like_the_reference(body: Path) -> None:
-    parsed = framecast("parse", "--batch", stdin=json_line(body.read_bytes()))
+    parsed = run_framecast("parse", "--batch", stdin=json_line(body.read_bytes()))
     assert parsed.returncode == 0, parsed
     answer = json.loads(parsed.stdout)
     expected = read_points(body.read_bytes())

@@ -1,29 +1,17 @@
 """Half a minute of bench/soak: what half an hour is for is memory, everything else must hold in any time."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from bench.soak.visiting import KINDS
 
-from end_to_end.server import clean_environment
+from end_to_end.server import run_bench
 from patience import PATIENCE_SECONDS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_under_churn_nobody_healthy_misses_anything_and_nothing_stays_open(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.soak", "--minutes", "0.5", "--visitors", str(2 * len(KINDS))]
-    done = subprocess.run(
-        [*command, "--output", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=2 * PATIENCE_SECONDS,
-        env=clean_environment(),
-    )
+    short = ["--minutes", "0.5", "--visitors", str(2 * len(KINDS))]
+    done = run_bench("bench.soak", *short, "--output", str(tmp_path), seconds=2 * PATIENCE_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     [kept] = tmp_path.glob("*.json")
     soaked = json.loads(kept.read_text())["soaked"]

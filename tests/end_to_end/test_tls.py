@@ -17,7 +17,7 @@ from bench.tls.certificate import make_self_signed
 from certificates import Files, make_certificate
 from end_to_end.conftest import ServerStarter
 from end_to_end.sdk_programs import EVERY_SDK, Sdk, SdkPrograms
-from end_to_end.server import FRAMECAST, RunningServer, clean_environment, running_server
+from end_to_end.server import RunningServer, clean_environment, run_framecast, running_server
 from patience import PATIENCE_SECONDS
 
 BROADCAST = ("--channel", "grafana/broadcast/bench", "--prefix", "1")
@@ -40,16 +40,7 @@ def framecast(*arguments: str, trust: Path | None, stdin: bytes = b"") -> subpro
     environment.pop("SSL_CERT_FILE", None)
     if trust is not None:
         environment["SSL_CERT_FILE"] = str(trust)
-    done = subprocess.run(
-        [*FRAMECAST, *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-        env=environment,
-    )
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    return done
+    return run_framecast(*arguments, stdin=stdin, environment=environment)
 
 
 async def test_every_sdk_hears_over_tls_and_stays_through_a_renewal(

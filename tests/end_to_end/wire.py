@@ -5,12 +5,14 @@ Independent of h11, wsproto and everything else that the server is made of.
 
 import base64
 import hashlib
+import json
 import random
 import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
@@ -235,3 +237,15 @@ def encode_message(payload: bytes, opcode: int = BINARY, *, frame_bytes: int = 4
     for start in starts:
         last = start == starts[-1]
         yield encode_frame(opcode if start == 0 else 0, payload[start : start + frame_bytes], final=last)
+
+
+async def subscribe(connection: Connection, place: str, channel: str) -> list[Any]:
+    """Become a subscriber; the replies to `connect` and `subscribe`."""
+    await connection.upgrade(upgrade_request("/api/live/ws", host=place))
+    commands = f'{{"id":1,"connect":{{}}}}\n{{"id":2,"subscribe":{{"channel":"{channel}"}}}}'
+    await connection.send(encode_frame(TEXT, commands.encode()))
+    replies: list[Any] = []
+    while len(replies) < 2:
+        replies += [json.loads(line) for line in (await connection.message()).payload.splitlines()]
+    assert ["error" in reply for reply in replies] == [False, False]
+    return replies
