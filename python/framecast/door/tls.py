@@ -19,6 +19,7 @@ from framecast.door.answer import encode_answer, linger, refusal_answer
 from framecast.door.certificate import Certificate, load_certificate
 from framecast.door.closing import Closing
 from framecast.door.exchange import Disconnected, send_in_time
+from framecast.door.unfinished import Unfinished
 from framecast.errors import ConfigurationError, Refusal
 from framecast.settings import Server
 
@@ -189,6 +190,8 @@ class TlsDoor:
     def __init__(self, certificate: Certificate, limits: Server, closing: Closing) -> None:
         self._limits = limits
         self._closing = closing
+        # Half of the places stay for those whose handshake is over.
+        self._unfinished = Unfinished(min(limits.max_tls_handshakes, max(limits.max_open_connections // 2, 1)))
         self._take(certificate)
 
     async def serve(self, stream: trio.SocketStream, handle: Handle) -> None:
@@ -230,7 +233,7 @@ class TlsDoor:
         """The stream behind the handshake; None when there was none, for whatever reason."""
         outcome, tls, first = "late", None, b""
         deadline = trio.current_time() + self._limits.tls_handshake_seconds
-        with trio.CancelScope(deadline=deadline) as scope, self._closing.idle(scope):
+        with trio.CancelScope(deadline=deadline) as scope, self._closing.idle(scope), self._unfinished.one(scope):
             try:
                 first = bytes(await stream.receive_some(_READ_BYTES))
                 if first[:1] == _HANDSHAKE:
@@ -239,6 +242,8 @@ class TlsDoor:
             except trio.BrokenResourceError as broken:
                 log.debug("TLS handshake failed", reason=str(broken.__cause__ or broken))
                 outcome = "failed"
+        if self._unfinished.was_displaced(scope):
+            tls, outcome = None, "displaced"
         metrics.tls_handshakes.labels(outcome).inc()
         if outcome == "plain" and first[:1].isalpha():
             await self._send_away(stream)
