@@ -225,6 +225,21 @@ async def test_other_limits_of_a_token_hold_for_the_next_message_of_a_socket_tha
         nursery.cancel_scope.cancel()
 
 
+async def test_a_socket_rests_no_longer_than_other_limits_of_its_token_say(autojump_clock: MockClock) -> None:
+    quota = Quota(requests_per_second=0.001)
+    slowed = Slowed(quota, burst_seconds=1)
+    async with trio.open_nursery() as nursery:
+        client = await slowed.open(nursery)
+        await client.stream.send_all(messages(client, 3))
+        await trio.sleep(100)
+        assert slowed.streams.bodies == [b"m f=0\n"]
+        quota.take_over(Quota(requests_per_second=0.1))
+        await trio.sleep(LIMITS.ping_seconds + 15)
+        assert len(slowed.streams.bodies) == 3
+        assert client.closes() == []
+        nursery.cancel_scope.cancel()
+
+
 async def test_that_a_socket_is_slowed_is_told_in_the_log(autojump_clock: MockClock) -> None:
     slowed = Slowed(Quota(requests_per_second=0.1), burst_seconds=1)
     with structlog.testing.capture_logs() as logs:

@@ -131,6 +131,15 @@ class Rates:
             metrics.rate_limited.labels(_kind_of(identity).value, longest.value, "slowed").inc()
         return rest[longest]
 
+    def rest_left(self, identity: Identity, address: str) -> float:
+        """For how many seconds still, as its limits are now: they may be others than behind its last message."""
+        account = self._find(identity, address)
+        if account is None:
+            return 0.0
+        now = self._clock()
+        buckets = (bucket for bucket in (account.requests, account.bytes) if bucket is not None)
+        return max(bucket.wait(0, now) for bucket in buckets)  # there is one, or nothing would be kept of the sender
+
     def counting(self, gate: Gate) -> Gate:
         """The gate, with each request that gets through it counted. Refusal 429 beside those of the gate."""
 

@@ -9,6 +9,7 @@ else, since Telegraf counts it as delivered, and any byte is a sign of life: Tel
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -45,8 +46,6 @@ log = structlog.get_logger(__name__)
 PushMessage = Callable[[bytes], Awaitable[str | None]]
 """Pushes one message; returns the text to answer it with, if any."""
 
-Pace = Callable[[int], float]
-"""Counts a message of so many bytes; for how many seconds to read no further one."""
 
 _READ_BYTES = 65_536
 
@@ -95,8 +94,7 @@ class PushSockets:
             frame_format=frame_format,
             ack=is_yes(query.get("ack", "")),
         )
-        pace = partial(self._intake.rest_after, identity, stream_id, head.peer)
-        return partial(self._serve, head, identity, push, pace)
+        return partial(self._serve, head, push, _Sender(self._intake, identity, stream_id, head.peer))
 
     def stop(self) -> None:
         """Have every socket closed with 1001 by its own task, which reads on for at most `push.close_seconds`."""
@@ -117,13 +115,11 @@ class PushSockets:
             if hits(identity):
                 socket.end(PeerError(1008, "what let this socket in has ended or changed: connect again"))
 
-    async def _serve(
-        self, head: RequestHead, identity: Identity, push: PushMessage, pace: Pace, stream: trio.abc.Stream
-    ) -> None:
+    async def _serve(self, head: RequestHead, push: PushMessage, sender: "_Sender", stream: trio.abc.Stream) -> None:
         with self._intake.budget.hold() as held:
-            limits = self._intake.limits
-            socket = PushSocket(stream, push, pace, held, limits, find_limit=partial(find_limit, identity, limits))
-            socket.rest(pace(0))
+            identity = sender.identity
+            socket = PushSocket(stream, push, sender, held, self._intake.limits)
+            socket.rest(sender.rest_after(0))
             if identity.lasts_until is not None:
                 socket.ends_at = trio.current_time() + identity.lasts_until - time.time()
             self._sockets[socket] = identity
@@ -156,6 +152,28 @@ class PushSockets:
         return acknowledge(result) if ack else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """How much one sender may push. It may change while its socket is there."""
+
+    intake: Intake
+    identity: Identity
+    stream_id: str
+    address: str
+
+    def find_limit(self) -> BodyLimit:
+        """The largest message."""
+        return find_limit(self.identity, self.intake.limits)
+
+    def rest_after(self, size_bytes: int) -> float:
+        """Count a message of so many bytes; for how many seconds to read no further one."""
+        return self.intake.rest_after(self.identity, self.stream_id, self.address, size_bytes)
+
+    def rest_left(self) -> float:
+        """For how many seconds still, as its limits are now."""
+        return self.intake.rates.rest_left(self.identity, self.address)
+
+
 class PushSocket:
     """One push WebSocket. Its connection's task is the only one that reads, pushes and sends.
 
@@ -167,20 +185,16 @@ class PushSocket:
         self,
         stream: trio.abc.Stream,
         push: PushMessage,
-        pace: Pace,
+        sender: _Sender,
         held: Held,
         limits: Push,
-        *,
-        find_limit: Callable[[], BodyLimit],
     ) -> None:
-        """`find_limit` says how large a message may be now; that may change meanwhile."""
         self._stream = stream
         self._push = push
-        self._pace = pace
-        self._find_limit = find_limit
+        self._sender = sender
         self._held = held
         self._limits = limits
-        self._body_limit = find_limit()
+        self._body_limit = sender.find_limit()
         self._reader = FrameReader(
             max_message_bytes=self._body_limit.bytes, free_fragments=FREE_PIECES, fragment_bytes=PIECE_BYTES
         )
@@ -247,6 +261,7 @@ class PushSocket:
                 await self._sleep(min(ping_at, self._rest_until, self.ends_at))
                 now = trio.current_time()
                 silent_at = now + silence_seconds  # it is we who do not listen
+                self._rest_until = min(self._rest_until, now + self._sender.rest_left())
                 continue
             if not self._unheard:
                 due = min(ping_at, silent_at) if self._close_at == math.inf else self._close_at
@@ -257,7 +272,7 @@ class PushSocket:
                 if not data:
                     return
                 silent_at = now + silence_seconds  # any byte is a sign of life, not only a pong
-                self._body_limit = self._find_limit()
+                self._body_limit = self._sender.find_limit()
                 self._reader.max_message_bytes = self._body_limit.bytes
                 self._reader.feed(data)
                 self._hold()
@@ -322,7 +337,7 @@ class PushSocket:
         """Push a message; return whether its sender was too fast, and nothing is to be read for a while."""
         self._whole_by = math.inf
         answer = await self._push(message)
-        seconds = self._pace(len(message))
+        seconds = self._sender.rest_after(len(message))
         if seconds:
             self.rest(seconds)
         # After our Close nothing may follow: what is pushed then stays unacknowledged.
