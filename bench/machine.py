@@ -34,6 +34,10 @@ class Machine(msgspec.Struct, frozen=True):
     memory_bytes: int
     system: str
 
+    def __str__(self) -> str:
+        """For a person."""
+        return f"{self.processor}, {self.cores} cores, {self.memory_bytes / 1e9:.1f} GB, {self.system}"
+
 
 def find_machine() -> Machine:
     """This machine."""

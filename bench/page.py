@@ -90,12 +90,11 @@ def _doubt_lines(record: Record) -> Iterator[str]:
 
 
 def _conditions(record: Record) -> Iterator[str]:
-    machine = record.machine
     averages = [each.load_average for row in record.rows for each in row.rounds]
     yield from ["## Conditions", ""]
     yield f"- `{record.command}`, commit {record.commit}, {record.began} to {record.ended or 'it broke off'}"
     yield f"- {record.rounds} rounds of {record.seconds:g} s, the servers in turn, each fresh for each round"
-    yield f"- {machine.processor}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB, {machine.system}"
+    yield f"- {record.machine}"
     yield f"- server on core {record.server_core}, load on core {record.load_core}" + (
         f"; load average of the machine before rounds {min(averages):.2f} to {max(averages):.2f}" if averages else ""
     )

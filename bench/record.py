@@ -24,8 +24,8 @@ class RowRecord(msgspec.Struct, frozen=True):
     rounds: list[Round]
 
 
-class Record(msgspec.Struct, kw_only=True):
-    """A run."""
+class Run(msgspec.Struct, kw_only=True):
+    """What is kept of a run of any question."""
 
     command: str
     commit: str
@@ -35,6 +35,11 @@ class Record(msgspec.Struct, kw_only=True):
     """None while it runs, and when it broke off."""
     machine: Machine
     versions: dict[str, str]
+
+
+class Record(Run, kw_only=True):
+    """A run of the table."""
+
     rounds: int
     seconds: float
     server_core: int

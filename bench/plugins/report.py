@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bench.comparison import OURS, Median, Ratio, Round, find_median, judge
-from bench.machine import Machine
 from bench.page import NOTHING, tell_cell, tell_goal
 from bench.plugins.question import Goal, Question
 from bench.plugins.questions import CROWD_LATE, DELIVERED_LATE, GRPCIO, READ_LATE, Shape
+from bench.record import Run
 from bench.rows.row import Figure
 
 EXPLANATION = """\
@@ -37,22 +37,15 @@ class Answer(msgspec.Struct, frozen=True):
     rounds: list[Round]
 
 
-class PluginsRecord(msgspec.Struct, kw_only=True):
+class PluginsRecord(Run, kw_only=True):
     """A run."""
 
-    command: str
-    commit: str
-    began: str
-    ended: str | None = None
-    """None while it runs, and when it broke off."""
-    machine: Machine
-    versions: dict[str, str]
     rounds: int
     shape: Shape
     server_core: int
     load_core: int
     plugin_core: int
-    answers: list[Answer] = []
+    answers: list[Answer] = msgspec.field(default_factory=list)
 
     @property
     def faults(self) -> list[str]:
@@ -161,12 +154,11 @@ def _holds(record: PluginsRecord) -> Iterator[str]:
 
 
 def _conditions(record: PluginsRecord) -> Iterator[str]:
-    machine = record.machine
     averages = [each.load_average for answer in record.answers for each in answer.rounds]
     yield from ["## Conditions", ""]
     yield f"- `{record.command}`, commit {record.commit}, {record.began} to {record.ended or 'it broke off'}"
     yield f"- {record.rounds} rounds, whoever is measured in turn, each with a fresh process and a fresh plugin"
-    yield f"- {machine.processor}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB, {machine.system}"
+    yield f"- {record.machine}"
     cores = (
         f"server, or reader, on core {record.server_core}, load on {record.load_core}, plugin on {record.plugin_core}"
     )

@@ -60,7 +60,7 @@ def _lines(record: SoakRecord) -> Iterator[str]:
     visits = ", ".join(f"{count:,} {kind}" for kind, count in soaked.visits.items())
     yield from [f"- visitors: {visits}", "", RULE, ""]
     yield from _course(soaked.samples)
-    yield from ["", f"`{record.command}`, commit {record.commit}, {record.machine.processor}, {record.machine.system}"]
+    yield from ["", f"`{record.command}`, commit {record.commit}, {record.machine}"]
     yield ", ".join(f"{name} {version}" for name, version in record.versions.items())
 
 
