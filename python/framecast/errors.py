@@ -53,6 +53,15 @@ class PeerError(Exception):
         self.reason = reason
 
 
+class PeerLeft(Exception):  # noqa: N818 - what peers do, no failure of ours
+    """Nothing more will come from this peer."""
+
+    def __init__(self, *, too_big: bool = False) -> None:
+        super().__init__("the peer left")
+        self.too_big = too_big
+        """Whether it was turned out for a message larger than it may send."""
+
+
 class ConfigurationError(Exception):
     """The configuration cannot be used.
 

@@ -16,7 +16,6 @@ from framecast.client.connection import refuse, serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms as SubscriberRooms
 from framecast.client.roster import Roster
-from framecast.client.websocket import WebSocketTransport
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
@@ -93,14 +92,13 @@ class SubscriberSockets:
         limits = self.rooms.settings
         outbound.send(arrival.switch)
         websocket = WebSocket(outbound, max_message_bytes=limits.message_bytes)
-        transport = WebSocketTransport(websocket)
         with self.roster.place(arrival.address) as place:
             if place is None:
                 full = CloseCode.CONNECTION_LIMIT
-                await refuse(transport, full.code, full.reason, seconds=limits.close_seconds)
+                await refuse(websocket, full.code, full.reason, seconds=limits.close_seconds)
                 return websocket
             newcomer = Newcomer(
-                transport=transport,
+                transport=websocket,
                 outbox=outbound,
                 codec=arrival.codec,
                 place=place,

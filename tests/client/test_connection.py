@@ -15,7 +15,6 @@ from client.world import SUBSCRIBED, Wishes
 from framecast.accounts import admission as accounts
 from framecast.accounts.identity import Identity
 from framecast.client.connection import refuse
-from framecast.client.websocket import WebSocketTransport
 from framecast.errors import PeerError, Refusal
 from framecast.settings import Live
 
@@ -355,7 +354,7 @@ async def test_one_client_too_many_is_turned_away(autojump_clock: trio.testing.M
         await world.say(CONNECT, "and more")
 
         async def turn_away() -> None:
-            await refuse(WebSocketTransport(world.server), 3504, "connection limit", seconds=5)
+            await refuse(world.server, 3504, "connection limit", seconds=5)
 
         nursery.start_soon(turn_away)
         assert await world.wait_closed() == (3504, "connection limit")
@@ -365,6 +364,5 @@ async def test_text_comes_as_its_bytes() -> None:
     async with open_world(serving=False) as world:
         await world.client.send_message("{}é")
         await world.client.send_message(b"{}")
-        transport = WebSocketTransport(world.server)
-        assert await transport.receive() == "{}é".encode()
-        assert await transport.receive() == b"{}"
+        assert await world.server.receive() == "{}é".encode()
+        assert await world.server.receive() == b"{}"

@@ -9,8 +9,8 @@ import trio.testing
 
 from framecast.accounts.identity import DEVELOPER, Identity, Role
 from framecast.client.emulation import REQUEST_BYTES, EmulatedSessions, Mailbox
-from framecast.client.transport import Emulated, PeerLeft
-from framecast.errors import Refusal
+from framecast.client.transport import Emulated
+from framecast.errors import PeerLeft, Refusal
 from framecast.settings import Live
 
 OTHER = Identity(org_id=1, login="other", role=Role.ADMIN)

@@ -19,10 +19,9 @@ from framecast.client.http_stream import PIECE_BYTES, HttpStreams, Opening
 from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Outbox
 from framecast.client.roster import Roster
-from framecast.client.transport import PeerLeft
 from framecast.door.outbound import Reading, WriterEvents
 from framecast.door.relay import PAIR_BYTES
-from framecast.errors import Refusal
+from framecast.errors import PeerLeft, Refusal
 from framecast.protocol.emulation import EmulationRequest
 from framecast.settings import Live
 from patience import PATIENCE_SECONDS

@@ -20,7 +20,7 @@ from framecast.client.connection import serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.roster import Roster
 from framecast.client.schedule import Schedule
-from framecast.client.transport import PeerLeft
+from framecast.errors import PeerLeft
 from framecast.protocol import json_codec
 from framecast.settings import Live
 

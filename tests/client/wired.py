@@ -20,7 +20,6 @@ from framecast.accounts.identity import DEVELOPER
 from framecast.client.connection import serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.roster import Roster
-from framecast.client.websocket import WebSocketTransport
 from framecast.door.head import HeadReader
 from framecast.door.upgrade import encode_switch
 from framecast.door.websocket import WebSocket
@@ -182,14 +181,12 @@ async def open_world(
             nursery.start_soon(roster.run)
 
             async def serve() -> None:
-                with world.scope:
-                    transport = WebSocketTransport(world.server)
-                    with world.roster.place("203.0.113.7") as place:
-                        assert place is not None
-                        newcomer = Newcomer(
-                            transport=transport, outbox=outbox, codec=wishes.codec, place=place, visitor=DEVELOPER
-                        )
-                        await serve_subscriber(newcomer, rooms)
+                with world.scope, world.roster.place("203.0.113.7") as place:
+                    assert place is not None
+                    newcomer = Newcomer(
+                        transport=world.server, outbox=outbox, codec=wishes.codec, place=place, visitor=DEVELOPER
+                    )
+                    await serve_subscriber(newcomer, rooms)
                 world.ended.set()
                 await outbox.aclose()
 

@@ -25,8 +25,8 @@ from framecast.client.rooms import Rooms
 from framecast.client.session import Session
 from framecast.client.subscribing import Subscribing
 from framecast.client.timekeeping import Due, Timekeeping
-from framecast.client.transport import PeerLeft, Transport
-from framecast.errors import PeerError, Refusal
+from framecast.client.transport import Transport
+from framecast.errors import PeerError, PeerLeft, Refusal
 from framecast.protocol.codes import CloseCode
 from framecast.protocol.messages import Command, Ping, Pong, Push, Reply
 

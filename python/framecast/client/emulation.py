@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import trio
 
 from framecast.accounts.identity import Identity
-from framecast.client.transport import Emulated, PeerLeft
-from framecast.errors import Refusal
+from framecast.client.transport import Emulated
+from framecast.errors import PeerLeft, Refusal
 from framecast.settings import Live
 
 SESSION_BYTES = 32

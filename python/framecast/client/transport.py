@@ -7,17 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class PeerLeft(Exception):  # noqa: N818 - what peers do, no failure of ours
-    """Nothing more will come from this client."""
-
-    def __init__(self, *, too_big: bool = False) -> None:
-        super().__init__("the client left")
-        self.too_big = too_big
-        """Whether it was turned out for a message larger than `live.message_size_limit`."""
-
-
 class Transport(Protocol):
-    """One client's way to us."""
+    """One client's way to us. A `door.websocket.WebSocket` is one."""
 
     async def receive(self) -> bytes:
         """The next frame of commands, waiting for it. PeerLeft when there will be none."""

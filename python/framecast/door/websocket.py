@@ -11,6 +11,7 @@ import trio
 
 from framecast._core import Broken, Closed, FrameReader, Pinged, close_frame, pong_frame
 from framecast.door.crumbs import FREE_PIECES, PIECE_BYTES, PIECES_PER_TURN
+from framecast.errors import PeerLeft
 
 _RECEIVE_BYTES = 4_096
 """Clients' messages are small, and what one read brings is held until it is asked for."""
@@ -18,11 +19,11 @@ _RECEIVE_BYTES = 4_096
 TOO_BIG = 1009
 
 
-class WebSocketEnded(Exception):  # noqa: N818 - what peers do, no failure of ours
+class WebSocketEnded(PeerLeft):
     """No more messages will come."""
 
     def __init__(self, code: int | None) -> None:
-        super().__init__(f"the WebSocket has ended: {code}")
+        super().__init__(too_big=code == TOO_BIG)
         self.code = code
         """The peer's, or ours where the peer broke the rules; None where the connection just ended."""
 
