@@ -62,9 +62,8 @@ class Rooms:
 
 async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> None:
     """Serve one connection to its end. The caller closes the stream."""
-    take_over = await _serve_requests(stream, rooms, limits)
-    # Nothing of the requests is kept by now: a connection that is taken over may stay for days.
-    await take_over(stream)
+    # Nothing of the requests is kept then, what takes over included: a connection may stay for days.
+    await (await _serve_requests(stream, rooms, limits))(stream)
 
 
 async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> TakeOver:
