@@ -92,16 +92,16 @@ async def test_a_subscription_that_runs_out_is_ended_alone(autojump_clock: trio.
 
 def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
     pace = Pace(10.0, 3, now=0.0)
-    assert [pace.take(0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
-    assert pace.take(0.2) == pytest.approx(0.1)
-    assert [pace.take(100.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
+    assert [pace.take_command(0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert pace.take_command(0.2) == pytest.approx(0.1)
+    assert [pace.take_command(100.0) for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
 
 
 def test_entries_of_an_answer_count_as_commands() -> None:
     pace = Pace(10.0, 3, now=0.0)
-    assert pace.take(0.0) == 0
-    pace.charge(50)
-    assert [pace.take(0.0) for _ in range(2)] == pytest.approx([0.15, 0.25])
+    assert pace.take_command(0.0) == 0
+    pace.charge_entries(50)
+    assert [pace.take_command(0.0) for _ in range(2)] == pytest.approx([0.15, 0.25])
 
 
 def populate(world: World) -> None:

@@ -211,7 +211,7 @@ class Commands:
             self._send(Reply(action.id, presence_stats=PresenceStatsResult(clients, users)))
         else:
             present = {client: client_info(info) for client, info in hub.presence(action.address).items()}
-            self._member.pace.charge(len(present))
+            self._member.pace.charge_entries(len(present))
             self._send(Reply(action.id, presence=PresenceResult(present)))
 
     async def _read_history(self, action: ReadHistory) -> None:
@@ -221,7 +221,7 @@ class Commands:
         position, page = await self._rooms.hub.page(
             action.address, since=action.since, limit=action.limit, reverse=action.reverse
         )
-        self._member.pace.charge(len(page))
+        self._member.pace.charge_entries(len(page))
         subscription = self._session.subscriptions.get(action.address)
         detailed = subscription is not None and subscription.detailed
         self._send(Reply(action.id, history=history_result(page, position, detailed=detailed)))

@@ -286,7 +286,7 @@ class _Connection:
                     pause = 0.0
                     if isinstance(item, Command):
                         metrics.commands_of(item.method).inc()
-                        pause = self._pace.take(trio.current_time())
+                        pause = self._pace.take_command(trio.current_time())
                     # A message may hold thousands of commands that never wait. Who has been ended is heard no more.
                     if pause or done % COMMANDS_PER_TURN == COMMANDS_PER_TURN - 1 or self._over:
                         await trio.sleep(pause)

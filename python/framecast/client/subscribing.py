@@ -237,7 +237,7 @@ class Subscribing:
     def _result(self, prepared: Prepared, beginning: Beginning, ttl_seconds: float | None) -> SubscribeResult:
         if prepared.returning is not None:
             metrics.RECOVERIES.labels("recovered" if beginning.recovered else "unrecovered").inc()
-        self._member.pace.charge(len(beginning.missed))
+        self._member.pace.charge_entries(len(beginning.missed))
         codec = self._member.newcomer.codec
         delta = _gets_deltas(prepared, beginning)
         publications = self._rooms.missed.encode(
