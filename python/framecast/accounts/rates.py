@@ -84,6 +84,7 @@ class Rates:
             Sender.USER: _Allowed(limits.user_requests_per_second, limits.user_bytes_per_second),
             Sender.ADDRESS: _Allowed(limits.address_requests_per_second, limits.address_bytes_per_second),
         }
+        self._usually_limited = any(usual.requests or usual.bytes for usual in self._usual.values())
         self._accounts: dict[Sender, OrderedDict[Hashable, _Account]] = {kind: OrderedDict() for kind in Sender}
         """The longest unused first."""
 
@@ -179,6 +180,8 @@ class Rates:
 
     def _find(self, identity: Identity, address: str) -> _Account | None:
         """What the sender has had; None for one without limits, of whom nothing is kept."""
+        if not self._usually_limited and identity.quota is None:
+            return None
         kind = _kind_of(identity)
         allowed = self._allowed(kind, identity)
         if not (allowed.requests or allowed.bytes):

@@ -36,6 +36,8 @@ class ByteBudget:
 class Held:
     """What one sender holds of the budget; all of it is given back on leaving the ``with`` block."""
 
+    __slots__ = ("_budget", "_bytes")
+
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self._bytes = 0
@@ -46,7 +48,8 @@ class Held:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.resize(0)
+        self._budget.give_back(self._bytes)
+        self._bytes = 0
 
     def grow(self, count: int) -> None:
         """Hold `count` bytes more; Refusal 503."""

@@ -4,6 +4,7 @@ All ways in end here; the streams themselves are behind `StreamSink`.
 """
 
 import time
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_to_bytes
@@ -93,9 +94,9 @@ class Intake:
         self._denials = Denials(Accounts()) if denials is None else denials
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
-    async def admit(self, head: RequestHead) -> Identity:
+    def admit(self, head: RequestHead) -> Awaitable[Identity]:
         """Say who pushes; Refusal 401."""
-        return await self._gate(head)
+        return self._gate(head)
 
     def check_may_push(self, identity: Identity, stream_id: str, head: RequestHead) -> None:
         """Refusal 403 for who may not push to this stream, which is told."""
