@@ -11,6 +11,7 @@ mod error;
 mod field;
 mod name;
 mod number;
+mod scan;
 mod scanner;
 mod string;
 mod time;

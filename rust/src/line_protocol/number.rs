@@ -1,6 +1,6 @@
 //! Numbers stay text: this module says which texts are numbers, and which of them are JSON as they stand.
 
-use super::error::Reason;
+use super::scan::leading_digits;
 
 /// What a bare (unquoted) field value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,52 +30,57 @@ const SAFE_DIGITS: usize = 18;
 const SAFE_FLOAT_BYTES: usize = 300;
 
 impl<'a> Number<'a> {
-    /// Judge a bare value.
-    pub(super) fn parse(text: &'a [u8]) -> Result<Self, Reason> {
-        match text {
-            [digits @ .., b'i'] => Self::integer(digits, NumberKind::Int),
-            [digits @ .., b'u'] => Self::integer(digits, NumberKind::Uint),
-            _ => Self::float(text),
+    /// The number that `text` begins with, as long as its grammar goes on, and how many bytes it has there:
+    /// whoever reads a bare value must see that nothing of it is left. None without a digit in front.
+    #[inline]
+    pub(super) fn begin(text: &'a [u8]) -> Option<(Self, usize)> {
+        let sign = usize::from(text.first() == Some(&b'-'));
+        let whole = leading_digits(&text[sign..]);
+        let mut end = sign + whole;
+        // Of more digits than one the first is no zero.
+        let mut plain = whole == 1 || (whole > 0 && text[sign] != b'0');
+        let kind = match text.get(end) {
+            Some(b'i') if whole > 0 => NumberKind::Int,
+            Some(b'u') if whole > 0 && sign == 0 => NumberKind::Uint,
+            _ => NumberKind::Float,
+        };
+        if kind != NumberKind::Float {
+            let text = &text[..end];
+            return Some((Self { text, kind, plain }, end + 1));
         }
+        if text.get(end) == Some(&b'.') {
+            let fraction = leading_digits(&text[end + 1..]);
+            if whole + fraction == 0 {
+                return None;
+            }
+            end += 1 + fraction;
+            plain &= fraction > 0;
+        } else if whole == 0 {
+            return None;
+        }
+        if let [b'e' | b'E', rest @ ..] = &text[end..] {
+            let sign = usize::from(matches!(rest, [b'+' | b'-', ..]));
+            let exponent = leading_digits(&rest[sign..]);
+            if exponent == 0 {
+                return None;
+            }
+            end += 1 + sign + exponent;
+            plain = false;
+        }
+        let text = &text[..end];
+        Some((Self { text, kind, plain }, end))
     }
 
-    fn integer(text: &'a [u8], kind: NumberKind) -> Result<Self, Reason> {
-        let digits = match text {
-            [b'-', digits @ ..] if kind == NumberKind::Int => digits,
-            _ => text,
-        };
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(Reason::BadValue);
-        }
-        let plain = digits[0] != b'0' || digits.len() == 1;
-        let number = Self { text, kind, plain };
-        let fits = digits.len() <= SAFE_DIGITS
-            || match kind {
-                NumberKind::Uint => number.as_u64().is_some(),
-                _ => number.as_i64().is_some(),
-            };
-        if fits {
-            Ok(number)
-        } else {
-            Err(Reason::NumberRange)
-        }
-    }
-
-    fn float(text: &'a [u8]) -> Result<Self, Reason> {
-        let (whole, point, fraction, exponent) = split_float(text).ok_or(Reason::BadValue)?;
-        let plain = exponent == 0
-            && (fraction > 0 || !point)
-            && whole > 0
-            && (whole == 1 || text[text.len() - whole - usize::from(point) - fraction] != b'0');
-        let number = Self {
-            text,
-            kind: NumberKind::Float,
-            plain,
-        };
-        if exponent == 0 && text.len() <= SAFE_FLOAT_BYTES || number.as_f64().is_finite() {
-            Ok(number)
-        } else {
-            Err(Reason::NumberRange)
+    /// Whether its type has room for the value.
+    #[inline]
+    pub(super) fn is_in_range(&self) -> bool {
+        match self.kind {
+            // A sign makes them one digit fewer.
+            NumberKind::Int => self.text.len() <= SAFE_DIGITS || self.as_i64().is_some(),
+            NumberKind::Uint => self.text.len() <= SAFE_DIGITS || self.as_u64().is_some(),
+            NumberKind::Float => {
+                (self.plain && self.text.len() <= SAFE_FLOAT_BYTES) || self.as_f64().is_finite()
+            }
         }
     }
 
@@ -131,37 +136,6 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The parts of `-?[0-9]*(\.[0-9]*)?([eE][+-]?[0-9]+)?`: digits before the point, the point, digits after it,
-/// bytes of the exponent. None when it is not that or has no digit at all in front.
-fn split_float(text: &[u8]) -> Option<(usize, bool, usize, usize)> {
-    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let whole = leading_digits(unsigned);
-    let mut rest = &unsigned[whole..];
-    let point = rest.first() == Some(&b'.');
-    let mut fraction = 0;
-    if point {
-        fraction = leading_digits(&rest[1..]);
-        rest = &rest[1 + fraction..];
-    }
-    if whole + fraction == 0 {
-        return None;
-    }
-    let exponent = rest.len();
-    match rest {
-        [] => Some((whole, point, fraction, 0)),
-        [b'e' | b'E', b'+' | b'-', digits @ ..] | [b'e' | b'E', digits @ ..]
-            if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) =>
-        {
-            Some((whole, point, fraction, exponent))
-        }
-        _ => None,
-    }
-}
-
-fn leading_digits(text: &[u8]) -> usize {
-    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
-}
-
 /// The shortest JSON text that reads back as this finite float; no point without need.
 #[must_use]
 pub fn shortest_float(value: f64) -> String {
@@ -185,12 +159,19 @@ pub(super) fn parse_bool(text: &[u8]) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn json(text: &str) -> Result<String, Reason> {
-        let number = Number::parse(text.as_bytes())?;
+    /// A number that is all of `text`.
+    fn parse(text: &str) -> Option<Number<'_>> {
+        let (number, length) = Number::begin(text.as_bytes())?;
+        (length == text.len()).then_some(number)
+    }
+
+    /// As JSON, if there is room for its value.
+    fn json(text: &str) -> Option<String> {
+        let number = parse(text).filter(Number::is_in_range)?;
         let mut out = Vec::new();
         number.write_json(&mut out);
         assert!(out.len() <= number.json_bytes());
-        Ok(String::from_utf8(out).unwrap())
+        Some(String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -219,13 +200,13 @@ mod tests {
             ("00000000000000000000001i", "1"),
             ("-2.2250738585072014e-308", "-2.2250738585072014e-308"),
         ] {
-            assert_eq!(json(text).as_deref(), Ok(want), "{text}");
+            assert_eq!(json(text).as_deref(), Some(want), "{text}");
         }
     }
 
     #[test]
     fn integers_of_64_bits_are_told_from_what_is_larger() {
-        let fits = |text: &str| Number::parse(text.as_bytes()).unwrap().fits_i64();
+        let fits = |text: &str| parse(text).unwrap().fits_i64();
         for text in [
             "0i",
             "-9223372036854775808i",
@@ -246,7 +227,7 @@ mod tests {
             "", "-", ".", "-.", "+1", "+1i", "1_0", "0x10", "NaN", "Inf", "1e", "1e+", "--1", "1.1.1", "i",
             "-i", "u", "-1u", "1.5i", "1ii", "1e5i", "1I", "e5", ".e5", "1 ", "nan", "infinity",
         ] {
-            assert_eq!(json(text), Err(Reason::BadValue), "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
         for text in [
             "9223372036854775808i",
@@ -257,7 +238,7 @@ mod tests {
             "1e99999999999",
             &"9".repeat(400),
         ] {
-            assert_eq!(json(text), Err(Reason::NumberRange), "{text}");
+            assert!(!parse(text).unwrap().is_in_range(), "{text}");
         }
     }
 }

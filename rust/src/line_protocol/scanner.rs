@@ -12,6 +12,7 @@ use super::byte_class::{BLANK, CONTROL, LINE_END, class};
 use super::error::{Fault, Place, Reason};
 use super::field::Field;
 use super::name::{Name, NameKind, Tag};
+use super::scan::leading_digits;
 use super::time::Precision;
 use super::{MAX_FIELDS, MAX_PART_BYTES, MAX_TAGS};
 
@@ -158,6 +159,9 @@ impl<'a> Scanner<'a> {
         let behind_value = self.at;
         self.skip_blanks();
         let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        self.at += leading_digits(&self.body[self.at..]);
+        // What is no time is told whole.
         while matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
             self.at += 1;
         }

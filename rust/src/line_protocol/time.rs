@@ -1,6 +1,7 @@
 //! Timestamps: integers of the push's precision to nanoseconds since 1970.
 
 use super::error::Reason;
+use super::scan::{leading_digits, read_digits};
 
 /// The unit of a body's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,26 +61,22 @@ impl Precision {
     }
 
     /// Nanoseconds of a timestamp of minus signs and digits.
+    #[inline]
     pub(super) fn parse(self, text: &[u8]) -> Result<i64, Reason> {
         let digits = text.strip_prefix(b"-").unwrap_or(text);
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        if digits.is_empty() || leading_digits(digits) < digits.len() {
             return Err(Reason::BadTime);
         }
         let negative = digits.len() < text.len();
-        let mut value = 0_i64;
-        for digit in digits.iter().map(|byte| i64::from(byte - b'0')) {
-            // Counted downwards when negative: the least i64 has no positive twin.
-            let next = value.checked_mul(10).and_then(|tens| {
-                if negative {
-                    tens.checked_sub(digit)
-                } else {
-                    tens.checked_add(digit)
-                }
-            });
-            value = next.ok_or(Reason::TimeRange)?;
-        }
+        let size = read_digits(digits).ok_or(Reason::TimeRange)?;
+        let value = if negative {
+            // The least i64 has no positive twin.
+            0_i64.checked_sub_unsigned(size)
+        } else {
+            i64::try_from(size).ok()
+        };
         value
-            .checked_mul(self.nanoseconds(value))
+            .and_then(|value| value.checked_mul(self.nanoseconds(value)))
             .ok_or(Reason::TimeRange)
     }
 }

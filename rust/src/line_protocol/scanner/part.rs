@@ -15,6 +15,7 @@ use crate::line_protocol::string::{find_closing_quote, is_plain, is_utf8};
 impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn read_field(&mut self) -> Scanned<'a, Field<'a>> {
+        let start = self.at;
         let key = self.read_name(NameKind::Key)?;
         if key.raw.is_empty() {
             return Err(self.missing(self.at, Reason::MissingField, &[]));
@@ -23,11 +24,24 @@ impl<'a> Scanner<'a> {
             return Err(self.missing(self.at, Reason::MissingValue, key.raw));
         }
         self.at += 1;
-        let value = match self.peek() {
-            Some(b'"') => self.read_string()?,
-            _ => self.read_bare_value(key)?,
+        let value = match self.take_number() {
+            Some(number) => Value::Number(number),
+            None => self.read_other_value(start)?,
         };
         Ok(Field { key, value })
+    }
+
+    /// Pass over a value that is a number, and in range.
+    #[inline]
+    pub(super) fn take_number(&mut self) -> Option<Number<'a>> {
+        let start = self.at;
+        let (number, length) = Number::begin(&self.body[start..])?;
+        self.at += length;
+        if self.is_at_value_end() && number.is_in_range() {
+            return Some(number);
+        }
+        self.at = start;
+        None
     }
 
     pub(super) fn read_tag(&mut self) -> Scanned<'a, Tag<'a>> {
@@ -81,29 +95,37 @@ impl<'a> Scanner<'a> {
         Ok(Name { raw, kind, escaped })
     }
 
-    pub(super) fn read_bare_value(&mut self, key: Name<'a>) -> Scanned<'a, Value<'a>> {
+    /// Read a value that is no number, or say what is wrong with it; its key begins at `key_start`.
+    pub(super) fn read_other_value(&mut self, key_start: usize) -> Scanned<'a, Value<'a>> {
+        if self.peek() == Some(b'"') {
+            return self.read_string();
+        }
         let start = self.at;
-        while self
-            .peek()
-            .is_some_and(|byte| class(byte) & (COMMA | BLANK | LINE_END) == 0)
-        {
+        while !self.is_at_value_end() {
             self.at += 1;
         }
         let text = &self.body[start..self.at];
-        match text.first() {
-            None => Err(self.fault(start, Reason::MissingValue, key.raw)),
-            Some(b'-' | b'.' | b'0'..=b'9') => match Number::parse(text) {
-                Ok(number) => Ok(Value::Number(number)),
-                Err(reason) => Err(self.fault(start, reason, text)),
-            },
-            Some(_) => match parse_bool(text) {
-                Some(value) => Ok(Value::Bool(value)),
-                None => Err(self.fault(start, Reason::BadValue, text)),
-            },
+        if let Some(value) = parse_bool(text) {
+            return Ok(Value::Bool(value));
         }
+        let reason = match Number::begin(text) {
+            _ if text.is_empty() => {
+                return Err(self.fault(start, Reason::MissingValue, &self.body[key_start..start - 1]));
+            }
+            Some((_, length)) if length == text.len() => Reason::NumberRange,
+            _ => Reason::BadValue,
+        };
+        Err(self.fault(start, reason, text))
     }
 
-    pub(super) fn read_string(&mut self) -> Scanned<'a, Value<'a>> {
+    /// Whether a bare value cannot go on here.
+    #[inline]
+    fn is_at_value_end(&self) -> bool {
+        self.peek()
+            .is_none_or(|byte| class(byte) & (COMMA | BLANK | LINE_END) != 0)
+    }
+
+    fn read_string(&mut self) -> Scanned<'a, Value<'a>> {
         let opened = self.place(self.at);
         let start = self.at + 1;
         let Some(length) = find_closing_quote(&self.body[start..]) else {
