@@ -70,6 +70,10 @@ pub(super) struct Column {
     /// The number of its labels in the measurement.
     pub(super) label_set: usize,
     pub(super) family: Family,
+    /// Whether the name is written as it is meant, whoever writes it.
+    pub(super) plain: bool,
+    /// The column whose field came behind this one's the last time, in a line with the same labels: a guess.
+    pub(super) next: usize,
     /// The last line that had a value for it, and where that value is: finds a key that is repeated in one
     /// line.
     pub(super) last_line: u64,

@@ -14,6 +14,8 @@ use crate::json;
 pub(super) struct LabelSet {
     /// From a field key as meant to its column.
     pub(super) numbers: HashMap<Box<[u8]>, usize, KeyHashes>,
+    /// The column whose field came first the last time: a guess.
+    pub(super) first: usize,
     /// As JSON; nothing where labels are a column.
     object: Arc<[u8]>,
     /// What the columns' names have behind the field key; `Series` only.
@@ -36,6 +38,7 @@ impl LabelSet {
         let column_bytes = words + object.len() + json_bytes(&name_suffix) + json_bytes(&display_suffix);
         Self {
             numbers: HashMap::with_hasher(hashes),
+            first: 0,
             object,
             name_suffix,
             display_suffix,

@@ -9,6 +9,7 @@ use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::label_set::LabelSet;
 use super::labels::Labels;
+use super::placing::Placing;
 use super::rows::Row;
 use crate::json;
 use crate::line_protocol::Field;
@@ -22,7 +23,7 @@ pub(super) struct Measurement {
     pub(super) format: Format,
     pub(super) columns: Vec<Column>,
     /// Only the last may be without columns, and only while a line is being taken.
-    label_sets: Vec<LabelSet>,
+    pub(super) label_sets: Vec<LabelSet>,
     /// From labels as JSON to their set; empty where labels are a column.
     label_set_numbers: HashMap<Arc<[u8]>, usize, KeyHashes>,
     hashes: KeyHashes,
@@ -76,34 +77,16 @@ impl Measurement {
         self.label_set_numbers.remove(object);
     }
 
-    /// Append a cell for each field that has a column; put the others into `unknown`. A key that is repeated
-    /// keeps its first place and its last value. `line` must differ from call to call.
-    pub(super) fn place<'a>(
-        &mut self,
+    /// Where the fields of a line with these labels go. `line` must differ from line to line.
+    pub(super) fn placing<'p, 'a>(
+        &'p mut self,
         line: u64,
         label_set: usize,
-        fields: &[Field<'a>],
-        cells: &mut Vec<Cell<'a>>,
-        unknown: &mut Vec<Field<'a>>,
-    ) {
-        let numbers = &self.label_sets[label_set].numbers;
-        for field in fields {
-            let Some(&number) = numbers.get(&*field.key.text()) else {
-                unknown.push(*field);
-                continue;
-            };
-            let column = &mut self.columns[number];
-            if column.last_line == line {
-                cells[column.last_cell].value = field.value;
-            } else {
-                column.last_line = line;
-                column.last_cell = cells.len();
-                cells.push(Cell {
-                    value: field.value,
-                    column: number,
-                });
-            }
-        }
+        cells: &'p mut Vec<Cell<'a>>,
+        unknown: &'p mut Vec<Field<'a>>,
+    ) -> Placing<'p, 'a> {
+        let set = &mut self.label_sets[label_set];
+        Placing::new(line, (label_set, set), &mut self.columns, cells, unknown)
     }
 
     /// Append a column; returns its number.
@@ -116,6 +99,8 @@ impl Measurement {
             name: name.into(),
             label_set,
             family,
+            plain: !name.iter().any(|byte| b",= \\".contains(byte)),
+            next: number + 1,
             last_line: 0,
             last_cell: 0,
         });

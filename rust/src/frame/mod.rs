@@ -16,6 +16,7 @@ mod measurement;
 mod mismatch;
 mod packet;
 mod path;
+mod placing;
 mod points;
 mod push;
 mod restore;

@@ -43,7 +43,8 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 /// memory for one packet's rows and cells.
 pub(super) fn write_packets(
     measurement: &mut Measurement,
-    mut batch: Batch<'_>,
+    mut batch: Batch,
+    cells: &[Cell],
     limits: &Limits,
     outcome: &mut PushOutcome,
 ) {
@@ -69,14 +70,7 @@ pub(super) fn write_packets(
         payload.extend_from_slice(b"\"data\":{\"values\":[");
         write_leading_columns(measurement.format, rows, &mut payload);
         let count = rows.iter().filter(|row| row.opens).count();
-        write_columns(
-            measurement,
-            rows,
-            count,
-            &batch.cells,
-            &mut payload,
-            &mut mismatches,
-        );
+        write_columns(measurement, rows, count, cells, &mut payload, &mut mismatches);
         payload.push(b']');
         write_nanos(measurement.format, rows, columns, &mut payload);
         payload.extend_from_slice(b"}}");

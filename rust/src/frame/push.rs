@@ -1,5 +1,6 @@
 //! One push: line by line into rows, then measurement by measurement into packets.
 
+use super::column::Cell;
 use super::packet::{Packet, write_packets};
 use super::rows::Batch;
 use super::stream::Stream;
@@ -37,12 +38,18 @@ pub struct Rejection {
     pub message: String,
 }
 
+/// Bytes of a body that a field takes in the usual metrics, with its share of the line's tags and time. Room is made
+/// for as many cells at once.
+const FIELD_BYTES: usize = 32;
+
 /// What lasts for one push: its rows, and vectors whose memory is used again for each line.
 #[derive(Default)]
 pub(super) struct Push<'a> {
     /// With their measurements' numbers, in the order in which these first appear in the body. Only the last
     /// may be empty, and only while a line is being taken.
-    pub(super) batches: Vec<(usize, Batch<'a>)>,
+    pub(super) batches: Vec<(usize, Batch)>,
+    /// The cells of all rows, in the order of the body.
+    pub(super) cells: Vec<Cell<'a>>,
     /// From a measurement's number to its batch, where it has one.
     batch_numbers: Vec<Option<usize>>,
     /// What all batches as frames take at most.
@@ -54,6 +61,13 @@ pub(super) struct Push<'a> {
 }
 
 impl Push<'_> {
+    fn new(body: &[u8]) -> Self {
+        Self {
+            cells: Vec::with_capacity(body.len() / FIELD_BYTES),
+            ..Self::default()
+        }
+    }
+
     /// The batch of a measurement, added if there is none yet.
     pub(super) fn batch_number(&mut self, measurement: usize) -> usize {
         if self.batch_numbers.len() <= measurement {
@@ -65,8 +79,9 @@ impl Push<'_> {
         })
     }
 
-    /// Undo `batch_number` after a line that was refused.
-    pub(super) fn forget_empty_batch(&mut self) {
+    /// Undo `batch_number` after a line that was refused, and forget its cells, which begin at `start`.
+    pub(super) fn forget_line(&mut self, start: usize) {
+        self.cells.truncate(start);
         if let Some((measurement, _)) = self.batches.pop_if(|(_, batch)| batch.rows.is_empty()) {
             self.batch_numbers[measurement] = None;
         }
@@ -92,12 +107,14 @@ pub(super) fn keep_last_of_each_key(fields: &mut Vec<Field>) {
 pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision: Precision) -> PushOutcome {
     let mut outcome = PushOutcome::default();
     let mut counts = Reason::no_counts();
-    let mut push = Push::default();
+    let mut push = Push::new(body);
     let mut scanner = Scanner::new(body);
     while scanner.next_line() {
+        let start = push.cells.len();
         match stream.take_line(&mut scanner, &mut push, received_ns, precision) {
             Ok(()) => outcome.accepted += 1,
             Err(fault) => {
+                push.forget_line(start);
                 if fault.reason.is_grammatical() {
                     scanner.skip_line();
                 }
@@ -109,7 +126,7 @@ pub(super) fn run(stream: &mut Stream, body: &[u8], received_ns: i64, precision:
     outcome.reasons = Reason::met(counts);
     for (number, batch) in push.batches {
         let measurement = &mut stream.measurements[number];
-        write_packets(measurement, batch, &stream.limits, &mut outcome);
+        write_packets(measurement, batch, &push.cells, &stream.limits, &mut outcome);
     }
     outcome
 }

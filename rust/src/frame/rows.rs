@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::column::Cell;
 use super::format::Format;
 use super::key_hash::KeyHashes;
 use super::packet::{NULL_BYTES, TIME_BYTES, frame_bytes};
@@ -12,9 +11,8 @@ use super::packet::{NULL_BYTES, TIME_BYTES, frame_bytes};
 /// stays an entry of its own, and the first opens the row. With a labels column that is settled once all are
 /// read ([`super::points`]), and each counts as a row until then.
 #[derive(Default)]
-pub(super) struct Batch<'a> {
+pub(super) struct Batch {
     pub(super) rows: Vec<Row>,
-    pub(super) cells: Vec<Cell<'a>>,
     /// How many entries open a row.
     row_count: usize,
     /// The bytes of each row by its time; empty where no lines share one.
@@ -36,7 +34,7 @@ pub(super) struct Row {
     pub(super) opens: bool,
     /// The `labels` cell as JSON, where there is such a column.
     pub(super) labels: Arc<[u8]>,
-    /// Its cells in the batch.
+    /// Its cells in the push.
     pub(super) start: usize,
     pub(super) end: usize,
     /// What it adds to a frame, at most, beyond [`NULL_BYTES`] for every column.
@@ -45,7 +43,7 @@ pub(super) struct Row {
 
 impl Row {
     /// A line whose cells begin at `start`; of its bytes those of its cells are not there yet.
-    pub(super) fn new(format: Format, time_ns: i64, opens: bool, labels: &Arc<[u8]>, start: usize) -> Self {
+    pub(super) fn new(format: Format, time_ns: i64, opens: bool, labels: Arc<[u8]>, start: usize) -> Self {
         let time = if opens { TIME_BYTES } else { 0 };
         let cell = if format.has_labels_column() {
             labels.len() + 1
@@ -55,7 +53,7 @@ impl Row {
         Self {
             time_ns,
             opens,
-            labels: Arc::clone(labels),
+            labels,
             start,
             end: start,
             bytes: time + cell,
@@ -63,7 +61,7 @@ impl Row {
     }
 }
 
-impl Batch<'_> {
+impl Batch {
     /// What is there of the row that a line of this time belongs to; `None` if it opens one.
     pub(super) fn shared_row(&self, format: Format, time_ns: i64) -> Option<usize> {
         if format.has_labels_column() {

@@ -12,7 +12,7 @@ use super::path;
 use super::push::{self, Push, PushOutcome, keep_last_of_each_key};
 use super::rows::Row;
 use super::series::{Series, SeriesCache};
-use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner};
+use crate::line_protocol::{Fault, Field, Name, Precision, Reason, Scanner, TakeFields};
 
 /// What a stream may hold beside its rows. The server shares out what all streams hold: it sets this before
 /// each push.
@@ -161,7 +161,8 @@ impl Stream {
             .map(|measurement| String::from_utf8_lossy(&measurement.name).into_owned())
     }
 
-    /// Take the line that `scanner` stands before. On a fault nothing of it is kept.
+    /// Take the line that `scanner` stands before. On a fault nothing of it is kept, but for what
+    /// [`Push::forget_line`] forgets.
     pub(super) fn take_line<'a>(
         &mut self,
         scanner: &mut Scanner<'a>,
@@ -169,19 +170,35 @@ impl Stream {
         received_ns: i64,
         precision: Precision,
     ) -> Result<(), Fault<'a>> {
+        self.lines += 1;
+        push.unknown.clear();
         let spelling = scanner.peek_series();
-        let known = self.series.find(spelling).cloned();
-        let name = if known.is_some() {
-            scanner.take_series(spelling);
-            Name::default()
-        } else {
-            scanner.read_series(&mut push.tags)?
+        let Some(series) = self.series.find(spelling).cloned() else {
+            return self.take_first_line(scanner, push, received_ns, precision);
         };
+        scanner.take_series(spelling);
+        let start = push.cells.len();
+        let measurement = &mut self.measurements[series.measurement];
+        let set = series.label_set;
+        let mut placing = measurement.placing(self.lines, set, &mut push.cells, &mut push.unknown);
+        scanner.read_fields(&mut placing)?;
+        let time_ns = scanner.read_time(precision)?.unwrap_or(received_ns);
+        self.take_row(scanner, push, series, start, time_ns)
+    }
+
+    /// Take a line of a series that is not remembered.
+    fn take_first_line<'a>(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        push: &mut Push<'a>,
+        received_ns: i64,
+        precision: Precision,
+    ) -> Result<(), Fault<'a>> {
+        let spelling = scanner.peek_series();
+        let name = scanner.read_series(&mut push.tags)?;
+        push.fields.clear();
         scanner.read_fields(&mut push.fields)?;
         let time_ns = scanner.read_time(precision)?.unwrap_or(received_ns);
-        if let Some(series) = known {
-            return self.take_row(scanner, push, &series, time_ns);
-        }
         let found = self.numbers.get(&*name.text()).copied();
         if found.is_none() {
             self.add_measurement(scanner, name)?;
@@ -200,7 +217,10 @@ impl Stream {
             label_set: label_set.unwrap_or_else(|| measurement.add_label_set(&labels, &text)),
             labels: text,
         };
-        let taken = self.take_row(scanner, push, &series, time_ns);
+        let (start, set) = (push.cells.len(), series.label_set);
+        let mut placing = measurement.placing(self.lines, set, &mut push.cells, &mut push.unknown);
+        push.fields.drain(..).for_each(|field| placing.take(field));
+        let taken = self.take_row(scanner, push, series.clone(), start, time_ns);
         if taken.is_ok() {
             self.series.insert(spelling, series, self.allowance.series_bytes);
         } else if found.is_none() {
@@ -234,32 +254,24 @@ impl Stream {
         }
     }
 
-    /// Put the fields that were read into the push's rows, if the limits allow.
+    /// Make a row of the push of the cells from `start` on and of the fields that are unknown, if the limits
+    /// allow.
     fn take_row<'a>(
         &mut self,
         scanner: &Scanner<'a>,
         push: &mut Push<'a>,
-        series: &Series,
+        series: Series,
+        start: usize,
         time_ns: i64,
     ) -> Result<(), Fault<'a>> {
-        self.lines += 1;
         let measurement = &mut self.measurements[series.measurement];
         let batch_number = push.batch_number(series.measurement);
         let batch = &mut push.batches[batch_number].1;
-        let start = batch.cells.len();
-        push.unknown.clear();
-        measurement.place(
-            self.lines,
-            series.label_set,
-            &push.fields,
-            &mut batch.cells,
-            &mut push.unknown,
-        );
         keep_last_of_each_key(&mut push.unknown);
         let shared = batch.shared_row(self.format, time_ns);
-        let mut row = Row::new(self.format, time_ns, shared.is_none(), &series.labels, start);
+        let mut row = Row::new(self.format, time_ns, shared.is_none(), series.labels, start);
         let mut widens = false;
-        for cell in &batch.cells[start..] {
+        for cell in &push.cells[start..] {
             let family = measurement.columns[cell.column].family;
             widens |= family.widens(&cell.value);
             row.bytes += cell_bytes(&cell.value, family).saturating_sub(NULL_BYTES);
@@ -284,8 +296,6 @@ impl Stream {
             output_bytes,
         };
         if let Some((reason, subject)) = self.limits.refusal(self.allowance, &prospect) {
-            batch.cells.truncate(start);
-            push.forget_empty_batch();
             return Err(scanner.refuse(reason, subject));
         }
         push.output_bytes = output_bytes;
@@ -293,18 +303,18 @@ impl Stream {
         batch.grew = grew;
         let schema_before = measurement.schema_bytes();
         if widens {
-            measurement.widen(&batch.cells[start..]);
+            measurement.widen(&push.cells[start..]);
         }
         for field in push.unknown.drain(..) {
             let family = Family::of(&field.value, self.format);
             let column = measurement.add_column(series.label_set, &field.key.text(), family);
-            batch.cells.push(Cell {
+            push.cells.push(Cell {
                 value: field.value,
                 column,
             });
         }
         self.schemas_bytes += measurement.schema_bytes() - schema_before;
-        row.end = batch.cells.len();
+        row.end = push.cells.len();
         batch.push(self.format, row, whole);
         Ok(())
     }

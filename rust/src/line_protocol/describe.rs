@@ -57,6 +57,7 @@ fn read_point<'a>(
     precision: Precision,
 ) -> Result<(Name<'a>, Option<i64>), Fault<'a>> {
     let measurement = scanner.read_series(tags)?;
+    fields.clear();
     scanner.read_fields(fields)?;
     Ok((measurement, scanner.read_time(precision)?))
 }

@@ -27,3 +27,29 @@ pub enum Value<'a> {
         plain: bool,
     },
 }
+
+/// Who the scanner hands the fields of a line to, one by one; a fault of the line may come behind any.
+pub trait TakeFields<'a> {
+    /// A key that may well come next: where it does, the scanner knows it by its bytes alone. It must be one
+    /// that a line can have, and hold no separator and no backslash: then it is spelled in this way only.
+    fn expected_key(&self) -> Option<&[u8]>;
+
+    /// Take the value of the key that was expected.
+    fn take_expected(&mut self, value: Value<'a>);
+
+    /// Take a field of any key.
+    fn take(&mut self, field: Field<'a>);
+}
+
+/// Keeps all fields, in the order of the line.
+impl<'a> TakeFields<'a> for Vec<Field<'a>> {
+    fn expected_key(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn take_expected(&mut self, _value: Value<'a>) {}
+
+    fn take(&mut self, field: Field<'a>) {
+        self.push(field);
+    }
+}

@@ -18,7 +18,7 @@ mod time;
 
 pub use describe::describe_points;
 pub use error::{Excerpt, Fault, Place, Reason};
-pub use field::{Field, Value};
+pub use field::{Field, TakeFields, Value};
 pub(crate) use name::is_name;
 pub use name::{Name, Tag};
 pub use number::{Number, NumberKind};

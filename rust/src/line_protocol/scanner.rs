@@ -10,7 +10,7 @@ use memchr::{memchr, memchr2};
 
 use super::byte_class::{BLANK, CONTROL, LINE_END, class};
 use super::error::{Fault, Place, Reason};
-use super::field::Field;
+use super::field::{Field, TakeFields, Value};
 use super::name::{Name, NameKind, Tag};
 use super::scan::leading_digits;
 use super::time::Precision;
@@ -131,24 +131,34 @@ impl<'a> Scanner<'a> {
         Ok(measurement)
     }
 
-    /// Read the fields into `fields`, at most [`MAX_FIELDS`], which is emptied first.
+    /// Read the fields, at most [`MAX_FIELDS`], into `taker`.
     ///
     /// # Errors
     /// The first fault; `skip_line` must come next.
-    pub fn read_fields(&mut self, fields: &mut Vec<Field<'a>>) -> Scanned<'a, ()> {
-        fields.clear();
-        loop {
-            if fields.len() == MAX_FIELDS {
-                let fault = self.fault(self.at, Reason::TooManyFields, self.rest_of_line());
-                // What else is wrong with the line is not told.
-                let _ = self.pass_fields();
-                return Err(fault);
+    pub fn read_fields(&mut self, taker: &mut impl TakeFields<'a>) -> Scanned<'a, ()> {
+        for _ in 0..MAX_FIELDS {
+            let start = self.at;
+            let other = if self.take_key(taker.expected_key()) {
+                None
+            } else {
+                Some(self.read_key()?)
+            };
+            let value = match self.take_number() {
+                Some(number) => Value::Number(number),
+                None => self.read_other_value(start)?,
+            };
+            match other {
+                None => taker.take_expected(value),
+                Some(key) => taker.take(Field { key, value }),
             }
-            fields.push(self.read_field()?);
             if !self.take_comma() {
                 return Ok(());
             }
         }
+        let fault = self.fault(self.at, Reason::TooManyFields, self.rest_of_line());
+        // What else is wrong with the line is not told.
+        let _ = self.pass_fields();
+        Err(fault)
     }
 
     /// Read the timestamp, if there is one, as nanoseconds, and pass over the end of the line.
@@ -220,7 +230,11 @@ impl<'a> Scanner<'a> {
     /// The same from a field.
     fn pass_fields(&mut self) -> Scanned<'a, ()> {
         loop {
-            self.read_field()?;
+            let start = self.at;
+            self.read_key()?;
+            if self.take_number().is_none() {
+                self.read_other_value(start)?;
+            }
             if !self.take_comma() {
                 return Ok(());
             }

@@ -7,15 +7,28 @@ use super::{Scanned, Scanner};
 use crate::line_protocol::MAX_PART_BYTES;
 use crate::line_protocol::byte_class::{BACKSLASH, BLANK, COMMA, CONTROL, EQUALS, HIGH, LINE_END, class};
 use crate::line_protocol::error::{Fault, Reason};
-use crate::line_protocol::field::{Field, Value};
+use crate::line_protocol::field::Value;
 use crate::line_protocol::name::{Name, NameKind, Tag};
 use crate::line_protocol::number::{Number, parse_bool};
+use crate::line_protocol::scan::begins_with;
 use crate::line_protocol::string::{find_closing_quote, is_plain, is_utf8};
 
 impl<'a> Scanner<'a> {
+    /// Pass over a field key and its equals sign if it is the one that is expected.
     #[inline]
-    pub(super) fn read_field(&mut self) -> Scanned<'a, Field<'a>> {
-        let start = self.at;
+    pub(super) fn take_key(&mut self, expected: Option<&[u8]>) -> bool {
+        let rest = &self.body[self.at..];
+        let Some(key) = expected.filter(|key| begins_with(rest, key)) else {
+            return false;
+        };
+        let taken = rest.get(key.len()) == Some(&b'=');
+        self.at += if taken { key.len() + 1 } else { 0 };
+        taken
+    }
+
+    /// Read a field key and pass over the equals sign behind it.
+    #[inline]
+    pub(super) fn read_key(&mut self) -> Scanned<'a, Name<'a>> {
         let key = self.read_name(NameKind::Key)?;
         if key.raw.is_empty() {
             return Err(self.missing(self.at, Reason::MissingField, &[]));
@@ -24,11 +37,7 @@ impl<'a> Scanner<'a> {
             return Err(self.missing(self.at, Reason::MissingValue, key.raw));
         }
         self.at += 1;
-        let value = match self.take_number() {
-            Some(number) => Value::Number(number),
-            None => self.read_other_value(start)?,
-        };
-        Ok(Field { key, value })
+        Ok(key)
     }
 
     /// Pass over a value that is a number, and in range.
