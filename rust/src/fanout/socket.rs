@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, send, sendmsg, shutdown};
 
 use super::queue::{Batch, MAX_BATCH_BUFFERS};
 use super::steps::Sent;
@@ -35,17 +35,14 @@ impl Socket {
 
     /// Give it what it has room for.
     pub fn send(&self, batch: &Batch) -> Sent {
-        let mut slices = [IoSlice::new(&[]); MAX_BATCH_BUFFERS];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(batch.pieces()) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let mut control = SendAncillaryBuffer::default();
-        let sent = self
-            .fd()
-            .and_then(|fd| sendmsg(fd, &slices[..count], &mut control, flags));
+        let mut pieces = batch.pieces();
+        let sent = match (self.fd(), pieces.next(), pieces.next()) {
+            (Err(error), _, _) => Err(error),
+            // Most have one, and the kernel need not be told where the others are.
+            (Ok(fd), Some(only), None) => send(fd, only, flags),
+            (Ok(fd), _, _) => send_several(fd, batch, flags),
+        };
         match sent {
             Ok(bytes) => Sent::Bytes(bytes),
             Err(Errno::AGAIN) => Sent::Full(Instant::now()),
@@ -58,4 +55,14 @@ impl Socket {
     pub fn shut_down(&self) {
         let _ = self.fd().and_then(|fd| shutdown(fd, Shutdown::Both));
     }
+}
+
+fn send_several(fd: BorrowedFd<'_>, batch: &Batch, flags: SendFlags) -> rustix::io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); MAX_BATCH_BUFFERS];
+    let mut count = 0;
+    for (slice, piece) in slices.iter_mut().zip(batch.pieces()) {
+        *slice = IoSlice::new(piece);
+        count += 1;
+    }
+    sendmsg(fd, &slices[..count], &mut SendAncillaryBuffer::default(), flags)
 }

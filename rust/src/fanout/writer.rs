@@ -3,7 +3,7 @@
 //!
 //! It sleeps in epoll until a publisher raises the wake-up signal, a full socket drains, or one has been full
 //! for too long. It goes round in the channels that something was left in, and then makes a pass, which gives every
-//! connection that has something to send one `sendmsg` of at most 64 buffers, so that no long queue holds up
+//! connection that has something to send one system call with at most 64 buffers, so that no long queue holds up
 //! a short one; what is left waits for the next pass. Whatever was queued since the last visit goes out
 //! together. Where there is a window, it opens with the first publication that finds its connection at rest, and when it
 //! closes all who had one in it are due: one timer for all, whatever their number.
