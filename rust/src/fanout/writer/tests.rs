@@ -227,7 +227,8 @@ fn writer_that_fails_breaks_and_releases_everybody_and_harms_nobody() {
         conflate: false,
     };
     fanout.subscribe(id, "a", wanted);
-    fanout.shared.order(|work| work.fail = true);
+    // Told to stop as well, it does not fall asleep over it.
+    fanout.shared.order(|work| (work.fail, work.stop) = (true, true));
     // Its peer sees the end, so nobody waits for a server that will say nothing more.
     theirs.read_to_end(&mut Vec::new()).unwrap();
     fanout.close();
