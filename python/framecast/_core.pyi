@@ -418,6 +418,7 @@ class Fanout:
         framing: Literal["websocket", "stream", "sse"] = "websocket",
         unidirectional: bool = False,
         write_seconds: float,
+        tls: TlsSession | None = None,
     ) -> int:
         """Take over writing to the stream socket `fd`; return the connection's handle (never reused).
 
@@ -425,6 +426,9 @@ class Fanout:
         binary one; in `stream` as a line of JSON, or as Protobuf with its length before it; in `sse` as an event
         (JSON only). A `unidirectional` peer reads bare pushes where others read replies. When its socket takes not one
         byte for `write_seconds` while something is queued, it is cut (``stalled``).
+        Over `tls`, a session whose handshake is over, everything is sealed when its socket takes it, and behind what
+        was queued at `finish` its goodbye is said. From now on only the core takes what the session gives out: who has
+        it receive something calls `speak` where it `speaks`.
         OSError when `fd` cannot be watched (closed, no socket, added and not released yet) or after `close`;
         ValueError when the two do not go together, or the seconds are no finite number above 0.
         """
@@ -493,6 +497,9 @@ class Fanout:
 
         `info` is who joined or left, as in `publish`.
         """
+
+    def speak(self, connection: int) -> None:
+        """Send what the TLS session of this connection has to say itself, if there is something."""
 
     def leave(self, connection: int) -> None:
         """Leave all channels for good: after what is queued now only `send` adds bytes (a WebSocket Close, say).

@@ -113,6 +113,10 @@ impl Places {
         Places { taken: 0, budget }
     }
 
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     pub fn take(&mut self, count: usize) {
         self.taken += count;
         self.budget.take(count * ENTRY_BYTES);

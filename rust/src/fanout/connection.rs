@@ -228,6 +228,12 @@ impl Connection {
         state.room.made() && state.phase < Phase::Released && state.schedule()
     }
 
+    /// Its session has something to say. True when the connection must be put on the writer's list.
+    pub(super) fn speak(&self) -> bool {
+        let mut state = self.state();
+        state.cut.is_none() && state.phase < Phase::Released && !state.room.is_full() && state.schedule()
+    }
+
     /// What to do now; a batch to send is moved into `batch`.
     pub(super) fn next(&self, batch: &mut Batch) -> Step {
         let mut state = self.state();
@@ -236,7 +242,10 @@ impl Connection {
                 state.cut_done = true;
                 return Step::Cut(kind);
             }
-            let done = state.cut.is_some() || state.queue.is_empty();
+            if state.phase == Phase::Finishing && state.cut.is_none() && state.queue.is_empty() {
+                self.socket.part();
+            }
+            let done = state.cut.is_some() || state.queue.is_empty() && !self.socket.speaks();
             if state.phase == Phase::Removed || state.phase == Phase::Finishing && done {
                 state.phase = Phase::Released;
                 state.turn = Turn::Rests;
@@ -258,9 +267,8 @@ impl Connection {
         let mut state = self.state();
         let is_going = state.cut.is_some() || state.phase >= Phase::Removed;
         let is_little = !state.queue.is_empty() && state.queue.bytes() <= LITTLE_BYTES;
-        let is_quiet = state
-            .lent
-            .is_none_or(|before| now.saturating_duration_since(before) >= PAUSE);
+        let is_long_ago = |before| now.saturating_duration_since(before) >= PAUSE;
+        let is_quiet = state.lent.is_none_or(is_long_ago);
         if is_going || state.room.is_full() || !is_little || !is_quiet {
             return false;
         }
@@ -287,7 +295,7 @@ impl Connection {
                     state.room.taken();
                 }
                 // A finishing one is looked at once more, to be released.
-                if state.queue.is_empty() && state.phase != Phase::Finishing {
+                if state.queue.is_empty() && state.phase != Phase::Finishing && !self.socket.speaks() {
                     state.turn = Turn::Rests;
                 }
             }

@@ -55,7 +55,7 @@ impl Shared {
         if !connection.lend(&mut batch, Instant::now()) {
             return false;
         }
-        let sent = match self.send(connection, &batch) {
+        let sent = match self.send(connection, &mut batch) {
             // The writer, which is to wait for room, finds out for itself.
             Sent::Full(_) => Sent::Bytes(0),
             sent => sent,

@@ -43,6 +43,7 @@ mod stall;
 mod statistics;
 mod steps;
 pub mod subscribers;
+mod train;
 mod watch;
 mod window;
 mod writer;
@@ -64,6 +65,7 @@ use shared::Shared;
 use socket::Socket;
 pub use statistics::Statistics;
 
+use crate::tls::Session;
 use crate::wire::{Form, Reader};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -151,6 +153,21 @@ impl Fanout {
     /// # Errors
     /// When `fd` cannot be watched (closed, not a socket, added already) or the writer has ended.
     pub fn add(&self, fd: RawFd, terms: Terms) -> io::Result<u64> {
+        self.register(Socket::new(fd), terms)
+    }
+
+    /// The same, over TLS: what is sent is sealed by `session`, whose handshake is over, and its goodbye is the last.
+    ///
+    /// Until `released` nobody else seals with it or takes its output. Who has it receive something tells by
+    /// [`Fanout::speak`] that it has something to say.
+    ///
+    /// # Errors
+    /// As `add`.
+    pub fn add_secured(&self, fd: RawFd, terms: Terms, session: Arc<Session>) -> io::Result<u64> {
+        self.register(Socket::secured(fd, session), terms)
+    }
+
+    fn register(&self, socket: Socket, terms: Terms) -> io::Result<u64> {
         // Locked to the end: an ending writer must find this connection either refused or watched and
         // registered.
         let mut registry = lock(&self.shared.registry);
@@ -161,7 +178,6 @@ impl Fanout {
             ));
         }
         let id = registry.last_id + 1;
-        let socket = Socket::new(fd);
         self.shared.watch.add(&socket, id)?;
         registry.last_id = id;
         let connection = Connection::new(id, socket, terms, Arc::clone(&self.shared.budget));
@@ -220,6 +236,13 @@ impl Fanout {
         let budget = &self.shared.budget;
         self.channels.leave(channel, connection, budget, &mut taken);
         self.shared.conclude(taken);
+    }
+
+    /// Send what the session of `connection` has to say itself.
+    pub fn speak(&self, connection: u64) {
+        if let Some(connection) = self.find(connection).filter(|connection| connection.speak()) {
+            self.shared.schedule(connection);
+        }
     }
 
     /// Leave all channels for good: no publication and no message follows what is queued now, only raw bytes

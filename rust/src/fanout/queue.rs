@@ -4,6 +4,9 @@
 //! so that the sender need not hold the queue's lock, and settled afterwards; until then their bytes still
 //! count.
 //!
+//! Over TLS it is [`Batch::seal`]ed for the send. What the socket did not take of that goes first next time, and counts
+//! as what it is by then; what was not sealed is as if it had not been taken.
+//!
 //! Publications of conflating channels wait beside the limit: what is left of them when they are conflated is bounded
 //! by the subscriptions. That happens when the queue is not getting on ([`Queue::conflate`]), or when they alone
 //! would pass the limit; from then until the next batch is taken each newer one takes the place of an older.
@@ -13,6 +16,8 @@ use std::sync::Arc;
 use super::budget::{Budget, Buffer, Places};
 pub use super::conflation::{Conflatable, Strand};
 use super::conflation::{Entries, Entry, Standings};
+use super::train::{Left, Train};
+use crate::tls::{Fault, Session};
 
 /// The most buffers one send takes: enough to make a system call cheap, few enough to be fair to the others.
 pub const MAX_BATCH_BUFFERS: usize = 64;
@@ -29,22 +34,37 @@ pub struct Batch {
     entries: Vec<Entry>,
     /// Bytes of the first buffer that an earlier send already took.
     offset: usize,
+    train: Train,
+}
+
+/// What is in `entries`, the first of which begins at `offset`.
+fn unsent(entries: &[Entry], offset: usize) -> impl Iterator<Item = &[u8]> {
+    let skips = std::iter::once(offset).chain(std::iter::repeat(0));
+    let entries = entries.iter().zip(skips);
+    entries.map(|(entry, skip)| &entry.buffer[skip..])
 }
 
 impl Batch {
     /// What is still to be sent, piece by piece.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let skips = std::iter::once(self.offset).chain(std::iter::repeat(0));
-        self.entries
-            .iter()
-            .zip(skips)
-            .map(|(entry, skip)| &entry.buffer[skip..])
+        let sealed = self.train.bytes();
+        let plain = if sealed.is_some() { &[] } else { &self.entries[..] };
+        sealed.into_iter().chain(unsent(plain, self.offset))
+    }
+
+    /// Have it be sent over TLS, where it was not sealed before.
+    ///
+    /// # Errors
+    /// When nothing more can be said there.
+    pub fn seal(&mut self, session: &Session) -> Result<(), Fault> {
+        self.train.seal(session, unsent(&self.entries, self.offset))
     }
 
     /// Drop what it holds.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.offset = 0;
+        self.train.clear();
     }
 }
 
@@ -56,6 +76,8 @@ pub struct Queue {
     standings: Option<Box<Standings>>,
     /// Bytes of the front buffer that were sent already.
     offset: usize,
+    /// What goes before them, as it is.
+    left: Option<Left>,
     /// Unsent bytes, those in a batch included.
     bytes: usize,
     /// Those of them that can be conflated: of publications that are marked so and not begun.
@@ -73,6 +95,7 @@ impl Queue {
             entries: Entries::new(),
             standings: None,
             offset: 0,
+            left: None,
             bytes: 0,
             conflatable_bytes: 0,
             max_bytes,
@@ -150,6 +173,10 @@ impl Queue {
     /// Move the front into `batch` (which must be empty); [`Queue::settle`] must follow before the next.
     pub fn take(&mut self, batch: &mut Batch) {
         debug_assert!(batch.entries.is_empty());
+        if let Some(left) = self.left.take() {
+            batch.train.resume(left);
+            return;
+        }
         self.forget_standings();
         let places = self.entries.len();
         while batch.entries.len() < MAX_BATCH_BUFFERS
@@ -164,6 +191,21 @@ impl Queue {
 
     /// The socket took the first `sent` bytes of `batch`: the rest goes back to the front.
     pub fn settle(&mut self, batch: &mut Batch, sent: usize) {
+        if batch.train.bytes().is_none() {
+            self.settle_entries(batch, sent);
+            return;
+        }
+        let left_before = batch.train.left_bytes();
+        let (plaintext, left) = batch.train.settle(sent, self.places.budget());
+        self.bytes -= left_before;
+        if left_before == 0 {
+            self.settle_entries(batch, plaintext);
+        }
+        self.bytes += left.as_ref().map_or(0, Left::len);
+        self.left = left;
+    }
+
+    fn settle_entries(&mut self, batch: &mut Batch, sent: usize) {
         self.forget_standings();
         self.bytes -= sent;
         let mut reached = batch.offset + sent;
@@ -203,6 +245,7 @@ impl Queue {
         self.entries = Entries::new();
         self.standings = None;
         self.offset = 0;
+        self.left = None;
         self.bytes = 0;
         self.conflatable_bytes = 0;
         self.places.give_all_back();

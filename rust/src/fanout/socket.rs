@@ -1,10 +1,12 @@
 //! The system calls on the sockets of connections, whose descriptors Python owns: the one place with unsafe in here.
+//! Where a connection speaks TLS, what is sent is sealed here, under the same turn.
 //!
 //! Knows nothing of queues, turns or locks. Who may call, and when, is said in [`super::connection`]. No call waits.
 #![allow(unsafe_code)] // borrowing descriptors that Python owns; see the SAFETY note
 
 use std::io::IoSlice;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -12,32 +14,63 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, send, sendmsg, shutd
 
 use super::queue::{Batch, MAX_BATCH_BUFFERS};
 use super::steps::Sent;
+use crate::tls::Session;
 
-/// The socket of one connection, by its descriptor's number.
+/// The socket of one connection, by its descriptor's number, and the TLS that is spoken on it.
 #[derive(Debug)]
-pub(super) struct Socket(RawFd);
+pub(super) struct Socket {
+    fd: RawFd,
+    session: Option<Arc<Session>>,
+}
 
 impl Socket {
     pub fn new(fd: RawFd) -> Socket {
-        Socket(fd)
+        Socket { fd, session: None }
+    }
+
+    /// The same, over TLS. Its handshake is over, and from now on nobody else sends what it gives out.
+    pub fn secured(fd: RawFd, session: Arc<Session>) -> Socket {
+        Socket {
+            fd,
+            session: Some(session),
+        }
+    }
+
+    /// Whether there is something to be sent though nothing is queued.
+    pub fn speaks(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.speaks())
+    }
+
+    /// Say goodbye, where there is a way to; once.
+    pub fn part(&self) {
+        if let Some(session) = &self.session {
+            session.part();
+        }
     }
 
     /// The descriptor. Fails for a number that cannot be one.
     pub fn fd(&self) -> rustix::io::Result<BorrowedFd<'_>> {
-        if self.0 < 0 {
+        if self.fd < 0 {
             return Err(Errno::BADF);
         }
         // SAFETY: not negative, and open: its owner keeps it so for the length of `Fanout::add`, and from then on until
         // it hears that the connection is released. Who uses it after `add` holds the connection's turn, without
         // which nobody says that.
-        Ok(unsafe { BorrowedFd::borrow_raw(self.0) })
+        Ok(unsafe { BorrowedFd::borrow_raw(self.fd) })
     }
 
     /// Give it what it has room for.
-    pub fn send(&self, batch: &Batch) -> Sent {
+    pub fn send(&self, batch: &mut Batch) -> Sent {
+        if let Some(session) = &self.session
+            && batch.seal(session).is_err()
+        {
+            return Sent::Broken;
+        }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         let mut pieces = batch.pieces();
         let sent = match (self.fd(), pieces.next(), pieces.next()) {
+            // Its turn came, and there was nothing to seal either.
+            (_, None, _) => Ok(0),
             (Err(error), _, _) => Err(error),
             // Most have one, and the kernel need not be told where the others are.
             (Ok(fd), Some(only), None) => send(fd, only, flags),

@@ -283,7 +283,7 @@ impl Writer {
             match connection.next(&mut self.batch) {
                 Step::Rest => return false,
                 Step::Send => {
-                    let sent = self.shared.send(connection, &self.batch);
+                    let sent = self.shared.send(connection, &mut self.batch);
                     if let Sent::Full(_) = sent {
                         self.shared.watch.await_room(&connection.socket, connection.id);
                     }

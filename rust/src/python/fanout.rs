@@ -4,12 +4,14 @@
 //! a moment.
 
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 
+use super::tls::TlsSession;
 use crate::fanout::{self, Subscription, Terms};
 use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader};
 
@@ -182,7 +184,8 @@ impl Fanout {
     }
 
     #[pyo3(signature = (
-        fd, max_queue_bytes, *, protocol = "json", framing = "websocket", unidirectional = false, write_seconds
+        fd, max_queue_bytes, *, protocol = "json", framing = "websocket", unidirectional = false, write_seconds,
+        tls = None
     ))]
     #[allow(clippy::too_many_arguments)] // keywords, in Python
     fn add(
@@ -194,6 +197,7 @@ impl Fanout {
         framing: &str,
         unidirectional: bool,
         write_seconds: f64,
+        tls: Option<PyRef<'_, TlsSession>>,
     ) -> PyResult<u64> {
         let terms = Terms {
             reader: Reader {
@@ -203,7 +207,15 @@ impl Fanout {
             max_queue_bytes,
             write_limit: parse_limit(write_seconds)?,
         };
-        Ok(py.detach(|| self.0.add(fd, terms))?)
+        let session = tls.map(|tls| Arc::clone(&tls.0));
+        Ok(py.detach(|| match session {
+            None => self.0.add(fd, terms),
+            Some(session) => self.0.add_secured(fd, terms, session),
+        })?)
+    }
+
+    fn speak(&self, py: Python<'_>, connection: u64) {
+        py.detach(|| self.0.speak(connection));
     }
 
     fn send(&self, py: Python<'_>, connection: u64, data: &[u8]) -> bool {

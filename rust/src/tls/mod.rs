@@ -14,4 +14,4 @@ pub use server::{Oldest, Server};
 pub use session::{Fault, Session};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -116,10 +116,15 @@ impl Session {
             };
             return Err(Fault(when.to_owned()));
         }
+        let before = sealed.len();
         // All of it, as there is no limit to what waits.
-        let _ = connection.writer().write_vectored(pieces)?;
+        let taken = connection.writer().write_vectored(pieces)?;
         take_output(connection, sealed)?;
         self.settle(&state);
+        if taken > 0 && sealed.len() == before {
+            // The goodbye, which was said with the last record that they were good for, was taken before.
+            return Err(Fault("the keys are used up".to_owned()));
+        }
         Ok(())
     }
 

@@ -47,15 +47,20 @@ fn client_config(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig
 }
 
 /// The other end, which hears what a session gives out in pieces of some size.
-struct Client {
-    tls: ClientConnection,
+pub(crate) struct Client {
+    pub tls: ClientConnection,
     piece: usize,
+    heard: Vec<u8>,
 }
 
 impl Client {
     fn new(config: &Arc<ClientConfig>, piece: usize) -> Client {
         let tls = ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap();
-        Client { tls, piece }
+        Client {
+            tls,
+            piece,
+            heard: Vec::new(),
+        }
     }
 
     /// Carry bytes both ways until neither has more to say; what the session makes of it.
@@ -78,14 +83,16 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, mut bytes: &[u8]) {
+    pub fn hear(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             self.tls.read_tls(&mut bytes).unwrap();
             self.tls.process_new_packets().unwrap();
+            // Until there is no more now, or none will ever come.
+            let _ = self.tls.reader().read_to_end(&mut self.heard);
         }
     }
 
-    fn say(&mut self, plaintext: &[u8]) -> Vec<u8> {
+    pub fn say(&mut self, plaintext: &[u8]) -> Vec<u8> {
         self.tls.set_buffer_limit(None);
         self.tls.writer().write_all(plaintext).unwrap();
         let mut said = Vec::new();
@@ -96,14 +103,13 @@ impl Client {
     }
 
     /// Everything that was heard.
-    fn heard(&mut self) -> Vec<u8> {
-        let mut plaintext = Vec::new();
-        let _ = self.tls.reader().read_to_end(&mut plaintext);
-        plaintext
+    pub fn heard(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.heard)
     }
 }
 
-fn connected(version: &'static SupportedProtocolVersion, piece: usize) -> (Client, Session) {
+/// Both ends, after the handshake.
+pub(crate) fn connected(version: &'static SupportedProtocolVersion, piece: usize) -> (Client, Session) {
     let (mut client, session) = (
         Client::new(&client_config(version), piece),
         server(Oldest::Tls12).begin().unwrap(),
