@@ -212,11 +212,13 @@ async def test_handshakes_count_against_the_limit_of_connections(
 ) -> None:
     settings = settings_for(tmp_path, *made.overrides, "server.max_open_connections=2")
     async with running(settings) as place:
-        async with connect(place, tls=trusting), connect(place):
-            with trio.move_on_after(0.3) as waiting:
-                async with connect(place, tls=trusting):
-                    pass
-            assert waiting.cancelled_caught
+        async with connect(place, tls=trusting) as first:
+            await ask(first, "GET", "/api/health")  # which tells that its handshake is over
+            async with connect(place):
+                with trio.move_on_after(0.3) as waiting:
+                    async with connect(place, tls=trusting):
+                        pass
+                assert waiting.cancelled_caught
         async with connect(place, tls=trusting) as connection:
             assert (await ask(connection, "GET", "/api/health"))[0] == 200
 
@@ -227,20 +229,16 @@ async def test_who_begins_and_says_nothing_gives_way_to_who_comes_later(
 ) -> None:
     displaced = count_of("framecast_tls_handshakes_total", outcome="displaced")
     settings = settings_for(tmp_path, *made.overrides, "server.tls_handshake_seconds=3600", limit)
-    async with (
-        running(settings) as place,
-        connect(place, tls=trusting) as before,
-        connect(place) as silent,
-        connect(place) as slow,
-        connect(place, tls=trusting) as after,
-    ):
-        assert await silent.until_closed() == b""
-        for connection in (before, after):
-            assert (await ask(connection, "GET", "/api/health"))[0] == 200
-        async with connect(place):  # a place is free again, beside who is slow
-            await trio.testing.wait_all_tasks_blocked(0.01)
-            secured = trio.SSLStream(slow.stream, trusting, server_hostname="127.0.0.1")
-            await secured.do_handshake()
+    async with running(settings) as place, connect(place, tls=trusting) as before:
+        await ask(before, "GET", "/api/health")  # which tells that its handshake is over
+        async with connect(place) as silent, connect(place) as slow, connect(place, tls=trusting) as after:
+            assert await silent.until_closed() == b""
+            for connection in (before, after):
+                assert (await ask(connection, "GET", "/api/health"))[0] == 200
+            async with connect(place):  # a place is free again, beside who is slow
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                secured = trio.SSLStream(slow.stream, trusting, server_hostname="127.0.0.1")
+                await secured.do_handshake()
         assert count_of("framecast_tls_handshakes_total", outcome="displaced") == displaced + 1
     assert warnings_of(logged) == []
 

@@ -22,7 +22,6 @@ from bench.tls.server import FramecastOverTls
 
 NAMES = ("steady-1000", "full-1000", "storm")
 IDLE_SUBSCRIBERS = 2_000
-"""A subscriber over TLS is three descriptors of the server's."""
 CPU = Figure("server_cpu_us_per_delivery", "µs CPU/delivery", against_peer=1.0)
 
 
@@ -35,7 +34,7 @@ def find_rows() -> list[Row]:
         known["idle"],
         title=f"{IDLE_SUBSCRIBERS:,} idle subscribers: memory",
         arguments=(f"--subscribers={IDLE_SUBSCRIBERS}",),
-        connections=3 * IDLE_SUBSCRIBERS,
+        connections=IDLE_SUBSCRIBERS,
     )
     return [*rows, idle]
 

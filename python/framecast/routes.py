@@ -24,7 +24,6 @@ from framecast.door.head import RequestHead
 from framecast.door.origin import check_host
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.proxies import NO_PROXIES, TrustedProxies
-from framecast.door.relay import relayed
 from framecast.door.tls import TlsStream
 from framecast.door.upgrade import encode_switch, offered_subprotocols
 from framecast.door.websocket import WebSocket
@@ -59,28 +58,19 @@ class SubscriberSockets:
         return partial(self._serve, _read_arrival(head, visitor))
 
     async def _serve(self, arrival: "_Arrival", stream: trio.abc.Stream) -> None:
-        limits = self.limits
-        if isinstance(stream, TlsStream):
-            flush_seconds = self.rooms.settings.close_seconds
-            async with (
-                relayed(stream, flush_seconds=flush_seconds) as ours,
-                self._adopt(arrival, ours, stream) as outbound,
-            ):
-                await self._serve_websocket(arrival, outbound)
-            await linger(stream, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
-        elif isinstance(stream, trio.SocketStream):
-            async with self._adopt(arrival, stream, stream) as outbound:
-                websocket = await self._serve_websocket(arrival, outbound)
-                if not websocket.ended_by_peer:
-                    await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
-        else:
+        if not isinstance(stream, trio.SocketStream | TlsStream):
             raise TypeError(f"subscribers need a socket, or TLS over one, not {type(stream).__name__}")
+        limits = self.limits
+        async with self._adopt(arrival, stream) as outbound:
+            websocket = await self._serve_websocket(arrival, outbound)
+            if not websocket.ended_by_peer:
+                await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
 
-    def _adopt(self, arrival: "_Arrival", written: trio.SocketStream, reads: trio.abc.ReceiveStream) -> WriterStream:
+    def _adopt(self, arrival: "_Arrival", stream: trio.SocketStream | TlsStream) -> WriterStream:
         limits = self.rooms.settings
         return self.events.adopt(
-            written,
-            reads,
+            stream,
+            stream,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,
             close_flush_seconds=limits.close_seconds,

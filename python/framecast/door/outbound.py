@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 import structlog
@@ -17,6 +18,7 @@ import trio
 
 from framecast._core import Event, Fanout
 from framecast.door.direct import DirectStream
+from framecast.door.tls import TlsStream
 
 __all__ = ["Reading", "WriterEvents", "WriterStream"]
 
@@ -71,7 +73,7 @@ class WriterEvents:
 
     def adopt(
         self,
-        socket_stream: trio.SocketStream,
+        written: trio.SocketStream | TlsStream,
         reads: trio.abc.ReceiveStream,
         *,
         max_queue_bytes: int,
@@ -79,21 +81,24 @@ class WriterEvents:
         close_flush_seconds: float,
         reading: Reading = _WEBSOCKET_JSON,
     ) -> WriterStream:
-        """Give the writing of `socket_stream` to the core. OSError, and no change, when it cannot.
+        """Give the writing of `written` to the core. OSError, and no change, when it cannot.
 
         What is read comes from `reads`: the same stream, or one around it that replays what was read before. `reading`
         is how the peer reads; ValueError when nobody can read so.
         """
         connection = self.fanout.add(
-            socket_stream.socket.fileno(),
+            written.socket.fileno(),
             max_queue_bytes,
             protocol=reading.protocol,
             framing=reading.framing,
             unidirectional=reading.unidirectional,
             write_seconds=write_seconds,
+            tls=written.session if isinstance(written, TlsStream) else None,
         )
         # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
-        stream = WriterStream(self, connection, socket_stream, reads, close_flush_seconds)
+        if isinstance(written, TlsStream):
+            written.hand_over(partial(self.fanout.speak, connection))
+        stream = WriterStream(self, connection, written, reads, close_flush_seconds)
         stream.speaks_websocket = reading.framing == "websocket"
         self._streams[connection] = stream
         return stream
@@ -111,7 +116,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self,
         events: WriterEvents,
         connection: int,
-        socket_stream: trio.SocketStream,
+        written: trio.SocketStream | TlsStream,
         reads: trio.abc.ReceiveStream,
         close_flush_seconds: float,
     ) -> None:
@@ -124,8 +129,8 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self.last_received = trio.current_time()
         self._events = events
         self._fanout = events.fanout
-        self._socket_stream = socket_stream
-        self._reads = DirectStream(socket_stream) if reads is socket_stream else reads
+        self._socket_stream = written.transport_stream if isinstance(written, TlsStream) else written
+        self._reads = DirectStream(self._socket_stream) if reads is self._socket_stream else reads
         self._said_goodbye = False
         self._finished = False
         self._closed = False

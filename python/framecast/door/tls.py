@@ -18,6 +18,7 @@ from framecast._core import TlsSession
 from framecast.door.answer import encode_answer, linger, refusal_answer
 from framecast.door.certificate import Certificate, load_certificate
 from framecast.door.closing import Closing
+from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.unfinished import Unfinished
 from framecast.errors import ConfigurationError, Refusal
@@ -50,12 +51,14 @@ class TlsStream(trio.abc.HalfCloseableStream):
         """`first` was received already. TLS's own words, its goodbye too, are said in `word_seconds` or not at all."""
         self.session: Final = session
         self.transport_stream: Final = socket_stream
+        self._reads = DirectStream(socket_stream)
         self._first = first
         self._plaintext = b""
         self._word_seconds = word_seconds
         self._sending = False
         self._turn = trio.Lock()
         """Of who sends: what the session gives out must not be mixed."""
+        self._speak: Callable[[], None] | None = None
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -66,7 +69,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         """Agree on keys, unless that is done. BrokenResourceError, in words for a log, where there is no agreement."""
         await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
         while self.session.handshaking:
-            data = self._first or await self.transport_stream.receive_some(_READ_BYTES)
+            data = self._first or await self._reads.receive_some(_READ_BYTES)
             self._first = b""
             if not data or self.session.ended:
                 raise trio.BrokenResourceError("the peer left")
@@ -81,6 +84,10 @@ class TlsStream(trio.abc.HalfCloseableStream):
         plaintext = self._plaintext or await self._receive()
         self._plaintext = plaintext[max_bytes:] if max_bytes is not None else b""
         return plaintext[:max_bytes]
+
+    def hand_over(self, speak: Callable[[], None]) -> None:
+        """From now on nothing is sent here: `speak` tells who does that when the session has something to say."""
+        self._speak = speak
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, in as few records as it takes."""
@@ -105,27 +112,23 @@ class TlsStream(trio.abc.HalfCloseableStream):
 
         Never raises Cancelled: the exception that is on its way out of the caller's block must not be replaced by it.
         """
+        if self._speak is None:
+            await self._say_goodbye()
+        with trio.CancelScope(shield=True):
+            await self.transport_stream.aclose()
+
+    async def _say_goodbye(self) -> None:
         goodbye_until = min(trio.current_time() + self._word_seconds, trio.current_effective_deadline())
         with (
             trio.move_on_at(goodbye_until, shield=True),
             contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             await self._part()
-        with trio.CancelScope(shield=True):
-            await self.transport_stream.aclose()
-
-    def abort(self) -> None:
-        """End the connection both ways, under the hands of who reads and who writes."""
-        if self.socket.fileno() >= 0:
-            try:
-                self.socket.shutdown(trio.socket.SHUT_RDWR)
-            except OSError:
-                log.debug("peer left")
 
     async def _receive(self) -> bytes:
         """What comes next; empty at the end."""
         while not self.session.ended:
-            data = await self.transport_stream.receive_some(_READ_BYTES)
+            data = await self._reads.receive_some(_READ_BYTES)
             if not data:
                 return b""
             if plaintext := await self._take_in(data):
@@ -145,6 +148,9 @@ class TlsStream(trio.abc.HalfCloseableStream):
 
     async def _say(self) -> None:
         """Send what the session has to say itself: a part of the handshake, or why it gives up."""
+        if self._speak is not None:
+            self._speak()
+            return
         if self._turn.locked():
             return  # whoever sends does so before letting go
         with trio.move_on_after(self._word_seconds) as scope:
