@@ -192,8 +192,7 @@ def build_house(settings: Settings, ground: Ground) -> House:
     openers = entrance.rates.counting_known(entrance.visitors)
     subscribers = SubscriberSockets(openers, subscriber_rooms, roster, events, settings.server)
     http_streams = HttpStreams(subscriber_rooms, roster, events)
-    stands, denials = entrance.register.directory.stands, entrance.denials
-    intake = Intake(streams, entrance.gate, settings.push, stands, rates=entrance.rates, denials=denials)
+    intake, denials = _build_intake(settings, streams, entrance), entrance.denials
     push, writes = HttpPush(intake), InfluxWrites(intake)
     push_sockets = PushSockets(intake, settings.server)
     outside.connected.add(roster)
@@ -227,6 +226,19 @@ def build_house(settings: Settings, ground: Ground) -> House:
         push_sockets=push_sockets,
         subscribers=subscribers,
         rooms=rooms,
+    )
+
+
+def _build_intake(settings: Settings, streams: StreamTable, entrance: Entrance) -> Intake:
+    directory = entrance.register.directory
+    return Intake(
+        streams,
+        entrance.gate,
+        settings.push,
+        directory.stands,
+        unchanged=directory.is_unchanged,
+        rates=entrance.rates,
+        denials=entrance.denials,
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import structlog
 import trio
-from registered import Office, PromptDatabase, registered
+from registered import Clocks, Office, PromptDatabase, registered
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from framecast.accounts.directory.sessions import credential_of_session
-from framecast.accounts.identity import Reach, Role
+from framecast.accounts.identity import DEVELOPER, Reach, Role
 from framecast.accounts.register.register import Register, open_register
 from framecast.accounts.register.service_tokens import NewToken
 from framecast.accounts.register.users import NewUser
@@ -71,6 +71,31 @@ async def test_a_token_lets_in_until_it_is_revoked(office: Office) -> None:
     assert office.revoked == [Revocation(frozenset({"token:1"}))]
     await expect_refusal(register.service_tokens.revoke(token.token_id), 404, "no token 1")
     assert (await register.service_tokens.create(AGENT))[0].token_id == 2
+
+
+async def test_who_was_let_in_by_a_token_is_unchanged_until_that_is_revoked(office: Office) -> None:
+    register, directory = office.register, office.register.directory
+    token, secret = await register.service_tokens.create(AGENT)
+    identity = directory.tokens.find_secret(secret, directory.clock())
+    assert identity is not None
+    assert directory.is_unchanged(identity)
+    assert not directory.is_unchanged(replace(identity)), "it may be of a time when the token gave other rights"
+    assert not directory.is_unchanged(DEVELOPER)
+    await register.service_tokens.revoke(token.token_id)
+    assert not directory.is_unchanged(identity)
+
+
+async def test_who_was_let_in_by_a_token_is_not_unchanged_when_its_time_is_over(tmp_path: Path) -> None:
+    clocks = Clocks()
+    async with registered(tmp_path, clocks) as office:
+        directory = office.register.directory
+        await office.register.orgs.create("Main Org.")
+        _, secret = await office.register.service_tokens.create(replace(AGENT, expires=directory.clock() + 1_000))
+        identity = directory.tokens.find_secret(secret, directory.clock())
+        assert identity is not None
+        assert directory.is_unchanged(identity)
+        clocks.advance(1_000)
+        assert not directory.is_unchanged(identity)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from framecast.accounts.gate import Stands, open_gate, whoever_got_in
+from framecast.accounts.gate import Stands, Unchanged, nobody_stays, open_gate, whoever_got_in
 from framecast.accounts.rates import Rates
 from framecast.errors import Refusal
 from framecast.ingest.push import Intake
@@ -97,9 +97,11 @@ def make_intake(
     gate: Any = open_gate,
     stands: Stands = whoever_got_in,
     rates: Rates | None = None,
+    *,
+    unchanged: Unchanged = nobody_stays,
 ) -> tuple[Intake, RecordingStreams]:
     streams = RecordingStreams()
-    return Intake(streams, gate, limits or Push(), stands, rates=rates), streams
+    return Intake(streams, gate, limits or Push(), stands, unchanged=unchanged, rates=rates), streams
 
 
 def count_turns(nursery: trio.Nursery) -> list[int]:

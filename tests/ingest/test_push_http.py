@@ -13,7 +13,7 @@ from recording import RecordingStreams, count_turns, make_intake
 from trio.testing import MockClock, memory_stream_pair
 
 from framecast import metrics
-from framecast.accounts.gate import open_gate
+from framecast.accounts.gate import Unchanged, nobody_stays, open_gate
 from framecast.accounts.identity import DEVELOPER, Identity
 from framecast.door.connection import Rooms, TakeOver, serve_connection
 from framecast.door.head import RequestHead
@@ -32,8 +32,10 @@ SMALL = Push(body_bytes=1_000, thread_body_bytes=100, body_seconds=60, gzip_memb
 class House:
     """The push room behind a door, on a stream in memory."""
 
-    def __init__(self, limits: Push | None = None, gate: Any = open_gate) -> None:
-        self.intake, self.streams = make_intake(limits, gate)
+    def __init__(
+        self, limits: Push | None = None, gate: Any = open_gate, *, unchanged: Unchanged = nobody_stays
+    ) -> None:
+        self.intake, self.streams = make_intake(limits, gate, unchanged=unchanged)
         self.http = HttpPush(self.intake)
         self.ours, self.theirs = memory_stream_pair()
 
@@ -310,6 +312,36 @@ async def test_a_body_that_arrives_behind_the_end_of_its_token_is_not_stored(pat
         answer = await HttpPush(intake).push_from_app(head, revoked_meanwhile())
     assert answer.status == 401
     assert streams.pushed == []
+
+
+@pytest.mark.parametrize("path", ["/api/live/push/cpu", "/api/v2/write?bucket=cpu"])
+async def test_the_gate_is_asked_again_for_another_head_and_when_anything_was_changed(path: str) -> None:
+    asked: list[bytes | None] = []
+    changed: set[Identity] = set()
+
+    async def gate(head: RequestHead) -> Identity:
+        asked.append(head.find(b"authorization"))
+        if changed:
+            raise Refusal(401, "revoked")
+        return DEVELOPER
+
+    house = House(gate=gate, unchanged=lambda identity: identity not in changed)
+    if "write" in path:
+        house.http = InfluxWrites(house.intake)  # type: ignore[assignment]  # the door asks either for a room
+    one, other = (request(b"m f=1\n", f"Authorization: Bearer {name}", path=path) for name in ("one", "other"))
+
+    async def push(raw: bytes) -> int:
+        await house.theirs.send_all(raw)
+        return status_of(bytes(await house.theirs.receive_some()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(house.serve)
+        assert [await push(raw) for raw in (one, one, one, other, one)] == [204] * 5
+        changed.add(DEVELOPER)
+        assert await push(one) == 401
+        await house.theirs.send_eof()
+    assert asked == [b"Bearer one", b"Bearer other", b"Bearer one", b"Bearer one"]
+    assert len(house.streams.pushed) == 5
 
 
 async def test_without_a_way_in_a_push_is_401() -> None:

@@ -35,6 +35,17 @@ Stands = Callable[[Identity], bool]
 """Whether what let this identity in would do so still, and as the very same."""
 
 
+Unchanged = Callable[[Identity], bool]
+"""Whether nothing has been changed about this very object since a gate let it in by a service token: whoever shows the
+same token again, on the same connection and with the same request, is let in as the same without looking again."""
+
+
+def nobody_stays(identity: Identity) -> bool:
+    """Where everybody is looked at again."""
+    del identity
+    return False
+
+
 def whoever_got_in(identity: Identity) -> bool:
     """Where there is nothing to be revoked."""
     del identity

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache, partial
 from urllib.parse import parse_qsl
 
 from framecast import metrics
+from framecast.accounts.identity import Identity
 from framecast.door.answer import Answer, Headers, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
 from framecast.door.head import RequestHead
@@ -44,6 +45,8 @@ class PushAsked:
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head
+        self.identity: Identity | None = None
+        """Who was let in last."""
         self.content_type = find_content_type(head)
         self.encoding = find_encoding(head)
         self.says_json = is_json(self.content_type)
@@ -107,7 +110,9 @@ class HttpPush:
         head, intake = asked.head, self._intake
         if head.method not in METHODS:
             raise Refusal(405, "push with POST, or open a WebSocket on this path")
-        identity = await intake.admit(head)
+        identity = asked.identity
+        if identity is None or not intake.is_unchanged(identity):
+            identity = asked.identity = await intake.admit(head)
         stream_id = asked.stream_id
         intake.check_may_push(identity, stream_id, head)
         with intake.budget.hold() as held:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from framecast import metrics
+from framecast.accounts.identity import Identity
 from framecast.channels.address import is_namespace
 from framecast.door.answer import Answer, json_answer, refusal_answer
 from framecast.door.connection import ExchangeRoom
@@ -97,6 +98,8 @@ class WriteAsked:
         self.head = head
         self.shown = _with_password(head, self.dialect, self._query)
         """The same, with all that it shows of who sends it as a header."""
+        self.identity: Identity | None = None
+        """Who was let in last."""
         self.encoding = find_encoding(head)
 
     @cached_property
@@ -141,7 +144,9 @@ class InfluxWrites:
 
     async def _write(self, asked: WriteAsked, arriving: Body) -> Answer:
         intake = self._intake
-        identity = await intake.admit(asked.shown)
+        identity = asked.identity
+        if identity is None or not intake.is_unchanged(identity):
+            identity = asked.identity = await intake.admit(asked.shown)
         stream_id = asked.stream_id
         intake.check_may_push(identity, stream_id, asked.head)
         with intake.budget.hold() as held:

@@ -13,7 +13,7 @@ import structlog
 
 from framecast import metrics
 from framecast.accounts.denials import Denials
-from framecast.accounts.gate import EndedMeanwhileError, Gate, Stands, whoever_got_in
+from framecast.accounts.gate import EndedMeanwhileError, Gate, Stands, Unchanged, nobody_stays, whoever_got_in
 from framecast.accounts.identity import Identity
 from framecast.accounts.permissions import check_push
 from framecast.accounts.rates import Rates
@@ -76,6 +76,7 @@ class Intake:
         limits: Push,
         stands: Stands = whoever_got_in,
         *,
+        unchanged: Unchanged = nobody_stays,
         rates: Rates | None = None,
         denials: Denials | None = None,
     ) -> None:
@@ -91,11 +92,12 @@ class Intake:
         self._sink = sink
         self._gate = gate
         self._stands = stands
+        self.is_unchanged = unchanged
         self._denials = Denials(Accounts()) if denials is None else denials
         self._complaints = Complaints(limits.complaint_seconds, limits.complaint_streams, limits.complaint_lines)
 
     def admit(self, head: RequestHead) -> Awaitable[Identity]:
-        """Say who pushes; Refusal 401."""
+        """Say who pushes; Refusal 401. Not needed for the same request again, while its identity `is_unchanged`."""
         return self._gate(head)
 
     def check_may_push(self, identity: Identity, stream_id: str, head: RequestHead) -> None:
