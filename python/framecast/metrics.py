@@ -45,7 +45,7 @@ tls_certificate_expiry = Gauge(
     "framecast_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires; 0 without TLS."
 )
 push_requests = Tally("framecast_push_requests_total", "Push requests answered over HTTP.", "status")
-push_messages = Counter("framecast_push_messages_total", "Messages on push WebSockets.", ["outcome"])
+push_messages = Tally("framecast_push_messages_total", "Messages on push WebSockets.", "outcome")
 push_bytes = Tally("framecast_push_bytes_total", "Bytes of pushed bodies and messages, inflated.")
 push_accepted_lines = Tally("framecast_push_accepted_lines_total", "Pushed lines that became rows.")
 push_rejected_lines = Counter("framecast_push_rejected_lines_total", "Pushed lines that were refused.", ["reason"])

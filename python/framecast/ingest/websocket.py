@@ -23,6 +23,7 @@ from framecast.accounts.identity import Identity
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
 from framecast.door.crumbs import FREE_PIECES, PIECE_BYTES, PIECES_PER_TURN
+from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
@@ -53,9 +54,6 @@ _MESSAGE_PIECES = 4
 """What pushing a message costs, in pieces of a turn. Its bytes do not count: a read has few."""
 
 _TOO_BIG = 1009
-
-_PUSHED = metrics.push_messages.labels("pushed")
-_REFUSED = metrics.push_messages.labels("refused")
 
 
 class PushSockets:
@@ -145,10 +143,10 @@ class PushSockets:
         try:
             result = await self._intake.push(identity, stream_id, body, precision=precision, frame_format=frame_format)
         except Refusal as refusal:
-            _REFUSED.inc()
+            metrics.push_messages.add(1, "refused")
             self._intake.complain(identity, stream_id, count=1, example=refusal.message)
             return acknowledge_refusal(refusal) if ack else None
-        _PUSHED.inc()
+        metrics.push_messages.add(1, "pushed")
         return acknowledge(result) if ack else None
 
 
@@ -190,6 +188,7 @@ class PushSocket:
         limits: Push,
     ) -> None:
         self._stream = stream
+        self._wire = DirectStream(stream) if isinstance(stream, trio.SocketStream) else stream
         self._push = push
         self._sender = sender
         self._held = held
@@ -322,13 +321,13 @@ class PushSocket:
         with trio.CancelScope(deadline=deadline) as self._waiting:
             await trio.sleep_forever()
 
-    async def _receive(self, deadline: float) -> bytes | None:
+    async def _receive(self, deadline: float) -> bytes | bytearray | None:
         """Return received bytes, b"" when the peer has left, None when it is time to do something else."""
         if self._ending is not None or (self._stopping and self._close_at == math.inf):
             return None  # somebody said so while a ping was being sent
         with trio.CancelScope(deadline=deadline) as self._waiting:
             try:
-                return bytes(await self._stream.receive_some(_READ_BYTES))
+                return await self._wire.receive_some(_READ_BYTES)
             except trio.BrokenResourceError:
                 return b""
         return None
@@ -373,4 +372,4 @@ class PushSocket:
             await self._send(close_frame(code, reason))
 
     async def _send(self, data: bytes) -> None:
-        await send_in_time(self._stream, data, self._send_seconds)
+        await send_in_time(self._wire, data, self._send_seconds)
