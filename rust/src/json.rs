@@ -43,6 +43,30 @@ pub fn write_protocol_string(raw: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// How many bytes [`write_short`] may write beyond the text, and take back: room for them saves an allocation.
+pub const SHORT_BYTES: usize = 16;
+
+/// Write a text that is JSON as it stands and most likely has 4 to 16 bytes, as numbers have: as one store, cut to
+/// length, where a call to copy so few costs more than they do.
+#[inline]
+pub fn write_short(text: &[u8], out: &mut Vec<u8>) {
+    let end = out.len() + text.len();
+    let word = if text.len() > SHORT_BYTES {
+        return out.extend_from_slice(text);
+    } else if let (Some(head), Some(tail)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        // Where they overlap they are alike.
+        let (head, tail) = (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+        u128::from(head) | u128::from(tail) << (8 * (text.len() - 8))
+    } else if let (Some(head), Some(tail)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
+        u128::from(u64::from(head) | u64::from(tail) << (8 * (text.len() - 4)))
+    } else {
+        return out.extend_from_slice(text);
+    };
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+}
+
 /// Where the string that `text` begins with, quote and all, is over; None if it is not.
 #[must_use]
 pub fn string_end(text: &[u8]) -> Option<usize> {
@@ -100,6 +124,16 @@ mod tests {
         let mut out = Vec::new();
         write_string("a\"b\\c\n\r\t\u{1}é".as_bytes(), &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), r#""a\"b\\c\n\r\t\u0001é""#);
+    }
+
+    #[test]
+    fn short_texts_are_written_whole_and_nothing_behind_them() {
+        let digits = b"123456789012345678901234567890";
+        for length in 0..=digits.len() {
+            let mut out = b"a".to_vec();
+            write_short(&digits[..length], &mut out);
+            assert_eq!(out, [b"a", &digits[..length]].concat());
+        }
     }
 
     #[test]

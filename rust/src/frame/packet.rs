@@ -10,6 +10,7 @@ use super::points;
 use super::push::PushOutcome;
 use super::rows::{Batch, Row};
 use super::stream::Limits;
+use crate::json;
 
 /// A frame, ready to publish.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) fn write_packets(
         let (entries, bytes) = fit_rows(rest, frame, NULL_BYTES * columns, limits.max_packet_bytes);
         let (rows, behind) = rest.split_at(entries);
         rest = behind;
-        let mut payload = Vec::with_capacity(bytes);
+        let mut payload = Vec::with_capacity(bytes + json::SHORT_BYTES);
         payload.push(b'{');
         if let Some(schema) = &schema {
             payload.extend_from_slice(b"\"schema\":");

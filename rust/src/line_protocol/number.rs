@@ -1,6 +1,7 @@
 //! Numbers stay text: this module says which texts are numbers, and which of them are JSON as they stand.
 
 use super::scan::leading_digits;
+use crate::json;
 
 /// What a bare (unquoted) field value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,10 +117,16 @@ impl<'a> Number<'a> {
     }
 
     /// The value as JSON.
+    #[inline]
     pub fn write_json(&self, out: &mut Vec<u8>) {
         if self.plain {
-            return out.extend_from_slice(self.text);
+            json::write_short(self.text, out);
+        } else {
+            self.write_again(out);
         }
+    }
+
+    fn write_again(&self, out: &mut Vec<u8>) {
         let text = match self.kind {
             NumberKind::Int => self.as_i64().map(|value| value.to_string()),
             NumberKind::Uint => self.as_u64().map(|value| value.to_string()),
