@@ -3,11 +3,13 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from framecast.door.answer import linger
 from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, send_in_time
 
@@ -30,6 +32,14 @@ async def test_what_was_sent_is_received_and_then_the_end() -> None:
         assert await stream.receive_some() == b"two"
         await peer.send_eof()
         assert await stream.receive_some() == b""
+
+
+async def test_a_peer_sees_at_once_that_nothing_more_is_sent_and_may_send_on() -> None:
+    async with connected() as (stream, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(partial(linger, stream, seconds=2 * PATIENCE_SECONDS, max_bytes=100))
+        assert await peer.receive_some() == b""
+        await peer.send_all(b"what was under way")
+        await peer.send_eof()
 
 
 async def test_receiving_lets_others_go_on_though_there_is_something_to_receive() -> None:

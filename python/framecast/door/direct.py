@@ -13,7 +13,7 @@ import trio
 _READ_BYTES = 65_536
 
 
-class DirectStream(trio.abc.Stream):
+class DirectStream(trio.abc.HalfCloseableStream):
     """Reads and writes below `socket_stream`, and changes nothing of it: whoever has that may go on with it.
 
     Receiving always waits, so that others get their turn. Sending waits for nothing that the kernel takes at once, and
@@ -53,6 +53,10 @@ class DirectStream(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the kernel takes something."""
         await self._stream.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        """Send no more, and let the peer know."""
+        await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """Close the connection."""
