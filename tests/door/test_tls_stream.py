@@ -1,9 +1,10 @@
 """A stream over TLS: what is said arrives, in whatever pieces, and both may end it as over plain TCP."""
 
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -99,6 +100,53 @@ async def test_the_peers_goodbye_is_the_end_while_its_connection_stays_open(
             assert await receive_all(stream) == b"last words"
             assert await stream.receive_some() == b""
             await stream.send_eof()
+
+
+async def test_who_is_cancelled_while_the_session_speaks_has_lost_nothing(made: Files) -> None:
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = made.client_context().wrap_bio(came, goes, server_hostname="localhost")
+    stream, ends = open_ends(made, made.client_context())
+    below, peer = stream.transport_stream, ends.transport_stream
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with below, peer, trio.open_nursery() as nursery:
+
+            async def receive() -> None:
+                pytest.fail(f"{await stream.receive_some()!r} though nobody takes what is to be said")
+
+            nursery.start_soon(receive)
+            with pytest.raises(ssl.SSLWantReadError):
+                client.do_handshake()
+            await peer.send_all(goes.read())
+            while True:
+                came.write(await peer.receive_some())
+                with suppress(ssl.SSLWantReadError):
+                    client.do_handshake()
+                    break
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(below.socket.fileno(), bytes(4096))
+            client.write(b"behind what is answered with tickets")
+            await peer.send_all(goes.read())
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+            with trio.fail_after(PATIENCE_SECONDS, shield=True):
+                assert await stream.receive_some() == b"behind what is answered with tickets"
+
+
+async def test_what_is_here_already_is_received_in_turn_with_others(made: Files) -> None:
+    async with connected(made) as (stream, client):
+        await client.send_all(b"xyz")
+        turns = []
+
+        async def other() -> None:
+            turns.append("other")
+
+        async with trio.open_nursery() as nursery:
+            await stream.receive_some(1)
+            nursery.start_soon(other)
+            for _ in range(2):  # whoever was ready at the same time may come behind us once
+                await stream.receive_some(1)
+            assert turns == ["other"]
 
 
 async def test_the_end_of_the_connection_without_a_goodbye_is_the_end(made: Files) -> None:

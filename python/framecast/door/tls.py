@@ -73,15 +73,25 @@ class TlsStream(trio.abc.HalfCloseableStream):
             self._first = b""
             if not data or self.session.ended:
                 raise trio.BrokenResourceError("the peer left")
-            self._plaintext += await self._take_in(data)
+            await self._take_in(data)
 
     def selected_alpn_protocol(self) -> str | None:
         """What was agreed on; None when the client did not ask."""
         return self.session.protocol
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive. BrokenResourceError, in words for a log, when the peer breaks the protocol."""
-        plaintext = self._plaintext or await self._receive()
+        """Receive. BrokenResourceError, in words for a log, when the peer breaks the protocol.
+
+        Cancelled, it has taken nothing.
+        """
+        if self._plaintext or self.session.ended:
+            await trio.sleep(0)  # noqa: ASYNC115 - as above
+        while not (self._plaintext or self.session.ended):
+            data = await self._reads.receive_some(_READ_BYTES)
+            if not data:
+                break
+            await self._take_in(data)
+        plaintext = self._plaintext
         self._plaintext = plaintext[max_bytes:] if max_bytes is not None else b""
         return plaintext[:max_bytes]
 
@@ -125,26 +135,15 @@ class TlsStream(trio.abc.HalfCloseableStream):
         ):
             await self._part()
 
-    async def _receive(self) -> bytes:
-        """What comes next; empty at the end."""
-        while not self.session.ended:
-            data = await self._reads.receive_some(_READ_BYTES)
-            if not data:
-                return b""
-            if plaintext := await self._take_in(data):
-                return plaintext
-        await trio.sleep(0)  # noqa: ASYNC115 - as above
-        return b""
-
-    async def _take_in(self, data: bytes) -> bytes:
+    async def _take_in(self, data: bytes) -> None:
+        """Keep what `data` says, and answer where the session has to: who is cancelled meanwhile has lost nothing."""
         try:
-            plaintext = self.session.receive(data)
+            self._plaintext += self.session.receive(data)
         except ValueError as error:
             await self._say()
             raise trio.BrokenResourceError(str(error)) from None
         if self.session.speaks:
             await self._say()
-        return plaintext
 
     async def _say(self) -> None:
         """Send what the session has to say itself: a part of the handshake, or why it gives up."""
