@@ -1,6 +1,7 @@
 """One managed stream: a parser with its sticky columns, and the channels its measurements became."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -179,7 +180,7 @@ class ManagedStream:
                 self._note_schema(packet.path, packet.schema)
         now = int(self._clock())
         drafts: list[Draft] = []
-        told: list[LiveChannel] = []
+        told: set[LiveChannel] = set()
         part_bytes = 0
         for packet in packets:
             channel = self.channels[packet.path]
@@ -187,12 +188,12 @@ class ManagedStream:
             payload = packet.payload
             if drafts and part_bytes + len(payload) > self._slice_bytes:
                 await self._publish_part(drafts, told)
-                drafts, told, part_bytes = [], [], 0
+                drafts, told, part_bytes = [], set(), 0
                 await trio.sleep(SLICE_PAUSE_SECONDS)
             part_bytes += len(payload)
             schema = None
             if channel.schema_due and channel not in told:
-                told.append(channel)
+                told.add(channel)
                 schema = channel.schema
                 if packet.schema is None:
                     # An earlier push's, which was never published. {"data":…} becomes {"schema":…,"data":…}.
@@ -200,7 +201,7 @@ class ManagedStream:
             drafts.append(Draft(channel.key, payload, schema, packet.rows))
         await self._publish_part(drafts, told)
 
-    async def _publish_part(self, drafts: Sequence[Draft], told: Sequence[LiveChannel]) -> None:
+    async def _publish_part(self, drafts: Sequence[Draft], told: AbstractSet[LiveChannel]) -> None:
         """Publish all of these or none; a schema is due until it was published, as those of `told` are now."""
         await self._hub.publish(drafts)
         for channel in told:
