@@ -184,6 +184,17 @@ async def test_what_ends_it_is_answered_with_one_close_frame(sent: bytes, code: 
     assert websocket.ended_by_peer is (code is None or sent[0] == 0x88)
 
 
+@pytest.mark.parametrize(
+    ("sent", "too_big"), [(frame(0x82, bytes(101)), True), (frame(0x88, b"\x03\xf1"), False), (frame(0x83, b""), False)]
+)
+async def test_only_what_we_turn_out_for_it_was_too_big(sent: bytes, too_big: bool) -> None:
+    websocket = WebSocket(Peer(sent), max_message_bytes=100)
+    for _ in range(2):
+        with pytest.raises(WebSocketEnded) as ended:
+            await websocket.receive()
+        assert ended.value.too_big is too_big
+
+
 async def test_a_message_in_tiny_fragments_is_ended_before_it_is_too_big() -> None:
     peer = Peer(frame(2, b"x") + frame(0, b"x") * 10_000)
     assert await read_all(WebSocket(peer, max_message_bytes=20_000)) == ([], 1008)

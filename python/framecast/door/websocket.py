@@ -22,8 +22,8 @@ TOO_BIG = 1009
 class WebSocketEnded(PeerLeft):
     """No more messages will come."""
 
-    def __init__(self, code: int | None) -> None:
-        super().__init__(too_big=code == TOO_BIG)
+    def __init__(self, code: int | None, *, too_big: bool = False) -> None:
+        super().__init__(too_big=too_big)
         self.code = code
         """The peer's, or ours where the peer broke the rules; None where the connection just ended."""
 
@@ -85,7 +85,7 @@ class WebSocket:
                 self._reader = None
             else:
                 await self._receive_more()
-        raise WebSocketEnded(self._code)
+        raise self._what_ended_it()
 
     async def close(self, code: int, reason: str) -> None:
         """The closing handshake. What comes before the peer's answer is dropped; the caller sets the deadline."""
@@ -125,7 +125,11 @@ class WebSocket:
 
     def _end(self, code: int | None) -> NoReturn:
         self._ended, self._code, self._reader = True, code, None
-        raise WebSocketEnded(code)
+        raise self._what_ended_it()
+
+    def _what_ended_it(self) -> WebSocketEnded:
+        # A peer may close with that code as well: then it is something of ours that was too big for it.
+        return WebSocketEnded(self._code, too_big=self._code == TOO_BIG and not self.ended_by_peer)
 
     def _say_close(self, code: int, reason: str) -> None:
         self._say(close_frame(code, reason))
