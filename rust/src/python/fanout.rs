@@ -1,7 +1,7 @@
 //! `Fanout`, `Event` and `FanoutStatistics` as Python sees them.
 //!
 //! Every method gives up the GIL: each takes a lock that the writer thread or another publisher may hold for
-//! a moment.
+//! a moment, and some make a system call that sends.
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
