@@ -143,6 +143,7 @@ async def test_a_large_message_is_followed_by_a_rest_in_which_pings_go_on(autoju
         assert len(slowed.streams.bodies) == 1
         assert len([event for event in client.events if isinstance(event, Ping)]) == 9
         assert client.closes() == [], "nobody is silent who is not listened to"
+        assert client.intake.budget.held_bytes < 50, "what was pushed is held no longer"
         await trio.sleep(2)
         assert slowed.streams.bodies[1:] == [LINE]
         nursery.cancel_scope.cancel()

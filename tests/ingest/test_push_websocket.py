@@ -42,6 +42,8 @@ class Client:
         self.ours, self.stream = memory_stream_pair()
         self.frames = Connection(ConnectionType.CLIENT)
         self.events: list[Event] = []
+        self.received = b""
+        """All of it: wsproto reads nothing behind a close."""
         self.answered = trio.Event()
         self.closed = trio.Event()
 
@@ -57,6 +59,7 @@ class Client:
     async def read(self) -> None:
         with contextlib.suppress(trio.ClosedResourceError):
             async for data in self.stream:
+                self.received += bytes(data)
                 self.frames.receive_data(bytes(data))
                 self.events.extend(self.frames.events())
                 self.answered.set()
@@ -238,6 +241,18 @@ async def test_each_message_has_the_whole_time(autojump_clock: MockClock) -> Non
         assert client.closes() == []
 
 
+async def test_a_message_has_the_whole_time_even_if_it_begins_where_another_ends(autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        await client.send(BytesMessage(b"a f=", message_finished=False))
+        for _ in range(5):
+            await trio.sleep(LIMITS.body_seconds - 1)
+            end = client.frames.send(BytesMessage(b"1\n"))
+            await client.stream.send_all(end + client.frames.send(BytesMessage(b"a f=", message_finished=False)))
+        await wait_all_tasks_blocked()
+        assert client.streams.bodies == [b"a f=1\n"] * 5
+        assert client.closes() == []
+
+
 async def test_a_message_over_the_limit_is_1009_with_text_counted_in_bytes(autojump_clock: MockClock) -> None:
     limits = Push(body_bytes=1_000)
     for event in (
@@ -265,6 +280,23 @@ async def test_messages_share_the_budget_with_all_bodies(autojump_clock: MockClo
             await client.closed.wait()
             assert client.closes() == [1013]
             assert client.intake.budget.held_bytes == 500
+
+
+async def test_what_a_read_brings_is_held_while_its_messages_are_pushed(autojump_clock: MockClock) -> None:
+    async with connected() as client:
+        push = client.streams.push
+
+        async def push_slowly(*arguments: Any, **options: Any) -> Any:
+            await trio.sleep(1)
+            return await push(*arguments, **options)
+
+        client.streams.push = push_slowly  # type: ignore[method-assign] # a parser in its thread
+        await client.stream.send_all(client.frames.send(BytesMessage(b"a f=1\n" * 100)) * 2)
+        await trio.sleep(1.5)
+        assert len(client.streams.bodies) == 1
+        assert 1_200 <= client.intake.budget.held_bytes <= 1_300
+        await trio.sleep(1)
+        assert client.intake.budget.held_bytes == 0
 
 
 async def test_bad_lines_and_refusals_keep_the_socket_and_are_logged_once(autojump_clock: MockClock) -> None:
@@ -311,6 +343,17 @@ async def test_stop_closes_with_1001_and_still_pushes_what_arrives_until_the_cli
         await wait_all_tasks_blocked()
         assert client.closed.is_set()
         assert b" 503 " in await refusal_of(client.sockets)
+
+
+async def test_after_our_close_nothing_more_is_said(autojump_clock: MockClock) -> None:
+    async with connected(path="/api/live/push/cpu?ack=1") as client:
+        late = b"".join(client.frames.send(event) for event in (Ping(b"late"), BytesMessage(b"late f=1\n")))
+        client.sockets.stop()
+        await wait_all_tasks_blocked()
+        await client.stream.send_all(late + b"\x82\x01x")  # at last one without a mask
+        await client.closed.wait()
+        assert client.streams.bodies == [b"late f=1\n"]
+        assert client.received == b"\x88\x19\x03\xe9server is shutting down"
 
 
 async def test_a_sender_that_is_ended_is_closed_at_once_and_nothing_more_is_pushed(autojump_clock: MockClock) -> None:

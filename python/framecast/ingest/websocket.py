@@ -350,7 +350,7 @@ class PushSocket:
             if not self._said_close:
                 await self._send(pong_frame(event.payload))
             return False
-        if isinstance(event, Broken) and not self._said_close:
+        if isinstance(event, Broken):
             limit = self._body_limit
             too_big = f"message larger than {limit.bytes} bytes ({limit.named})"
             raise PeerError(event.code, too_big if event.code == _TOO_BIG else event.reason)
