@@ -130,8 +130,15 @@ fn write_leading_columns(format: Format, rows: &[Row], out: &mut Vec<u8>) {
         write_list(out, rows, |row, out| out.extend_from_slice(&row.labels));
         out.push(b',');
     }
+    // Most rows of a push are of one moment: its text is kept from row to row.
+    let (mut written, mut text) = (None, Vec::new());
     write_list(out, rows, |row, out| {
-        write_integer(row.time_ns.div_euclid(NANOSECONDS_PER_MILLISECOND), out);
+        let milliseconds = row.time_ns.div_euclid(NANOSECONDS_PER_MILLISECOND);
+        if written.replace(milliseconds) != Some(milliseconds) {
+            text.clear();
+            write_integer(milliseconds, &mut text);
+        }
+        json::write_short(&text, out);
     });
 }
 
@@ -231,19 +238,31 @@ pub(super) fn write_integer(value: i64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();
-    loop {
+    while rest >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&DIGIT_PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
+    if rest > 0 || value == 0 {
         at -= 1;
-        digits[at] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        digits[at] = DIGIT_PAIRS[(rest % 10) as usize][1];
     }
     if value < 0 {
         out.push(b'-');
     }
-    out.extend_from_slice(&digits[at..]);
+    json::write_short(&digits[at..], out);
 }
+
+/// `00` to `99`.
+const DIGIT_PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b"0123456789"[number / 10], b"0123456789"[number % 10]];
+        number += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {
@@ -251,7 +270,19 @@ mod tests {
 
     #[test]
     fn integers_are_written() {
-        for value in [0, 7, -7, 10, 1_700_000_000_123, i64::MAX, i64::MIN] {
+        for value in [
+            0,
+            7,
+            -7,
+            10,
+            99,
+            -100,
+            101,
+            1_000,
+            1_700_000_000_123,
+            i64::MAX,
+            i64::MIN,
+        ] {
             let mut out = Vec::new();
             write_integer(value, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), value.to_string());

@@ -168,30 +168,10 @@ impl<'a> Scanner<'a> {
     pub fn read_time(&mut self, precision: Precision) -> Scanned<'a, Option<i64>> {
         let behind_value = self.at;
         self.skip_blanks();
-        let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
-        self.at += leading_digits(&self.body[self.at..]);
-        // What is no time is told whole.
-        while matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
-            self.at += 1;
-        }
         let mut time = None;
-        if self.at > start && start > behind_value {
-            if self
-                .peek()
-                .is_some_and(|byte| class(byte) & (BLANK | LINE_END) == 0)
-            {
-                return Err(self.fault(start, Reason::BadTime, self.word_at(start)));
-            }
-            let text = &self.body[start..self.at];
-            time = Some(
-                precision
-                    .parse(text)
-                    .map_err(|reason| self.fault(start, reason, text))?,
-            );
+        if self.at > behind_value && matches!(self.peek(), Some(b'-' | b'0'..=b'9')) {
+            time = Some(self.read_digits(precision)?);
             self.skip_blanks();
-        } else {
-            self.at = start;
         }
         if self.end_line() {
             return Ok(time);
@@ -201,6 +181,24 @@ impl<'a> Scanner<'a> {
             opened,
             ..self.missing(self.at, Reason::UnexpectedText, self.rest_of_line())
         })
+    }
+
+    /// Read the digits of a timestamp, and the sign before them.
+    #[inline]
+    fn read_digits(&mut self, precision: Precision) -> Scanned<'a, i64> {
+        let rest = &self.body[self.at..];
+        let sign = usize::from(rest.first() == Some(&b'-'));
+        let end = sign + leading_digits(&rest[sign..]);
+        let over = rest
+            .get(end)
+            .is_none_or(|&byte| class(byte) & (BLANK | LINE_END) != 0);
+        if end == sign || !over {
+            return Err(self.fault(self.at, Reason::BadTime, self.word_at(self.at)));
+        }
+        let time = precision.read(sign > 0, &rest[sign..end]);
+        let time = time.ok_or_else(|| self.fault(self.at, Reason::TimeRange, &rest[..end]))?;
+        self.at += end;
+        Ok(time)
     }
 
     /// Give the present line up: go to the beginning of the next physical line.

@@ -1,7 +1,6 @@
 //! Timestamps: integers of the push's precision to nanoseconds since 1970.
 
-use super::error::Reason;
-use super::scan::{leading_digits, read_digits};
+use super::scan::read_digits;
 
 /// The unit of a body's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,24 +59,17 @@ impl Precision {
         }
     }
 
-    /// Nanoseconds of a timestamp of minus signs and digits.
+    /// Nanoseconds of a timestamp of these digits, of which there is one at least; `None` past the range.
     #[inline]
-    pub(super) fn parse(self, text: &[u8]) -> Result<i64, Reason> {
-        let digits = text.strip_prefix(b"-").unwrap_or(text);
-        if digits.is_empty() || leading_digits(digits) < digits.len() {
-            return Err(Reason::BadTime);
-        }
-        let negative = digits.len() < text.len();
-        let size = read_digits(digits).ok_or(Reason::TimeRange)?;
+    pub(super) fn read(self, negative: bool, digits: &[u8]) -> Option<i64> {
+        let size = read_digits(digits)?;
         let value = if negative {
             // The least i64 has no positive twin.
-            0_i64.checked_sub_unsigned(size)
+            0_i64.checked_sub_unsigned(size)?
         } else {
-            i64::try_from(size).ok()
+            i64::try_from(size).ok()?
         };
-        value
-            .and_then(|value| value.checked_mul(self.nanoseconds(value)))
-            .ok_or(Reason::TimeRange)
+        value.checked_mul(self.nanoseconds(value))
     }
 }
 
@@ -85,33 +77,37 @@ impl Precision {
 mod tests {
     use super::*;
 
+    fn read(precision: Precision, text: &str) -> Option<i64> {
+        let digits = text.trim_start_matches('-');
+        precision.read(digits.len() < text.len(), digits.as_bytes())
+    }
+
     #[test]
     fn the_whole_range_and_nothing_beyond() {
-        let ns = |text: &str| Precision::Nanoseconds.parse(text.as_bytes());
-        assert_eq!(ns("9223372036854775807"), Ok(i64::MAX));
-        assert_eq!(ns("-9223372036854775808"), Ok(i64::MIN));
-        assert_eq!(ns("9223372036854775808"), Err(Reason::TimeRange));
-        assert_eq!(ns("-9223372036854775809"), Err(Reason::TimeRange));
-        assert_eq!(ns("-"), Err(Reason::BadTime));
-        assert_eq!(ns("--1"), Err(Reason::BadTime));
-        assert_eq!(ns("1-"), Err(Reason::BadTime));
-        assert_eq!(ns("-0"), Ok(0));
+        let ns = |text: &str| read(Precision::Nanoseconds, text);
+        assert_eq!(ns("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(ns("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(ns("9223372036854775808"), None);
+        assert_eq!(ns("-9223372036854775809"), None);
+        assert_eq!(ns("18446744073709551616"), None);
+        assert_eq!(ns("00000000000000000000000000001"), Some(1));
+        assert_eq!(ns("-0"), Some(0));
         assert_eq!(
-            Precision::Seconds.parse(b"9223372036"),
-            Ok(9_223_372_036_000_000_000)
+            read(Precision::Seconds, "9223372036"),
+            Some(9_223_372_036_000_000_000)
         );
-        assert_eq!(Precision::Seconds.parse(b"9223372037"), Err(Reason::TimeRange));
-        assert_eq!(Precision::Hours.parse(b"2562047"), Ok(9_223_369_200_000_000_000));
-        assert_eq!(Precision::Hours.parse(b"2562048"), Err(Reason::TimeRange));
-        assert_eq!(Precision::Minutes.parse(b"-1"), Ok(-60_000_000_000));
+        assert_eq!(read(Precision::Seconds, "9223372037"), None);
+        assert_eq!(read(Precision::Hours, "2562047"), Some(9_223_369_200_000_000_000));
+        assert_eq!(read(Precision::Hours, "2562048"), None);
+        assert_eq!(read(Precision::Minutes, "-1"), Some(-60_000_000_000));
     }
 
     #[test]
     fn auto_tells_the_unit_by_the_size() {
-        let auto = |text: &str| Precision::Auto.parse(text.as_bytes());
-        assert_eq!(auto("0"), Ok(0));
+        let auto = |text: &str| read(Precision::Auto, text);
+        assert_eq!(auto("0"), Some(0));
         for sign in ["", "-"] {
-            let signed = |nanoseconds: i64| Ok(if sign == "-" { -nanoseconds } else { nanoseconds });
+            let signed = |nanoseconds: i64| Some(if sign == "-" { -nanoseconds } else { nanoseconds });
             assert_eq!(
                 auto(&format!("{sign}4999999999")),
                 signed(4_999_999_999_000_000_000)
@@ -134,6 +130,6 @@ mod tests {
                 signed(5_000_000_000_000_000)
             );
         }
-        assert_eq!(auto("-9223372036854775808"), Ok(i64::MIN));
+        assert_eq!(auto("-9223372036854775808"), Some(i64::MIN));
     }
 }
