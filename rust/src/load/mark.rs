@@ -104,16 +104,26 @@ fn put_hex(out: &mut [u8], mut number: u64) {
 /// The number in the first digits, and what is behind them.
 fn hex(text: &[u8], digits: usize) -> Option<(u64, &[u8])> {
     let (digits, rest) = text.split_at_checked(digits)?;
-    let number = digits.iter().try_fold(0, |number: u64, &digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(number << 4 | u64::from(value))
-    })?;
-    Some((number, rest))
+    // Every mark that is heard comes by here: all are looked up first, and judged together.
+    let (number, seen) = digits.iter().fold((0, 0), |(number, seen): (u64, u8), &digit| {
+        let value = HEX[usize::from(digit)];
+        (number << 4 | u64::from(value), seen | value)
+    });
+    (seen & NO_DIGIT == 0).then_some((number, rest))
 }
+
+const NO_DIGIT: u8 = 0xf0;
+
+/// What each byte is worth as a hexadecimal digit of ours.
+const HEX: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {

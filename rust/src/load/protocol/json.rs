@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -75,7 +76,10 @@ struct Connected {
 }
 
 pub(super) fn read<'a>(message: &'a [u8], mut tell: impl FnMut(Said<'a>)) {
-    for line in message.split(|&byte| byte == b'\n') {
+    let mut begin = 0;
+    for end in memchr_iter(b'\n', message).chain([message.len()]) {
+        let line = &message[begin..end];
+        begin = end + 1;
         if line.starts_with(PUSH) {
             tell(Said::Push(line));
         } else if line == b"{}" {
