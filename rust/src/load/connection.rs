@@ -100,10 +100,24 @@ impl Connection {
     /// # Errors
     /// When the connection is lost, or the server has not read for too long.
     pub fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Ending> {
-        let mut frame = Vec::with_capacity(payload.len() + 14);
-        put_frame(&mut frame, opcode, payload, self.masks.next_mask());
+        self.send_all(opcode, [payload])
+    }
+
+    /// Send messages, each in a frame of its own, with one write.
+    ///
+    /// # Errors
+    /// As of [`Self::send`].
+    pub fn send_all<'p>(
+        &mut self,
+        opcode: Opcode,
+        payloads: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<(), Ending> {
+        let mut frames = Vec::new();
+        for payload in payloads {
+            put_frame(&mut frames, opcode, payload, self.masks.next_mask());
+        }
         self.outgoing
-            .send(&mut self.stream, &frame)
+            .send(&mut self.stream, &frames)
             .map_err(|error| lost(&error))?;
         if self.outgoing.len() > MAX_WAITING_BYTES {
             return Err(Ending::new(Kind::TimedOut, 0, "the server reads too slowly"));

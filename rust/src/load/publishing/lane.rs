@@ -17,6 +17,9 @@ use crate::load::websocket::Opcode;
 
 /// Commands whose answers may be on their way. A server that paces its clients holds no more of ours than this.
 const MAX_UNANSWERED: usize = 1_000;
+/// Messages that a WebSocket is given with one write where it may have as many: a system call for each costs more
+/// than the messages do. Few enough that the first does not wait for the last.
+const MOST_JOINED: u64 = 16;
 
 /// What the server said to publications.
 #[derive(Debug)]
@@ -162,11 +165,26 @@ impl Lane {
         }
     }
 
-    /// Send publications, in one message or body.
+    /// How many messages it may be given at once.
+    #[must_use]
+    pub fn most_messages(&self) -> u64 {
+        match &self.carrier {
+            Carrier::Socket { .. } => MOST_JOINED,
+            Carrier::Posts { .. } | Carrier::Commands { .. } => 1,
+        }
+    }
+
+    /// Send publications, so many in each message or body.
     ///
     /// # Errors
     /// When the connection is lost.
-    pub fn send(&mut self, content: &Content, marks: &[Mark], clock: Clock) -> Result<(), Ending> {
+    pub fn send(
+        &mut self,
+        content: &Content,
+        marks: &[Mark],
+        in_each: usize,
+        clock: Clock,
+    ) -> Result<(), Ending> {
         match &mut self.carrier {
             Carrier::Posts {
                 place,
@@ -183,11 +201,15 @@ impl Lane {
                 poster.post()
             }
             Carrier::Socket { connection, .. } => {
-                let mut body = Vec::new();
-                for mark in marks {
-                    content.put(mark, &mut body);
-                }
-                connection.send(Opcode::Text, &body)
+                let body = |marks: &[Mark]| {
+                    let mut body = Vec::new();
+                    for mark in marks {
+                        content.put(mark, &mut body);
+                    }
+                    body
+                };
+                let bodies: Vec<_> = marks.chunks(in_each.max(1)).map(body).collect();
+                connection.send_all(Opcode::Text, bodies.iter().map(Vec::as_slice))
             }
             Carrier::Commands {
                 role,

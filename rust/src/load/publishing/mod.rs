@@ -166,7 +166,7 @@ impl Publisher<'_> {
     /// Publish once on every channel, and see it accepted. What a server does once for a channel it does now.
     fn begin(&mut self) -> Result<(), Failure> {
         for lane in 0..self.lanes.len() {
-            self.publish_on_all(lane)?;
+            self.publish_on_all(lane, 1)?;
         }
         let patience = duration(self.publishing.first_seconds);
         self.wait_until(patience, |lanes| lanes.iter().all(Lane::is_quiet))?;
@@ -260,7 +260,7 @@ impl Publisher<'_> {
             self.found.lateness.record(sent_ns - due_ns);
         }
         let mark = self.next_mark(channel, due_ns, sent_ns);
-        self.send(lane, &[mark])
+        self.send(lane, &[mark], 1)
     }
 
     /// Publish as fast as subscribers hear.
@@ -275,10 +275,13 @@ impl Publisher<'_> {
             let mut wait = until(now_ns, window.end_ns);
             for lane in 0..self.lanes.len() {
                 let batch = self.channels(lane).count() as u64;
-                if self.shared.in_flight() + batch > in_flight.max(batch) {
+                let room = in_flight.max(batch).saturating_sub(self.shared.in_flight());
+                let times = room.checked_div(batch).unwrap_or(0);
+                let times = times.min(self.lanes[lane].most_messages());
+                if times == 0 {
                     wait = FULL;
                 } else if self.lanes[lane].is_free() {
-                    self.publish_on_all(lane)?;
+                    self.publish_on_all(lane, times)?;
                     wait = Duration::ZERO;
                 }
             }
@@ -299,14 +302,19 @@ impl Publisher<'_> {
         (0..=channels).skip(lane).step_by(self.lanes.len())
     }
 
-    /// Publish on every channel of a lane, in one message or body.
-    fn publish_on_all(&mut self, lane: usize) -> Result<(), Failure> {
+    /// Publish so many times on every channel of a lane, each time in one message or body.
+    fn publish_on_all(&mut self, lane: usize, times: u64) -> Result<(), Failure> {
         let now_ns = self.shared.clock.now_ns();
-        let channels = self.channels(lane);
-        let marks: Vec<Mark> = channels
-            .map(|channel| self.next_mark(channel, now_ns, now_ns))
-            .collect();
-        self.send(lane, &marks)
+        let channels: Vec<_> = self.channels(lane).collect();
+        let mut marks = Vec::new();
+        for _ in 0..times {
+            marks.extend(
+                channels
+                    .iter()
+                    .map(|&channel| self.next_mark(channel, now_ns, now_ns)),
+            );
+        }
+        self.send(lane, &marks, channels.len())
     }
 
     fn next_mark(&mut self, channel: u16, due_ns: u64, sent_ns: u64) -> Mark {
@@ -321,8 +329,8 @@ impl Publisher<'_> {
         }
     }
 
-    fn send(&mut self, lane: usize, marks: &[Mark]) -> Result<(), Failure> {
-        let sent = self.lanes[lane].send(&self.content, marks, self.shared.clock);
+    fn send(&mut self, lane: usize, marks: &[Mark], in_each: usize) -> Result<(), Failure> {
+        let sent = self.lanes[lane].send(&self.content, marks, in_each, self.shared.clock);
         sent.map_err(Failure::Connection)?;
         self.watch(lane);
         Ok(())
