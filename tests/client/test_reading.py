@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import trio.testing
 from client.desk import EmptyOutbox
 from client.world import MemoryHub, MemoryScopes, Wishes, build_rooms
 from framecast.accounts.identity import DEVELOPER
-from framecast.client.connection import serve_subscriber
+from framecast.client.connection import COMMANDS_PER_TURN, serve_subscriber
 from framecast.client.newcomer import Newcomer
 from framecast.client.roster import Roster
 from framecast.client.schedule import Schedule
@@ -129,6 +130,26 @@ async def test_a_frame_that_comes_in_the_moment_in_which_all_else_is_done_is_act
             await trio.testing.wait_all_tasks_blocked()
             assert reading.published == ["1/grafana/a/first", "1/grafana/a/second"]
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("messages", [1, 400])
+async def test_commands_that_come_at_once_leave_others_their_turn(
+    messages: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    settings = Live(ping_seconds=3600, commands_burst=1_000)
+    reading, seen = Reading(settings), [0]
+    commands = [publish(number, "b") for number in range(2, 402)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.serve)
+        reading.transport.hand(CONNECT)
+        await trio.testing.wait_all_tasks_blocked()
+        for start in range(0, 400, 400 // messages):
+            reading.transport.hand(b"\n".join(commands[start : start + 400 // messages]))
+        while seen[-1] < 400:
+            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+            seen.append(len(reading.published))
+        nursery.cancel_scope.cancel()
+    assert max(later - sooner for sooner, later in pairwise(seen)) <= 2 * COMMANDS_PER_TURN
 
 
 async def test_who_leaves_in_that_moment_has_left(autojump_clock: trio.testing.MockClock) -> None:

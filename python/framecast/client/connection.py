@@ -118,6 +118,7 @@ class _Connection:
         "_codec",
         "_commands",
         "_ending",
+        "_heard",
         "_inbox",
         "_left",
         "_nursery",
@@ -140,6 +141,8 @@ class _Connection:
         self._rooms = rooms
         self._session = member.session
         self._pace = member.pace
+        self._heard = 0
+        """Commands, and what else was said."""
         self._busy = False
         """Whether something that came is acted upon."""
         self._inbox: Inbox | None = None
@@ -279,7 +282,6 @@ class _Connection:
     async def _act(self, message: bytes) -> None:
         """Carry out the commands, one after another, in the order they came, until there are no more."""
         frame: bytes | None = message
-        done = 0
         try:
             while frame is not None:
                 for item in self._codec.decode(frame):
@@ -287,10 +289,11 @@ class _Connection:
                     if isinstance(item, Command):
                         metrics.commands_of(item.method).inc()
                         pause = self._pace.take_command(trio.current_time())
-                    # A message may hold thousands of commands that never wait. Who has been ended is heard no more.
-                    if pause or done % COMMANDS_PER_TURN == COMMANDS_PER_TURN - 1 or self._over:
+                    self._heard += 1
+                    # Thousands of commands that never wait may come at once, in a message or in many that were read in
+                    # one go. Who has been ended is heard no more.
+                    if pause or self._heard % COMMANDS_PER_TURN == 0 or self._over:
                         await trio.sleep(pause)
-                    done += 1
                     await self._hear(item)
                 frame = None if self._inbox is None else self._inbox.take()
         except PeerError as broken:
