@@ -523,6 +523,10 @@ class Fanout:
         """Bytes waiting in this connection's queue; 0 when it is gone."""
 
     @property
+    def at_rest(self) -> bool:
+        """Whether the writer has tried to send all that was queued: what waits now, waits for sockets with room."""
+
+    @property
     def waiting_bytes(self) -> int:
         """Memory that waiting messages take of the budget; a message counts once."""
 

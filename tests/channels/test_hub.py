@@ -1,18 +1,22 @@
 """The hub over the real core: who receives what under which name, within which limits, and what it leaves behind."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
+from framecast._core import Fanout
+from framecast.brokers.memory import MemoryBroker
 from framecast.channels.address import Address
 from framecast.channels.broker import Draft, Position
 from framecast.channels.client_info import ClientInfo
+from framecast.channels.hub import LOOK_SECONDS, Hub
 from framecast.errors import Refusal
 from framecast.settings import History
 from live_world import Received, World, live_world, stream_address
+from patience import PATIENCE_SECONDS
 
 CPU = stream_address("cpu")
 MEM = stream_address("mem")
@@ -363,3 +367,36 @@ async def test_a_restored_channel_can_be_forgotten() -> None:
         world.hub.restore(CPU, b"{}")
         world.hub.forget(CPU)
         assert (await world.hub.open(CPU)).schema is None
+
+
+class BusyWriter:
+    """A core whose writer has something to do for so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    @property
+    def at_rest(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize(("looks", "seconds"), [(0, 0.0), (3, 3 * LOOK_SECONDS), (1_000_000, 0.05)])
+async def test_catching_up_takes_as_long_as_the_writer_and_no_longer_than_is_granted(
+    looks: int, seconds: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    hub = Hub(cast("Fanout", BusyWriter(looks)), MemoryBroker(), max_channels=1, retention=History())
+    begun = trio.current_time()
+    await hub.catch_up(0.05)
+    assert trio.current_time() - begun == pytest.approx(seconds, abs=LOOK_SECONDS / 2)
+
+
+async def test_the_core_is_at_rest_when_all_was_offered() -> None:
+    async with live_world() as world:
+        subscriber = world.subscriber()
+        world.hub.subscribe(subscriber.connection, CPU, "c")
+        await publish(world, CPU, b'"' + b"x" * 100_000 + b'"')
+        with trio.fail_after(PATIENCE_SECONDS):
+            await world.hub.catch_up(PATIENCE_SECONDS)
+        assert world.fanout.at_rest
+        assert len(subscriber.received()) == 1

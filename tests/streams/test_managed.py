@@ -213,3 +213,17 @@ async def test_a_new_subscriber_begins_with_all_rows_in_every_format(name: Any) 
         else:
             assert values == [[0, 0, 0], [True, None, None], [1, None, None], [None, 2, 3]]
             assert nanos == [[0, 0, 1], None, None, None]
+
+
+async def test_a_large_body_waits_for_the_writer_and_a_small_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with live_world(push=Push(thread_body_bytes=10, catch_up_seconds=0.25)) as world:
+        waits: list[float] = []
+
+        async def catch_up(seconds: float) -> None:
+            waits.append(seconds)
+
+        monkeypatch.setattr(world.hub, "catch_up", catch_up)
+        await world.push("s", b"m n=1i 1\n")
+        assert waits == []
+        await world.push("t", b"m n=1i 1000000\n")
+        assert waits == [0.25]

@@ -38,6 +38,9 @@ QUIET_CHANNELS_TRIED = 100
 CHANNELS_AT_ONCE = 500
 """Channels that are swept before the others get a turn."""
 
+LOOK_SECONDS = 0.001
+"""Between looks at whether the writer has caught up: the time in which it writes a megabyte or more."""
+
 LEAST_SWEEP_SECONDS = 1.0
 """Between sweeps, however soon a past is too old: each looks at every channel."""
 
@@ -85,6 +88,15 @@ class Hub:
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""
         await self._broker.publish(drafts)
+
+    async def catch_up(self, seconds: float) -> None:
+        """Wait until everything published was offered to its subscribers' sockets, for at most `seconds`.
+
+        Which depends on the writer's share of the processor, and on no subscriber. No checkpoint where it is so.
+        """
+        until = trio.current_time() + seconds
+        while not self._fanout.at_rest and trio.current_time() < until:  # noqa: ASYNC110 - the core calls nobody back
+            await trio.sleep(LOOK_SECONDS)
 
     async def publish_message(self, address: Address, data: bytes, info: ClientInfo | None) -> None:
         """Publish what a client sent, JSON that is no frame, as `publish` does.

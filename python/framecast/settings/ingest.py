@@ -31,6 +31,10 @@ class Push(Struct, frozen=True, forbid_unknown_fields=True):
     thread_body_bytes: Positive = 64 * KIB
     """Bodies from this size on are parsed in a worker thread."""
 
+    catch_up_seconds: Seconds = 0.05
+    """For so long at most a body of that size waits until what came before it was offered to its subscribers: a sender
+    at full speed takes no processor that is needed to write to them."""
+
     parser_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     """Worker threads for parsing and inflating."""
 

@@ -72,6 +72,7 @@ class ManagedStream:
         self.share = Share(budgets)
         self._turn = trio.Semaphore(1, max_value=1)  # as fair as a lock, for a third of its price
         self._thread_body_bytes = push.thread_body_bytes
+        self._catch_up_seconds = push.catch_up_seconds
         self._limits = limits
         self._frame_format = streams.frame_format
         self._parser = self._make_parser(self._frame_format)
@@ -87,7 +88,9 @@ class ManagedStream:
     ) -> PushResult:
         """Parse `body`, publish its packets, and return what became of its lines.
 
-        When it returns, every accepted line was handed to the broker. Large bodies are parsed in one of `threads`.
+        When it returns, every accepted line was handed to the broker. Large bodies are parsed in one of `threads`, once
+        what came before was offered to the subscribers: who pushes as fast as it can would else take the processor from
+        the writer, whose queues then run over, and subscribers who read in time are cut.
         Refusal 400 when the stream has frames of another format than `frame_format`.
         """
         self.pushes_under_way += 1
@@ -103,6 +106,7 @@ class ManagedStream:
                 if len(body) < self._thread_body_bytes:
                     result = parser.push(body, received_ns, precision)
                 else:
+                    await self._hub.catch_up(self._catch_up_seconds)
                     parse = partial(parser.push, body, received_ns, precision)
                     result = await trio.to_thread.run_sync(parse, limiter=threads)
                 self.share.note(parser)

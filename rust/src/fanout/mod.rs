@@ -277,6 +277,12 @@ impl Fanout {
         })
     }
 
+    /// Whether the writer has tried to send all that was queued: what waits now, waits for sockets with room.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        lock(&self.shared.work).asleep
+    }
+
     /// What of the budget is taken by all messages that wait, each counted once.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {

@@ -309,6 +309,11 @@ impl Fanout {
     }
 
     #[getter]
+    fn at_rest(&self) -> bool {
+        self.0.is_at_rest()
+    }
+
+    #[getter]
     fn waiting_bytes(&self) -> usize {
         self.0.waiting_bytes()
     }
