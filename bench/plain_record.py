@@ -1,11 +1,10 @@
 """Keeps what a run printed, with what is needed to run it again: bench/record/<machine>/<date>-<question>.txt."""
 
 import datetime as dt
-import platform
 import sys
 from pathlib import Path
 
-from bench.machine import find_commit, find_machine
+from bench.machine import find_commit, find_interpreter, find_machine
 from bench.record import FOLDER
 from framecast._core import build_info
 
@@ -17,7 +16,7 @@ def write(question: str, lines: list[str]) -> Path:
         f"question: {question}",
         f"command: python -m bench.{question} {' '.join(sys.argv[1:])}".rstrip(),
         f"commit: {find_commit()}; core: {info['profile']} build of sources {info['source_hash']}",
-        f"machine: {machine.name}, {machine.system}, Python {platform.python_version()}",
+        f"machine: {machine.name}, {machine.system}, Python {find_interpreter()}",
         f"date: {now:%Y-%m-%d %H:%M} UTC",
         "",
     ]
