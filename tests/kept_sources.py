@@ -40,7 +40,7 @@ class KeptSources:
         self.announce(News(org_id, uid, Became.DELETED))
 
     async def find(self, org_id: int, uid: str) -> DataSource | None:
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        await trio.lowlevel.checkpoint()
         found = self._kept.get((org_id, uid))
         if self.reading is not None:
             await self.reading()

@@ -73,7 +73,7 @@ class PromptDatabase(Database):
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         await self.go_on.wait()
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        await trio.lowlevel.checkpoint()
         if self.error is not None:
             raise self.error
         return work(self._connection)

@@ -186,7 +186,7 @@ async def test_who_gives_up_waiting_takes_nobody_along(clock: MockClock) -> None
         scopes = [trio.CancelScope() for _ in range(3)]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask, checked, scopes[0])
-            await trio.lowlevel.checkpoint()  # noqa: TID251 - until the first one waits, and no longer
+            await trio.lowlevel.checkpoint()  # until the first one waits, and no longer
             nursery.start_soon(ask, checked, scopes[1])
             nursery.start_soon(ask, checked, scopes[2])
             scopes[0].cancel()

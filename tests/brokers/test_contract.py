@@ -63,7 +63,7 @@ async def test_concurrent_publishers_see_one_order_per_channel(make: Callable[[]
         async def publisher(name: str) -> None:
             for number in range(20):
                 await broker.publish([Draft("1/a/b/c", f"{name}{number}".encode())])
-                await trio.sleep(0)  # noqa: ASYNC115 - lets the others in
+                await trio.lowlevel.checkpoint()
 
         async with trio.open_nursery() as nursery:
             for name in "xyz":

@@ -251,7 +251,7 @@ async def test_pings_come_while_the_rest_of_the_beginnings_waits_for_room(
 
 def tasks() -> int:
     """How many there are."""
-    return trio.lowlevel.current_statistics().tasks_living  # noqa: TID251 - nothing else counts them
+    return trio.lowlevel.current_statistics().tasks_living  # nothing else counts them
 
 
 async def test_an_idle_client_costs_no_task_of_its_own_but_one(autojump_clock: trio.testing.MockClock) -> None:

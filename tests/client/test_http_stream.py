@@ -218,7 +218,7 @@ async def test_nothing_is_said_to_a_client_that_left_and_nothing_fails(here: Her
         await until_left(newcomer)
         for _ in range(3):
             await newcomer.transport.close(3001, "shutdown")
-            await trio.sleep(0)  # noqa: ASYNC115 - for the writer to find out
+            await trio.lowlevel.checkpoint()
 
     here.session = say_goodbye
     here.answer.taking.set()

@@ -91,11 +91,11 @@ class FifoStream(trio.abc.Stream):
             raise trio.BrokenResourceError
 
     async def send_all(self, data: Any) -> None:
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        await trio.lowlevel.checkpoint()
         self.send(bytes(data))
 
     async def wait_send_all_might_not_block(self) -> None:
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._stream.receive_some(self.most_bytes or max_bytes)
@@ -105,7 +105,7 @@ class FifoStream(trio.abc.Stream):
     async def aclose(self) -> None:
         self.closed.set()
         self._more.set()
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        await trio.lowlevel.checkpoint()
 
 
 @dataclass

@@ -142,7 +142,7 @@ async def test_slow_reader_is_cut_and_its_stream_says_why(writer: WriterEvents) 
     data = b'"%s"' % (b"x" * 100_000)
     with trio.fail_after(PATIENCE_SECONDS):
         while writer.fanout.publish("a", data, 0):
-            await trio.lowlevel.checkpoint()  # noqa: TID251 -- publishing alone never lets another task run
+            await trio.lowlevel.checkpoint()  # publishing alone never lets another task run
         assert await stream.receive_some() == b""
     assert stream.overflowed
     with pytest.raises(trio.BrokenResourceError, match="too slowly"):

@@ -31,7 +31,7 @@ class Peer:
         self.pieces += [data[start : start + size] for start in range(0, len(data), size)]
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+        await trio.lowlevel.checkpoint()
         assert max_bytes is not None
         if not self.pieces:
             if self.stays:
@@ -142,7 +142,7 @@ async def test_reading_that_is_cancelled_loses_nothing() -> None:
 
                     async def cancel(scope: trio.CancelScope = scope) -> None:
                         for _ in range(chance.randrange(12)):
-                            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+                            await trio.lowlevel.checkpoint()
                         scope.cancel()
 
                     nursery.start_soon(cancel)
@@ -247,7 +247,7 @@ async def test_a_flood_of_what_costs_something_leaves_others_their_turn(tiny: by
     async def run() -> None:
         nonlocal turns
         while True:
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is not for tests either
+            await trio.lowlevel.checkpoint()
             turns += 1
 
     async with trio.open_nursery() as nursery:

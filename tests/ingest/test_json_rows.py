@@ -223,7 +223,7 @@ async def test_a_large_body_is_read_in_a_thread_within_the_budget_of_all() -> No
     async def sample() -> None:
         while True:
             seen.append(house.intake.budget.held_bytes)
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            await trio.lowlevel.checkpoint()
 
     async def pieces() -> AsyncGenerator[bytes]:
         yield body

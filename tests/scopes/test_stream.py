@@ -461,7 +461,7 @@ async def carry_out(model: Model, nursery: trio.Nursery, step: tuple[Any, ...]) 
         case ("subscribe", client, channel):
             await model.subscribe(client, channel)
         case ("turn",):
-            await trio.sleep(0)  # noqa: ASYNC115 - a turn for the pushes under way, no time
+            await trio.lowlevel.checkpoint()  # a turn for the pushes under way, no time
         case (name, *place):
             getattr(model, name)(*place)
 
@@ -524,9 +524,9 @@ async def test_long_pasts_are_handed_out_one_per_turn_of_the_loop(size: int, tur
 
     async with live_world() as world:
         await world.push("s", b'm s="%b"' % (b"x" * size))
-        trio.lowlevel.add_instrument(loop)  # noqa: TID251 - nothing else tells the turns
+        trio.lowlevel.add_instrument(loop)  # nothing else tells the turns
         async with trio.open_nursery() as nursery:
             for rows in range(1, 6):
                 nursery.start_soon(begin, world, rows)
-        trio.lowlevel.remove_instrument(loop)  # noqa: TID251 - as above
+        trio.lowlevel.remove_instrument(loop)
     assert (len(begun_at), len(set(begun_at))) == (5, turns)

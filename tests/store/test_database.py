@@ -213,7 +213,7 @@ async def hold_thread(
         trio.from_thread.run(until.wait, trio_token=token)
         order.append("slow")
 
-    token = trio.lowlevel.current_trio_token()  # noqa: TID251 - only to hold a thread up
+    token = trio.lowlevel.current_trio_token()  # only to hold a thread up
     await database.write(hang)
 
 

@@ -56,7 +56,7 @@ def threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads take no time: an autojump clock would jump while one works."""
 
     async def run_sync(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        await trio.sleep(0)  # noqa: ASYNC115 - a checkpoint
+        await trio.lowlevel.checkpoint()
         return work(*arguments)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
@@ -174,6 +174,6 @@ async def test_in_real_threads_an_end_writes_what_a_cancelled_write_may_not_have
                     for path in "abc":
                         columns.save(record(path, b"%d" % turns))
                         for _ in range(turns):
-                            await trio.sleep(0)  # noqa: ASYNC115 - a turn, no time
+                            await trio.lowlevel.checkpoint()  # a turn, no time
                     nursery.cancel_scope.cancel()
                 assert texts_in(tmp_path) == dict.fromkeys("abc", b"%d" % turns)

@@ -190,7 +190,7 @@ class Pace:
         self._bytes += ROW_BYTES + schema_bytes
         if self._bytes >= WORK_AT_ONCE_BYTES:
             self._bytes = 0
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            await trio.lowlevel.checkpoint()
 
 
 def name_of(path: str) -> str:
@@ -321,7 +321,7 @@ async def _suggest(word: str, names: list[str]) -> str:
     for start in range(0, len(names), NAMES_AT_ONCE):
         some = {name[:COMPARED_CHARACTERS]: name for name in [*close, *names[start : start + NAMES_AT_ONCE]]}
         close = [some[found] for found in difflib.get_close_matches(word, some, n=3)]
-        await trio.sleep(0)  # noqa: ASYNC115 - as above
+        await trio.lowlevel.checkpoint()
     if not close:
         return "."
     return "; did you mean " + " or ".join(f"'{printable(name)}'" for name in close) + "?"

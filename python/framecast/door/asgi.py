@@ -121,7 +121,7 @@ class _Http1Stream(ReplayedStream):
             data = encode_answer(refusal_answer(refusal), keep=False)
         if self._cut:
             # What was to be sent is incomplete already, and a peer that does not read is waited for only once.
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+            await trio.lowlevel.checkpoint()
             raise trio.BrokenResourceError("the peer took no more")
         try:
             await super().send_all(data)

@@ -151,7 +151,7 @@ class HeadReader:
         """Read the next head. None when the peer left; Refusal when it is no good."""
         seconds = self._wait_seconds
         if self._rest:  # a peer that sends request behind request brings no wait in which others get their turn
-            await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for the owners of descriptors alone
+            await trio.lowlevel.checkpoint()
         self._closing.wait(self, seconds)
         try:
             data = self._rest or await self._receive()
@@ -240,7 +240,7 @@ class HeadReader:
             return b""
         if self._ended:
             # At the very moment at which something came. It is cancelled here, and not in the middle of a room.
-            await trio.sleep(0)  # noqa: ASYNC115 - see above
+            await trio.lowlevel.checkpoint()
         return bytes(data)
 
 

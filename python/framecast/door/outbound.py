@@ -1,9 +1,8 @@
 """The way out: streams whose bytes the core writes, and the events that come back from its writer thread.
 
-With door/direct.py the only user of file descriptors and of trio.lowlevel in the package. From
-`WriterEvents.adopt` until the core says ``released``, nobody but the core writes to a connection's socket, and
-nobody closes it: the two rules that every line below is about. Knows nothing of HTTP, rooms or channels; of
-WebSocket it knows the one byte that begins a Close.
+With door/direct.py the only user of file descriptors in the package. From `WriterEvents.adopt` until the core says
+``released``, nobody but the core writes to a connection's socket, and nobody closes it: the two rules that every line
+below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows the one byte that begins a Close.
 """
 
 from __future__ import annotations

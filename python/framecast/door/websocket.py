@@ -72,7 +72,7 @@ class WebSocket:
                 await self._receive_more()
                 continue
             if self._events == PIECES_PER_TURN:
-                await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                await trio.lowlevel.checkpoint()
                 self._events = 0
             event = reader.next_event()
             if isinstance(event, bytes):

