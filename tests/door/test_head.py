@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import h11
+import msgspec
 import pytest
 import trio
 from hypothesis import given
@@ -136,13 +137,13 @@ async def test_http_1_0_needs_no_host() -> None:
 
 
 @asynccontextmanager
-async def timed_reader() -> AsyncIterator[tuple[HeadReader, trio.abc.SendStream]]:
+async def timed_reader(limits: Server = LIMITS) -> AsyncIterator[tuple[HeadReader, trio.abc.SendStream]]:
     """A reader whose waits end in time, and the peer's end."""
     ours, theirs = memory_stream_pair()
     closing = Closing()
     async with trio.open_nursery() as nursery:
-        await nursery.start(closing.run, LIMITS)
-        yield HeadReader(ours, LIMITS, closing), theirs
+        await nursery.start(closing.run, limits)
+        yield HeadReader(ours, limits, closing), theirs
         nursery.cancel_scope.cancel()
 
 
@@ -184,20 +185,24 @@ async def test_an_idle_connection_ends_without_a_word_and_later_requests_may_wai
         assert trio.current_time() - before == 75
 
 
-async def test_the_head_time_begins_with_the_first_byte_of_a_later_request(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(("keep_alive_seconds", "begins_at"), [(75, 60), (10, 6), (7, 6)])
+async def test_the_head_time_begins_with_the_first_byte_of_a_later_request(
+    keep_alive_seconds: float, begins_at: float, autojump_clock: MockClock
+) -> None:
     async def begin_late(theirs: trio.abc.SendStream) -> None:
-        await trio.sleep(60)
+        await trio.sleep(begins_at)
         await theirs.send_all(b"GET")
         await trio.sleep(9)
         await theirs.send_all(b" /")
 
-    async with timed_reader() as (reader, theirs), trio.open_nursery() as nursery:
+    limits = msgspec.structs.replace(LIMITS, keep_alive_seconds=keep_alive_seconds)
+    async with timed_reader(limits) as (reader, theirs), trio.open_nursery() as nursery:
         await theirs.send_all(GOOD)
         await reader.next_request()
         nursery.start_soon(begin_late, theirs)
         with pytest.raises(Refusal):
             await wait_in_vain(reader)
-        assert trio.current_time() == 70
+        assert trio.current_time() == begins_at + 10
 
 
 async def test_waits_end_one_after_another_each_in_its_time(autojump_clock: MockClock) -> None:

@@ -144,6 +144,8 @@ class HeadReader:
         """What came of the next one, while it is not whole."""
         self._wait_seconds = limits.head_seconds
         """The first one may take as long from the beginning as others from their first byte."""
+        self._hurried = True
+        """Whether the wait under way is timed as a head is, and not as the wait for one."""
         self._ended = False
         self._last: _Understood | None = None
 
@@ -162,6 +164,7 @@ class HeadReader:
         finally:
             self._closing.wait_no_more(self, self._wait_seconds)
             self._wait_seconds = self._limits.keep_alive_seconds
+            self._hurried = False
         if not data:
             return None
         end += len(_END)
@@ -225,12 +228,12 @@ class HeadReader:
             buffer += received
 
     def _hurry(self) -> None:
-        """The head has begun: from now on it has the time of one."""
-        seconds = self._limits.head_seconds
-        if self._wait_seconds != seconds:
+        """The head has begun: from now on it has the time of one, once."""
+        if not self._hurried:
+            self._hurried = True
             self._closing.wait_no_more(self, self._wait_seconds)
-            self._wait_seconds = seconds
-            self._closing.wait(self, seconds)
+            self._wait_seconds = self._limits.head_seconds
+            self._closing.wait(self, self._wait_seconds)
 
     async def _receive(self) -> bytes:
         """What has come; b"" when the peer left, however."""
