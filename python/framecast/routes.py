@@ -1,4 +1,7 @@
-"""Which request goes to which room: the one place that knows both paths and rooms."""
+"""Which request goes to which room. The ways to push over HTTP know their own paths; here they are asked in order.
+
+Of subscribers' WebSockets it is also the room: between the door, which knows no clients, and `client`, no sockets.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """One HTTP answer, independent of who sends it, and the closing that lets a refused peer read it.
 
-Requests are read by h11; answers are not written by it, which was a third of a small push. They
-hold nothing of a peer's.
+No header of an answer may hold anything of a peer's: nothing is escaped here.
 """
 
 import math
@@ -59,8 +58,7 @@ def describe_refusal(refusal: Refusal) -> tuple[int, Headers]:
 def encode_answer(answer: Answer, *, keep: bool) -> bytes:
     """The bytes of an answer; without `keep` it says that the connection closes after it.
 
-    Written here and not by h11: an answer is a third of a small push's cost there, and ours hold nothing of a peer's
-    in their headers.
+    Written here and not by h11: an answer was a third of a small push's cost there.
     """
     return _encode_head(answer.status, answer.headers, len(answer.body), int(time.time()), keep=keep) + answer.body
 

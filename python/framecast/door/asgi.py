@@ -2,8 +2,8 @@
 
 hypercorn's own server would own the port; its TCPServer serves one stream, which is all that is needed behind the
 door. What it leaves open is closed here: no limit of requests per connection, no time limit for a request's body, the
-wait for another request of a peer that has left, and for the requests after a connection's first one, which the door
-does not see, HTTP/2 and bodies of two lengths.
+wait for another request of a peer that has left, and for the requests after the one that a connection came with, which
+the door does not see, HTTP/2 and bodies of two lengths.
 """
 
 import logging

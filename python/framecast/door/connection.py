@@ -40,7 +40,8 @@ class Rooms:
     """Where requests go. Each callable may raise Refusal."""
 
     check: Callable[[RequestHead], None]
-    """What holds for every first request: the names and origins it may come under. Its head says all about that."""
+    """What holds for every request read here: the names and origins it may come under. Its head says all about that,
+    so those that follow with the same head are not asked again."""
 
     admit_websocket: Callable[[RequestHead], Awaitable[TakeOver]]
     """The room for a valid WebSocket request; Refusal 404 when there is none at its path. May wait to learn who asks,

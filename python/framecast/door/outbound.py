@@ -1,6 +1,6 @@
 """The way out: streams whose bytes the core writes, and the events that come back from its writer thread.
 
-With door/direct.py the only user of file descriptors in the package. From `WriterEvents.adopt` until the core says
+With door/direct.py the only one that waits for file descriptors itself. From `WriterEvents.adopt` until the core says
 ``released``, nobody but the core writes to a connection's socket, and nobody closes it: the two rules that every line
 below is about. Knows nothing of HTTP, rooms or channels; of WebSocket it knows the one byte that begins a Close.
 """
@@ -131,16 +131,12 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self._socket_stream = written.transport_stream if isinstance(written, TlsStream) else written
         self._reads = DirectStream(self._socket_stream) if reads is self._socket_stream else reads
         self._said_goodbye = False
+        """Whether a WebSocket Close of ours is queued or sent: nothing may follow it."""
         self._finished = False
         self._closed = False
         self._released = False
         self._let_go: trio.Event | None = None
         """Set with `_released`; made when somebody waits for that, as nobody does while the connection is open."""
-
-    @property
-    def said_goodbye(self) -> bool:
-        """Whether a WebSocket Close of ours is queued or sent: nothing may follow it."""
-        return self._said_goodbye
 
     @property
     def queued_bytes(self) -> int:

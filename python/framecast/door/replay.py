@@ -29,11 +29,6 @@ class ReplayedStream(trio.abc.Stream):
         self._send_seconds = send_seconds
         self._closing = closing or Closing()
 
-    @property
-    def replaying(self) -> bool:
-        """Whether there are bytes left to give back."""
-        return bool(self._data)
-
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Return replayed bytes while there are any, then what the stream receives."""
         if self._data:

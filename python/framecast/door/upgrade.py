@@ -1,6 +1,6 @@
 """WebSocket upgrades: checked and answered here, completely, so that no WebSocket library sees a byte of them.
 
-wsproto raises what it likes on hostile extension and subprotocol headers. No extension is accepted: our frames are
+hypercorn's raises what it likes on hostile extension and subprotocol headers. No extension is accepted: our frames are
 encoded once for all subscribers, which rules out permessage-deflate.
 """
 

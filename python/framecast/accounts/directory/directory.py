@@ -66,7 +66,10 @@ class Directory:
         return True
 
     def is_unchanged(self, identity: Identity) -> bool:
-        """Whether this very object is what a service token in force lets in: each change of a token makes another."""
+        """Whether this very object is what a service token in force lets in.
+
+        Each change of a token's rights makes another. Its quota is changed within, and read whenever it counts.
+        """
         kind, number = _split(identity.credential)
         return kind == "token" and self.tokens.find_identity(number, self.clock()) is identity
 
