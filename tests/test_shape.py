@@ -1,6 +1,7 @@
 """The house rules that can be measured: which room may know which, and how large anything may grow."""
 
 import ast
+import re
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -175,3 +176,9 @@ def test_every_dependency_is_pinned_by_a_range() -> None:
     every = [*page["project"]["dependencies"], *chain.from_iterable(groups)]
     assert every
     assert [text for text in every if ">=" not in text or "<" not in text] == []
+
+
+def test_no_dependency_is_named_twice() -> None:
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [re.split(r"[\[<>=]", text)[0] for text in named]
+    assert [name for name in names if names.count(name) > 1] == []
