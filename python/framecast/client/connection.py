@@ -114,7 +114,6 @@ class _Connection:
 
     __slots__ = (
         "_appointment",
-        "_busy",
         "_codec",
         "_commands",
         "_ending",
@@ -143,11 +142,9 @@ class _Connection:
         self._pace = member.pace
         self._heard = 0
         """Commands, and what else was said."""
-        self._busy = False
-        """Whether something that came is acted upon."""
         self._inbox: Inbox | None = None
         self._reading_on: Beside | None = None
-        """There since that has waited for something."""
+        """Both are there while something that came is acted upon, since that has waited for something."""
         self._left = False
         """Whether nothing more will come."""
         self._over = False
@@ -239,7 +236,6 @@ class _Connection:
         Somebody must be reading then: behind an unread message neither pings nor the end of the connection are seen.
         The nursery is the connection's: one for every message would be a tenth of what a newcomer costs.
         """
-        self._busy = True
         rest: bytes | None = frame
         while rest is not None and not self._over:
             await Noticing(self._act(rest), self._wait)
@@ -249,8 +245,12 @@ class _Connection:
             # Something may have come in the moment in which all else was done.
             rest = self._inbox.take()
         self._let_go_of_inbox()
-        self._busy = False
         self._reschedule()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether something that came is acted upon, for who may look: others get a turn only once that waits."""
+        return self._inbox is not None
 
     def _wait(self) -> None:
         """What is acted upon begins to wait for something."""
@@ -325,7 +325,7 @@ class _Connection:
 
     def _reschedule_beside(self) -> None:
         """`_reschedule` while something is acted upon. Until that waits it need not be: the end of it does so."""
-        if self._inbox is not None:
+        if self._busy:
             self._reschedule()
 
     def _reschedule(self) -> None:
