@@ -231,7 +231,12 @@ async def test_who_begins_and_says_nothing_gives_way_to_who_comes_later(
     settings = settings_for(tmp_path, *made.overrides, "server.tls_handshake_seconds=3600", limit)
     async with running(settings) as place, connect(place, tls=trusting) as before:
         await ask(before, "GET", "/api/health")  # which tells that its handshake is over
-        async with connect(place) as silent, connect(place) as slow, connect(place, tls=trusting) as after:
+        async with contextlib.AsyncExitStack() as stack:
+            silent = await stack.enter_async_context(connect(place))
+            await trio.testing.wait_all_tasks_blocked(0.01)  # those who come in one turn are in no order
+            slow = await stack.enter_async_context(connect(place))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            after = await stack.enter_async_context(connect(place, tls=trusting))
             assert await silent.until_closed() == b""
             for connection in (before, after):
                 assert (await ask(connection, "GET", "/api/health"))[0] == 200
