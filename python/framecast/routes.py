@@ -22,6 +22,7 @@ from framecast.client.roster import Roster
 from framecast.door.answer import linger
 from framecast.door.asgi import AppRoom
 from framecast.door.connection import ExchangeRoom, Rooms, TakeOver
+from framecast.door.direct import DirectStream
 from framecast.door.foreign import PageCheck
 from framecast.door.head import RequestHead
 from framecast.door.origin import check_host
@@ -61,7 +62,7 @@ class SubscriberSockets:
         return partial(self._serve, _read_arrival(head, visitor))
 
     async def _serve(self, arrival: "_Arrival", stream: trio.abc.Stream) -> None:
-        if not isinstance(stream, trio.SocketStream | TlsStream):
+        if not isinstance(stream, DirectStream | TlsStream):
             raise TypeError(f"subscribers need a socket, or TLS over one, not {type(stream).__name__}")
         limits = self.limits
         async with self._adopt(arrival, stream) as outbound:
@@ -69,10 +70,9 @@ class SubscriberSockets:
             if not websocket.ended_by_peer:
                 await linger(outbound, seconds=limits.linger_seconds, max_bytes=limits.linger_bytes)
 
-    def _adopt(self, arrival: "_Arrival", stream: trio.SocketStream | TlsStream) -> WriterStream:
+    def _adopt(self, arrival: "_Arrival", stream: DirectStream | TlsStream) -> WriterStream:
         limits = self.rooms.settings
         return self.events.adopt(
-            stream,
             stream,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,

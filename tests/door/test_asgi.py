@@ -13,6 +13,7 @@ import trio
 
 from framecast.door.asgi import AppRoom, Receive, Scope, Send
 from framecast.door.connection import Rooms, TakeOver, serve_connection
+from framecast.door.direct import DirectStream
 from framecast.door.head import RequestHead
 from framecast.door.listen import open_listeners, serve
 from framecast.door.replay import ReplayedStream
@@ -63,7 +64,7 @@ async def served_stream(limits: Server, served: Any) -> AsyncIterator[tuple[trio
     ended = trio.Event()
     room = AppRoom(served, limits, body_seconds=30)
 
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: DirectStream) -> None:
         try:
             await room.serve(ReplayedStream(stream, send_seconds=limits.send_seconds))
         finally:

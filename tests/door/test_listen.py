@@ -9,16 +9,17 @@ import pytest
 import structlog
 import trio
 
+from framecast.door.direct import DirectStream
 from framecast.door.listen import AT_ONCE, listening_places, open_listeners, parse_place, serve
 from framecast.errors import ConfigurationError
 from framecast.settings import Server
 from patience import PATIENCE_SECONDS
 
 LIMITS = Server(accept_retry_seconds=0.01)
-Handle = Callable[[trio.SocketStream], Awaitable[None]]
+Handle = Callable[[DirectStream], Awaitable[None]]
 
 
-async def echo(stream: trio.SocketStream) -> None:
+async def echo(stream: DirectStream) -> None:
     async for data in stream:
         await stream.send_all(data)
 
@@ -84,7 +85,7 @@ async def test_what_cannot_be_bound_is_named_and_nothing_stays_open() -> None:
 
 
 async def test_a_handler_that_raises_ends_only_its_connection_and_is_logged_once() -> None:
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: DirectStream) -> None:
         data = await stream.receive_some()
         if data == b"one":
             raise KeyError("a bug")
@@ -115,7 +116,7 @@ async def _fail() -> None:
 
 
 async def test_a_bug_in_a_connection_that_is_being_cancelled_is_still_logged() -> None:
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: DirectStream) -> None:
         try:
             await trio.sleep_forever()
         finally:
@@ -134,7 +135,7 @@ async def test_a_bug_in_a_connection_that_is_being_cancelled_is_still_logged() -
 async def test_no_more_connections_than_allowed_are_accepted() -> None:
     now = most = 0
 
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: DirectStream) -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
@@ -156,7 +157,7 @@ async def test_no_more_connections_than_allowed_are_accepted() -> None:
 async def test_all_who_wait_when_the_server_begins_are_served_and_none_beyond_the_limit() -> None:
     now = most = 0
 
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: DirectStream) -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
@@ -205,8 +206,8 @@ async def test_running_out_of_descriptors_is_survived_and_logged_once(autojump_c
 async def test_small_answers_are_not_delayed_by_nagle() -> None:
     seen = []
 
-    async def handle(stream: trio.SocketStream) -> None:
-        seen.append(stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    async def handle(stream: DirectStream) -> None:
+        seen.append(stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         await echo(stream)
 
     with trio.fail_after(PATIENCE_SECONDS):

@@ -13,6 +13,7 @@ import trio.testing
 import trio_websocket
 
 from framecast._core import Fanout
+from framecast.door.direct import DirectStream
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from patience import PATIENCE_SECONDS
 
@@ -25,26 +26,25 @@ async def writer(nursery: trio.Nursery) -> AsyncIterator[WriterEvents]:
         yield events
 
 
-async def connect() -> tuple[trio.SocketStream, trio.SocketStream]:
+async def connect() -> tuple[DirectStream, trio.SocketStream]:
     """Both ends of a TCP connection: the accepted one first."""
     with trio.socket.socket() as listening:
         await listening.bind(("127.0.0.1", 0))
         listening.listen()
         theirs = await trio.open_tcp_stream("127.0.0.1", listening.getsockname()[1])
         ours, _ = await listening.accept()
-    return trio.SocketStream(ours), theirs
+    return DirectStream(trio.SocketStream(ours)), theirs
 
 
 def adopt(
     writer: WriterEvents,
-    ours: trio.SocketStream,
+    ours: DirectStream,
     *,
     max_queue_bytes: int = 1 << 24,
     write_seconds: float = 60,
     close_flush_seconds: float = 5,
 ) -> WriterStream:
     return writer.adopt(
-        ours,
         ours,
         max_queue_bytes=max_queue_bytes,
         write_seconds=write_seconds,
@@ -66,7 +66,7 @@ async def test_websocket_over_it_keeps_framing_and_order_until_nothing_follows_t
     writer: WriterEvents, nursery: trio.Nursery
 ) -> None:
     ours, theirs = await connect()
-    ours.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 16_384)
+    ours.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 16_384)
     stream = adopt(writer, ours, max_queue_bytes=1 << 30)
     fanout = writer.fanout
     fanout.subscribe(stream.connection, "a", "a")
@@ -198,7 +198,7 @@ async def test_peer_that_left_breaks_the_stream(writer: WriterEvents) -> None:
 async def test_messages_are_framed_as_the_peer_reads_and_only_a_websocket_says_goodbye(writer: WriterEvents) -> None:
     ours, theirs = await connect()
     reading = Reading(protocol="protobuf", framing="stream", unidirectional=True)
-    stream = writer.adopt(ours, ours, max_queue_bytes=1000, write_seconds=60, close_flush_seconds=1, reading=reading)
+    stream = writer.adopt(ours, max_queue_bytes=1000, write_seconds=60, close_flush_seconds=1, reading=reading)
     writer.fanout.subscribe(stream.connection, "a", "a")
     await stream.send_all(b"\x88 begins a Close only in a WebSocket;")
     stream.send_message(b"\x00")
@@ -209,13 +209,12 @@ async def test_messages_are_framed_as_the_peer_reads_and_only_a_websocket_says_g
     await theirs.aclose()
 
 
-async def test_reading_stamps_the_time_and_comes_from_the_given_stream(writer: WriterEvents) -> None:
+async def test_reading_stamps_the_time(writer: WriterEvents) -> None:
     ours, theirs = await connect()
-    replayed, source = trio.testing.memory_stream_pair()
-    stream = writer.adopt(ours, source, max_queue_bytes=100, write_seconds=60, close_flush_seconds=1)
+    stream = adopt(writer, ours)
     before = stream.last_received
     await until(lambda: trio.current_time() > before)
-    await replayed.send_all(b"head")
+    await theirs.send_all(b"head")
     assert await stream.receive_some() == b"head"
     assert stream.last_received > before
     await stream.aclose()

@@ -8,6 +8,7 @@ import trio
 import trio.testing
 
 from framecast._core import Fanout
+from framecast.door.direct import DirectStream
 from framecast.door.outbound import WriterEvents, WriterStream
 from framecast.door.relay import PAIR_BYTES, carry, open_pair
 from patience import PATIENCE_SECONDS
@@ -24,9 +25,8 @@ async def events(nursery: trio.Nursery) -> AsyncIterator[WriterEvents]:
         yield events
 
 
-def adopt(events: WriterEvents, ours: trio.SocketStream) -> WriterStream:
+def adopt(events: WriterEvents, ours: DirectStream) -> WriterStream:
     return events.adopt(
-        ours,
         ours,
         max_queue_bytes=QUEUE_BYTES,
         write_seconds=PATIENCE_SECONDS,

@@ -12,6 +12,7 @@ import trio.testing
 
 from certificates import Files, make_certificate
 from framecast.door.certificate import load_certificate
+from framecast.door.direct import DirectStream
 from framecast.door.tls import TlsStream
 from framecast.settings import Server
 from patience import PATIENCE_SECONDS
@@ -33,7 +34,7 @@ def open_ends(
     assert certificate is not None
     ours, theirs = trio.socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    stream = TlsStream(certificate.server.begin(), trio.SocketStream(ours), word_seconds=word_seconds)
+    stream = TlsStream(certificate.server.begin(), DirectStream(trio.SocketStream(ours)), word_seconds=word_seconds)
     return stream, trio.SSLStream(trio.SocketStream(theirs), context, server_hostname="localhost")
 
 

@@ -19,6 +19,7 @@ from framecast.client.newcomer import Newcomer
 from framecast.client.rooms import Rooms
 from framecast.client.roster import Roster
 from framecast.client.transport import Emulated
+from framecast.door.direct import DirectStream
 from framecast.door.outbound import Reading, WriterEvents, WriterStream
 from framecast.door.relay import carry, open_pair
 from framecast.errors import Refusal
@@ -117,10 +118,9 @@ class HttpStreams:
                 nursery.start_soon(self._converse, opening, outbound)
                 await _pump(theirs, answer)
 
-    def _adopt(self, ours: trio.SocketStream, reading: Reading) -> WriterStream:
+    def _adopt(self, ours: DirectStream, reading: Reading) -> WriterStream:
         limits = self._rooms.settings
         return self._events.adopt(
-            ours,
             ours,
             max_queue_bytes=limits.queue_bytes,
             write_seconds=limits.write_seconds,

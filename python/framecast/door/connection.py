@@ -70,8 +70,6 @@ async def serve_connection(stream: trio.abc.Stream, rooms: Rooms, limits: Server
 async def _serve_requests(stream: trio.abc.Stream, rooms: Rooms, limits: Server) -> TakeOver:
     """Serve requests up to the last; what the connection is left to then."""
     peer = find_peer(stream)
-    if isinstance(stream, trio.SocketStream):
-        stream = DirectStream(stream)
     reader = HeadReader(stream, limits, rooms.closing, peer=peer)
     requests = _Requests(stream, reader, rooms, limits)
     try:
@@ -150,7 +148,7 @@ async def _answer(room: ExchangeRoom, exchange: Exchange) -> Answer:
 
 def find_peer(stream: trio.abc.Stream) -> str:
     """The IP address at the other end; "" when it is gone already, or is no socket's."""
-    if not isinstance(stream, trio.SocketStream | TlsStream):
+    if not isinstance(stream, DirectStream | TlsStream):
         return ""
     try:
         return str(stream.socket.getpeername()[0])

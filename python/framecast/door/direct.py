@@ -2,11 +2,12 @@
 
 trio.SocketStream asks the kernel before it waits, and passes a checkpoint on either side of what it sends, which is
 right for whoever knows nothing of the connection. Requests, and what a subscriber says, come one after another, and
-each begins with a wait. This must stay with those who own the connection: one of them reads at a time, and nobody
-closes it meanwhile.
+each begins with a wait. All rooms get a connection as this, or as TLS over it; of several tasks that have it, one reads
+and one writes at a time, and whoever waits when another closes it is told.
 """
 
 import os
+from typing import Final
 
 import trio
 
@@ -14,17 +15,17 @@ _READ_BYTES = 65_536
 
 
 class DirectStream(trio.abc.HalfCloseableStream):
-    """Reads and writes below `socket_stream`, and changes nothing of it: whoever has that may go on with it.
+    """One connection. Made of a stream of trio's, which it owns, and below which it reads and writes.
 
     Receiving always waits, so that others get their turn. Sending waits for nothing that the kernel takes at once, and
     is no checkpoint then.
     """
 
-    __slots__ = ("_socket", "_stream")
+    __slots__ = ("_stream", "socket")
 
     def __init__(self, socket_stream: trio.SocketStream) -> None:
         self._stream = socket_stream
-        self._socket = socket_stream.socket
+        self.socket: Final = socket_stream.socket
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come; b"" at the end. BrokenResourceError when the connection was reset."""
@@ -64,7 +65,7 @@ class DirectStream(trio.abc.HalfCloseableStream):
 
     def _fileno(self) -> int:
         """The descriptor, as long as it is this connection's: a number may be another's once it was closed."""
-        number = self._socket.fileno()
+        number = self.socket.fileno()
         if number < 0:
             raise trio.ClosedResourceError("the connection is closed")
         return number

@@ -9,12 +9,13 @@ from typing import Any
 import structlog
 import trio
 
+from framecast.door.direct import DirectStream
 from framecast.errors import ConfigurationError
 from framecast.settings import Server
 
 log = structlog.get_logger(__name__)
 
-Handle = Callable[[trio.SocketStream], Awaitable[None]]
+Handle = Callable[[DirectStream], Awaitable[None]]
 
 _PLACE = re.compile(r"(?:\[(?P<six>[^\[\]\s]+)\]|(?P<name>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
 AT_ONCE = 32
@@ -98,7 +99,7 @@ async def _accept(
         while True:
             await permits.acquire()
             try:
-                stream = await listener.accept()  # skips what was reset while it waited, and sets NODELAY
+                stream = DirectStream(await listener.accept())  # skips what was reset meanwhile, and sets NODELAY
             except OSError as error:
                 permits.release()
                 if error.errno not in _NOTHING_LEFT:
@@ -119,7 +120,7 @@ async def _accept(
                 connections.start_soon(_supervise, further, handle, permits)
 
 
-def _take_waiting(queue: socket.socket, permits: trio.Semaphore) -> Iterator[trio.SocketStream]:
+def _take_waiting(queue: socket.socket, permits: trio.Semaphore) -> Iterator[DirectStream]:
     """What waits in the kernel's queue as well, while there are permits. What goes wrong is told by the next wait."""
     for _ in range(AT_ONCE):
         try:
@@ -131,10 +132,10 @@ def _take_waiting(queue: socket.socket, permits: trio.Semaphore) -> Iterator[tri
         except OSError:
             permits.release()
             return
-        yield trio.SocketStream(trio.socket.from_stdlib_socket(accepted))
+        yield DirectStream(trio.SocketStream(trio.socket.from_stdlib_socket(accepted)))
 
 
-async def _supervise(stream: trio.SocketStream, handle: Handle, permits: trio.Semaphore) -> None:
+async def _supervise(stream: DirectStream, handle: Handle, permits: trio.Semaphore) -> None:
     """Run one connection; nothing that goes wrong in it goes further.
 
     Errors are caught inside the block that closes the stream: when this task is being cancelled, closing raises

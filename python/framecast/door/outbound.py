@@ -72,35 +72,33 @@ class WriterEvents:
 
     def adopt(
         self,
-        written: trio.SocketStream | TlsStream,
-        reads: trio.abc.ReceiveStream,
+        stream: DirectStream | TlsStream,
         *,
         max_queue_bytes: int,
         write_seconds: float,
         close_flush_seconds: float,
         reading: Reading = _WEBSOCKET_JSON,
     ) -> WriterStream:
-        """Give the writing of `written` to the core. OSError, and no change, when it cannot.
+        """Give the writing of `stream` to the core. OSError, and no change, when it cannot.
 
-        What is read comes from `reads`: the same stream, or one around it that replays what was read before. `reading`
-        is how the peer reads; ValueError when nobody can read so.
+        `reading` is how the peer reads; ValueError when nobody can read so.
         """
         connection = self.fanout.add(
-            written.socket.fileno(),
+            stream.socket.fileno(),
             max_queue_bytes,
             protocol=reading.protocol,
             framing=reading.framing,
             unidirectional=reading.unidirectional,
             write_seconds=write_seconds,
-            tls=written.session if isinstance(written, TlsStream) else None,
+            tls=stream.session if isinstance(stream, TlsStream) else None,
         )
         # No checkpoint since `add`, so no event can have been dispatched before the stream is known.
-        if isinstance(written, TlsStream):
-            written.hand_over(partial(self.fanout.speak, connection))
-        stream = WriterStream(self, connection, written, reads, close_flush_seconds)
-        stream.speaks_websocket = reading.framing == "websocket"
-        self._streams[connection] = stream
-        return stream
+        if isinstance(stream, TlsStream):
+            stream.hand_over(partial(self.fanout.speak, connection))
+        adopted = WriterStream(self, connection, stream, close_flush_seconds)
+        adopted.speaks_websocket = reading.framing == "websocket"
+        self._streams[connection] = adopted
+        return adopted
 
 
 class WriterStream(trio.abc.HalfCloseableStream):
@@ -115,8 +113,7 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self,
         events: WriterEvents,
         connection: int,
-        written: trio.SocketStream | TlsStream,
-        reads: trio.abc.ReceiveStream,
+        stream: DirectStream | TlsStream,
         close_flush_seconds: float,
     ) -> None:
         self.connection: Final = connection
@@ -128,8 +125,8 @@ class WriterStream(trio.abc.HalfCloseableStream):
         self.last_received = trio.current_time()
         self._events = events
         self._fanout = events.fanout
-        self._socket_stream = written.transport_stream if isinstance(written, TlsStream) else written
-        self._reads = DirectStream(self._socket_stream) if reads is self._socket_stream else reads
+        self._reads = stream
+        self._socket_stream = stream.transport_stream if isinstance(stream, TlsStream) else stream
         self._said_goodbye = False
         """Whether a WebSocket Close of ours is queued or sent: nothing may follow it."""
         self._finished = False

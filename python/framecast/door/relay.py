@@ -10,15 +10,17 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from framecast.door.direct import DirectStream
+
 PAIR_BYTES = 65_536
 """What the pair may hold, about. It comes on top of `live.queue_bytes`, so it is as small as one good system call."""
 
 
-def open_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+def open_pair() -> tuple[DirectStream, trio.SocketStream]:
     """Where the core writes, and where that comes out. OSError when the system has no sockets left."""
     ours, theirs = trio.socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR_BYTES)
-    return trio.SocketStream(ours), trio.SocketStream(theirs)
+    return DirectStream(trio.SocketStream(ours)), trio.SocketStream(theirs)
 
 
 async def carry(pair: trio.SocketStream, send: Callable[[bytes], Awaitable[None]], *, piece_bytes: int) -> None:

@@ -46,12 +46,11 @@ class TlsStream(trio.abc.HalfCloseableStream):
     """
 
     def __init__(
-        self, session: TlsSession, socket_stream: trio.SocketStream, first: bytes = b"", *, word_seconds: float
+        self, session: TlsSession, socket_stream: DirectStream, first: bytes = b"", *, word_seconds: float
     ) -> None:
         """`first` was received already. TLS's own words, its goodbye too, are said in `word_seconds` or not at all."""
         self.session: Final = session
         self.transport_stream: Final = socket_stream
-        self._reads = DirectStream(socket_stream)
         self._first = first
         self._plaintext = b""
         self._word_seconds = word_seconds
@@ -69,7 +68,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         """Agree on keys, unless that is done. BrokenResourceError, in words for a log, where there is no agreement."""
         await trio.lowlevel.checkpoint()
         while self.session.handshaking:
-            data = self._first or await self._reads.receive_some(_READ_BYTES)
+            data = self._first or await self.transport_stream.receive_some(_READ_BYTES)
             self._first = b""
             if not data or self.session.ended:
                 raise trio.BrokenResourceError("the peer left")
@@ -87,7 +86,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         if self._plaintext or self.session.ended:
             await trio.lowlevel.checkpoint()
         while not (self._plaintext or self.session.ended):
-            data = await self._reads.receive_some(_READ_BYTES)
+            data = await self.transport_stream.receive_some(_READ_BYTES)
             if not data:
                 break
             await self._take_in(data)
@@ -199,7 +198,7 @@ class TlsDoor:
         self._unfinished = Unfinished(min(limits.max_tls_handshakes, max(limits.max_open_connections // 2, 1)))
         self._take(certificate)
 
-    async def serve(self, stream: trio.SocketStream, handle: Handle) -> None:
+    async def serve(self, stream: DirectStream, handle: Handle) -> None:
         """Have `handle` serve what comes by TLS over `stream`; whoever fails to begin that is let go."""
         tls = await self._welcome(stream)
         if tls is not None:
@@ -234,7 +233,7 @@ class TlsDoor:
         if fault := certificate.find_fault(dt.datetime.now(dt.UTC)):
             log.warning("clients will refuse the certificate", reason=fault, cert=self._limits.tls_cert)
 
-    async def _welcome(self, stream: trio.SocketStream) -> TlsStream | None:
+    async def _welcome(self, stream: DirectStream) -> TlsStream | None:
         """The stream behind the handshake; None when there was none, for whatever reason."""
         outcome, tls, first = "late", None, b""
         deadline = trio.current_time() + self._limits.tls_handshake_seconds
@@ -254,12 +253,12 @@ class TlsDoor:
             await self._send_away(stream)
         return tls
 
-    async def _shake_hands(self, stream: trio.SocketStream, first: bytes) -> TlsStream:
+    async def _shake_hands(self, stream: DirectStream, first: bytes) -> TlsStream:
         tls = TlsStream(self._server.begin(), stream, first, word_seconds=self._limits.linger_seconds)
         await tls.do_handshake()
         return tls
 
-    async def _send_away(self, stream: trio.SocketStream) -> None:
+    async def _send_away(self, stream: DirectStream) -> None:
         """Answer plain HTTP in its own words."""
         limits = self._limits
         try:

@@ -23,7 +23,6 @@ from framecast.accounts.identity import Identity
 from framecast.door.answer import linger
 from framecast.door.connection import TakeOver
 from framecast.door.crumbs import FREE_PIECES, PIECE_BYTES, PIECES_PER_TURN
-from framecast.door.direct import DirectStream
 from framecast.door.exchange import Disconnected, send_in_time
 from framecast.door.head import RequestHead
 from framecast.door.upgrade import encode_switch
@@ -188,7 +187,6 @@ class PushSocket:
         limits: Push,
     ) -> None:
         self._stream = stream
-        self._wire = DirectStream(stream) if isinstance(stream, trio.SocketStream) else stream
         self._push = push
         self._sender = sender
         self._held = held
@@ -327,7 +325,7 @@ class PushSocket:
             return None  # somebody said so while a ping was being sent
         with trio.CancelScope(deadline=deadline) as self._waiting:
             try:
-                return await self._wire.receive_some(_READ_BYTES)
+                return await self._stream.receive_some(_READ_BYTES)
             except trio.BrokenResourceError:
                 return b""
         return None
@@ -372,4 +370,4 @@ class PushSocket:
             await self._send(close_frame(code, reason))
 
     async def _send(self, data: bytes) -> None:
-        await send_in_time(self._wire, data, self._send_seconds)
+        await send_in_time(self._stream, data, self._send_seconds)
