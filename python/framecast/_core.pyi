@@ -424,8 +424,10 @@ class Fanout:
 
         `protocol` and `framing` say how its peer reads one message: in `websocket` as a text message or, Protobuf, a
         binary one; in `stream` as a line of JSON, or as Protobuf with its length before it; in `sse` as an event
-        (JSON only). A `unidirectional` peer reads bare pushes where others read replies. When its socket takes not one
-        byte for `write_seconds` while something is queued, it is cut (``stalled``).
+        (JSON only). It is cut (``overflow``) when more than `max_queue_bytes` wait for it, or when so many messages do
+        that to keep them takes more than that beside their bytes (96 each, and 64 always may). A `unidirectional`
+        peer reads bare pushes where others read replies. When its socket takes not one byte for `write_seconds` while
+        something is queued, it is cut (``stalled``).
         Over `tls`, a session whose handshake is over, everything is sealed when its socket takes it, and behind what
         was queued at `finish` its goodbye is said. From now on only the core takes what the session gives out: who has
         it receive something calls `speak` where it `speaks`.

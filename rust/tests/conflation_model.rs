@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use _core::fanout::budget::{Budget, Buffer};
+use _core::fanout::budget::{Budget, Buffer, KEEPING_BYTES};
 use _core::fanout::queue::{Batch, Conflatable, MAX_BATCH_BUFFERS, Queue, Strand};
 use proptest::prelude::*;
 
@@ -146,6 +146,12 @@ impl Model {
             .sum()
     }
 
+    /// How many of them there are that cannot be conflated.
+    fn whole_buffers(&self) -> usize {
+        let whole = self.unsent().filter(|message| message.publication.is_none());
+        self.begun.iter().count() + whole.count()
+    }
+
     fn bytes(&self) -> usize {
         self.begun_bytes() + self.unsent().map(|message| message.length).sum::<usize>()
     }
@@ -174,7 +180,8 @@ impl Model {
             Put::Whole(length) => {
                 let (message, buffer) = self.message(length, None);
                 let limited = self.bytes() - self.conflatable_bytes();
-                let fits = limited + length <= self.limit;
+                let most = MAX_BATCH_BUFFERS.max(self.limit / KEEPING_BYTES);
+                let fits = limited + length <= self.limit && self.whole_buffers() < most;
                 assert_eq!(self.queue.push(&buffer), fits);
                 if fits {
                     self.whole.push_back(message);

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use _core::fanout::budget::{Budget, Buffer};
+use _core::fanout::budget::{Budget, Buffer, KEEPING_BYTES};
 use _core::fanout::queue::{Batch, MAX_BATCH_BUFFERS, Queue};
 use _core::fanout::subscribers::Subscribers;
 use proptest::prelude::*;
@@ -13,6 +14,8 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Move {
     Push(usize),
+    /// So many of one byte each.
+    Flood(usize),
     /// Take a batch, push so many bytes meanwhile, let the socket take so many tenths of the batch.
     Send(usize, usize),
     Clear,
@@ -21,6 +24,7 @@ enum Move {
 fn any_move() -> impl Strategy<Value = Move> {
     prop_oneof![
         6 => (0_usize..40).prop_map(Move::Push),
+        1 => (0_usize..80).prop_map(Move::Flood),
         3 => (0_usize..40, 0_usize..=10).prop_map(|(meanwhile, tenths)| Move::Send(meanwhile, tenths)),
         1 => Just(Move::Clear),
     ]
@@ -29,6 +33,8 @@ fn any_move() -> impl Strategy<Value = Move> {
 /// The naive twin: the unsent bytes in one vector, every byte different from its neighbours.
 struct Model {
     unsent: Vec<u8>,
+    /// How much is unsent of each buffer.
+    lengths: VecDeque<usize>,
     next: u8,
     limit: usize,
     budget: Arc<Budget>,
@@ -42,26 +48,48 @@ impl Model {
                 self.next
             })
             .collect();
-        let fits = self.unsent.len() + length <= self.limit;
+        let most = MAX_BATCH_BUFFERS.max(self.limit / KEEPING_BYTES);
+        let fits = self.unsent.len() + length <= self.limit && (length == 0 || self.lengths.len() < most);
         assert_eq!(queue.push(&Buffer::new(&self.budget, bytes.clone())), fits);
         if fits {
             self.unsent.extend(bytes);
+            self.lengths.extend((length > 0).then_some(length));
+        }
+    }
+
+    fn sent(&mut self, mut bytes: usize) {
+        self.unsent.drain(..bytes);
+        while bytes > 0 {
+            let first = self.lengths.front_mut().unwrap();
+            let part = bytes.min(*first);
+            *first -= part;
+            bytes -= part;
+            if *first == 0 {
+                self.lengths.pop_front();
+            }
         }
     }
 }
 
 proptest! {
     #[test]
-    fn queue_gives_the_bytes_in_order_and_never_more_than_its_limit(
-        limit in 0_usize..3000,
+    fn queue_gives_the_bytes_in_order_and_never_more_than_its_limits(
+        limit in 0_usize..10_000,
         moves in proptest::collection::vec(any_move(), 1..300),
     ) {
         let budget = Budget::new(0);
         let mut queue = Queue::new(limit, Arc::clone(&budget));
-        let mut model = Model { unsent: Vec::new(), next: 0, limit, budget: Arc::clone(&budget) };
+        let mut model = Model {
+            unsent: Vec::new(),
+            lengths: VecDeque::new(),
+            next: 0,
+            limit,
+            budget: Arc::clone(&budget),
+        };
         for step in moves {
             match step {
                 Move::Push(length) => model.push(&mut queue, length),
+                Move::Flood(count) => (0..count).for_each(|_| model.push(&mut queue, 1)),
                 Move::Send(meanwhile, tenths) => {
                     let mut batch = Batch::default();
                     queue.take(&mut batch);
@@ -74,13 +102,14 @@ proptest! {
                     prop_assert!(model.unsent.starts_with(&joined));
                     prop_assert_eq!(joined.is_empty(), nothing);
                     let sent = joined.len() * tenths / 10;
-                    model.unsent.drain(..sent);
+                    model.sent(sent);
                     queue.settle(&mut batch, sent);
                     prop_assert_eq!(batch.pieces().count(), 0);
                 }
                 Move::Clear => {
                     queue.clear();
                     model.unsent.clear();
+                    model.lengths.clear();
                     prop_assert_eq!(budget.held_bytes(), 0);
                 }
             }

@@ -38,7 +38,8 @@ class Live(Guarded, frozen=True, forbid_unknown_fields=True):
     `proxy.addresses` does not name, all have its address."""
 
     queue_bytes: Positive = 4 * MIB
-    """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed)."""
+    """Bytes that may wait for one slow subscriber before it is cut off (Grafana: 4 MiB, fixed). To keep their
+    messages, 96 bytes for each however short it is, may take as much again: that cuts whose messages are tiny."""
 
     total_queue_bytes: Positive = 256 * MIB
     """Memory for all that waits for subscribers, a message counted once however many it waits for; beyond, those who

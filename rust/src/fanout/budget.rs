@@ -15,6 +15,9 @@ const BUFFER_BYTES: usize = 64;
 /// What a place in a queue takes: a pointer and whether it can be conflated, in memory that grows by doubling.
 const ENTRY_BYTES: usize = 32;
 
+/// What it takes to keep a message in a queue, beside its bytes.
+pub const KEEPING_BYTES: usize = BUFFER_BYTES + ENTRY_BYTES;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Budget {

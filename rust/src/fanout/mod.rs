@@ -77,7 +77,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Terms {
     /// How its peer reads.
     pub reader: Reader,
-    /// Bytes that may wait for it; one more cuts it.
+    /// Bytes that may wait for it, and what it may take to keep their messages besides; one more cuts it.
     pub max_queue_bytes: usize,
     /// How long its socket may take nothing while something is queued; then it is cut.
     pub write_limit: Duration,

@@ -1,5 +1,9 @@
 //! One connection's outbound bytes: a first-in-first-out queue of shared buffers, bounded in bytes.
 //!
+//! To keep a buffer takes memory besides, however short it is, and a peer that makes us answer with next to nothing could
+//! have any number of them wait. So what it takes to keep them is bounded like their bytes, and by itself: then the limit
+//! is what it says for messages of an ordinary size.
+//!
 //! Knows nothing of sockets, threads or locks. Buffers are moved out in a [`Batch`] for the time of a send,
 //! so that the sender need not hold the queue's lock, and settled afterwards; until then their bytes still
 //! count.
@@ -13,7 +17,7 @@
 
 use std::sync::Arc;
 
-use super::budget::{Budget, Buffer, Places};
+use super::budget::{Budget, Buffer, KEEPING_BYTES, Places};
 pub use super::conflation::{Conflatable, Strand};
 use super::conflation::{Entries, Entry, Standings};
 use super::train::{Left, Train};
@@ -83,6 +87,9 @@ pub struct Queue {
     /// Those of them that can be conflated: of publications that are marked so and not begun.
     conflatable_bytes: usize,
     max_bytes: usize,
+    /// Unsent buffers that cannot be conflated, those in a batch included.
+    buffers: usize,
+    max_buffers: usize,
     /// Those of the buffers in a batch included.
     places: Places,
 }
@@ -99,11 +106,14 @@ impl Queue {
             bytes: 0,
             conflatable_bytes: 0,
             max_bytes,
+            buffers: 0,
+            // What one send takes is little enough, however low the limit is.
+            max_buffers: MAX_BATCH_BUFFERS.max(max_bytes / KEEPING_BYTES),
             places: Places::new(budget),
         }
     }
 
-    /// Append `buffer`, or answer false and change nothing when it would pass the limit.
+    /// Append `buffer`, or answer false and change nothing when it would pass a limit.
     #[must_use]
     pub fn push(&mut self, buffer: &Buffer) -> bool {
         let limited = self.bytes - self.conflatable_bytes;
@@ -111,10 +121,15 @@ impl Queue {
             return false;
         }
         // An empty buffer would make a send of nothing look like a socket that takes nothing.
-        if !buffer.is_empty() {
-            self.bytes += buffer.len();
-            self.append(buffer.clone(), None);
+        if buffer.is_empty() {
+            return true;
         }
+        if self.buffers >= self.max_buffers {
+            return false;
+        }
+        self.bytes += buffer.len();
+        self.buffers += 1;
+        self.append(buffer.clone(), None);
         true
     }
 
@@ -224,8 +239,10 @@ impl Queue {
         for entry in batch.entries.iter_mut().take(begun) {
             if entry.conflatable.take().is_some() {
                 self.conflatable_bytes -= entry.buffer.len();
+                self.buffers += 1;
             }
         }
+        self.buffers -= whole;
         self.places.give_back(whole);
         for entry in batch.entries.drain(whole..).rev() {
             self.entries.push_front(Some(entry));
@@ -248,6 +265,7 @@ impl Queue {
         self.left = None;
         self.bytes = 0;
         self.conflatable_bytes = 0;
+        self.buffers = 0;
         self.places.give_all_back();
     }
 

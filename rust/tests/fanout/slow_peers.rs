@@ -60,6 +60,27 @@ fn one_message_larger_than_the_limit_cuts_too() {
     assert!(is_at_end(&mut theirs));
 }
 
+/// As one does that pings without end and reads no pong.
+#[test]
+fn peer_for_whom_any_number_of_next_to_nothing_waits_is_cut_for_the_memory_of_it() {
+    let _alone = alone();
+    let fanout = Fanout::new(ROOMY_IN_ALL).unwrap();
+    let (ours, _theirs) = pair();
+    let limit = 4 << 20;
+    let id = fanout.add(ours.as_raw_fd(), terms(limit)).unwrap();
+    let block = vec![0; 256 << 10];
+    until(|| {
+        assert!(fanout.send(id, &block));
+        fanout.queued_bytes(id) > 1 << 20
+    });
+    let (before, mut most) = (fanout.statistics().total_bytes, 0);
+    while fanout.send(id, b"\x8a\x00") {
+        most = fanout.statistics().total_bytes - before;
+    }
+    assert!((limit / 2..=limit + limit / 8).contains(&most), "{most}");
+    assert_eq!(fanout.find_cut(id), Some(Kind::Overflow));
+}
+
 #[test]
 fn whose_connection_is_cut_can_know_why_at_once() {
     let _alone = alone();
