@@ -272,9 +272,9 @@ impl Connection {
         if is_going || state.room.is_full() || !is_little || !is_quiet {
             return false;
         }
+        state.queue.take(batch);
         state.turn = Turn::Lent;
         state.lent = Some(now);
-        state.queue.take(batch);
         true
     }
 

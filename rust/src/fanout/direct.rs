@@ -50,17 +50,58 @@ impl Shared {
     }
 
     /// True when nothing is left to do; otherwise the turn is still the caller's, to hand it on.
-    fn send_at_once(&self, connection: &Connection) -> bool {
-        let mut batch = Batch::default();
-        if !connection.lend(&mut batch, Instant::now()) {
+    fn send_at_once(&self, connection: &Arc<Connection>) -> bool {
+        let Some(mut loan) = Loan::take(self, connection) else {
             return false;
-        }
-        let sent = match self.send(connection, &mut batch) {
+        };
+        let sent = match self.send(connection, &mut loan.batch) {
             // The writer, which is to wait for room, finds out for itself.
             Sent::Full(_) => Sent::Bytes(0),
             sent => sent,
         };
-        connection.settle(&mut batch, sent).next == Next::Rest
+        loan.settle(sent) == Next::Rest
+    }
+}
+
+/// A turn that is lent, and what is to be sent in it. Where it is not settled, because the caller panicked in between,
+/// nobody knows how much went out: then the connection is broken, and the writer's to cut. Left lent, it would never be
+/// attended to again, and a writer that ends would wait for it for ever.
+struct Loan<'a> {
+    shared: &'a Shared,
+    connection: &'a Arc<Connection>,
+    batch: Batch,
+    is_settled: bool,
+}
+
+impl<'a> Loan<'a> {
+    /// None when it is better left to the writer.
+    fn take(shared: &'a Shared, connection: &'a Arc<Connection>) -> Option<Loan<'a>> {
+        let mut batch = Batch::default();
+        // Not made before: even one that is never used is settled in the end.
+        if !connection.lend(&mut batch, Instant::now()) {
+            return None;
+        }
+        Some(Loan {
+            shared,
+            connection,
+            batch,
+            is_settled: false,
+        })
+    }
+
+    fn settle(mut self, sent: Sent) -> Next {
+        let settled = self.connection.settle(&mut self.batch, sent);
+        self.is_settled = true;
+        settled.next
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            let _ = self.connection.settle(&mut self.batch, Sent::Broken);
+            self.shared.schedule(Arc::clone(self.connection));
+        }
     }
 }
 

@@ -71,6 +71,8 @@ impl Shared {
 
     /// One system call with `batch`, which whoever has the turn of `connection` has just taken.
     pub fn send(&self, connection: &Connection, batch: &mut Batch) -> Sent {
+        #[cfg(test)]
+        assert!(!lock(&self.work).fail, "asked to fail");
         self.counters.send_calls.fetch_add(1, Relaxed);
         let sent = connection.socket.send(batch);
         if let Sent::Bytes(bytes) = sent {

@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use super::super::channels::Channels;
@@ -216,6 +217,19 @@ fn whatever_happens_during_a_send_is_handed_on_to_the_writer() {
         assert!(night.due().is_empty(), "nobody else has its turn");
         assert_eq!(connection.settle(&mut batch, Sent::Bytes(1)).next, Next::Pass);
     }
+}
+
+#[test]
+fn caller_that_panics_in_a_send_leaves_a_broken_connection_to_the_writer() {
+    let night = Night::new(1, Duration::ZERO);
+    let work = &night.fanout.shared.work;
+    lock(work).fail = true;
+    assert!(catch_unwind(AssertUnwindSafe(|| night.publish())).is_err());
+    lock(work).fail = false;
+    let due = night.due();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].next(&mut Batch::default()), Step::Cut(Kind::Broken));
+    assert_eq!(due[0].bury(None), [Kind::Released], "without waiting");
 }
 
 #[test]
