@@ -28,7 +28,7 @@ use crate::wire::Reader;
 
 pub(super) struct Connection {
     pub id: u64,
-    /// Only who has the turn uses it, and only before `Phase::Released`.
+    /// Only who has the turn uses it, and only before `Phase::Released`; but see [`Turn`].
     pub socket: Socket,
     pub reader: Reader,
     /// The last pass of the writer that came by. Only the writer uses it.

@@ -54,8 +54,10 @@ impl Socket {
             return Err(Errno::BADF);
         }
         // SAFETY: not negative, and open: its owner keeps it so for the length of `Fanout::add`, and from then on until
-        // it hears that the connection is released. Who uses it after `add` holds the connection's turn, without
-        // which nobody says that.
+        // it hears that the connection is released. Only the writer's thread says that: with the connection's turn,
+        // or at its own end, when it has waited for a turn that is lent. So it is open for who has the turn after
+        // `add`; and without the turn for the writer's thread alone, as long as it finds the connection in the
+        // registry, which it takes it out of before it says so (`Writer::notice`).
         Ok(unsafe { BorrowedFd::borrow_raw(self.fd) })
     }
 

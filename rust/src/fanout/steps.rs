@@ -90,7 +90,9 @@ impl From<Next> for Settled {
     }
 }
 
-/// Whose it is to do the next thing to a connection. Nobody touches its socket but who has its turn.
+/// Whose it is to do the next thing to a connection. Nobody sends to its socket or ends it but who has its
+/// turn. The writer also changes what it is watched for when the kernel speaks of room, in whoever's turn that is: that
+/// disturbs no send, and the thread that does it is the one that releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing is to be done.

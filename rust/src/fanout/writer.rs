@@ -192,6 +192,7 @@ impl Writer {
         let due = if let Notice::Gone(_) = notice {
             connection.hang_up()
         } else {
+            // Without the turn: what the registry knows is not released, and nobody releases it but this thread.
             self.shared.watch.await_no_room(&connection.socket, id);
             connection.unblock()
         };
