@@ -168,8 +168,8 @@ fn publications_that_bring_a_schema_are_given_up_only_for_the_next_that_does() {
     while *read.last().unwrap() < schema + 99 {
         read.push(number_of(&message(&mut peer)));
     }
-    assert_eq!(read[read.len() - 2..], [schema, schema + 99]);
-    assert!(read.iter().all(|number| *number != last + 1));
+    // The writer looks at a full socket now and then, and the kernel may have found room: then more comes between.
+    assert!(read.contains(&schema) && !read.contains(&(last + 1)));
 }
 
 #[test]
