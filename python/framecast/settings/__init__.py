@@ -108,9 +108,10 @@ class Server(Guarded, frozen=True, forbid_unknown_fields=True):
     tls_handshake_seconds: Seconds = 10.0
     """From the accept until a client and the server have agreed on their keys; then it is cut off."""
 
-    max_tls_handshakes: Positive = 1_000
+    max_tls_handshakes: Positive = 7_500
     """Connections that have not agreed on keys yet, at once, and never more than half of `max_open_connections`. One
-    more takes the place of the one that has taken longest: who opens them and says nothing keeps nobody out."""
+    more takes the place of the one that has taken longest: who opens them and says nothing keeps nobody out. With fewer
+    than come back at once after a restart, some of those would have to come twice."""
 
     tls_reload_seconds: Seconds = 10.0
     """For certificate and key to be read again after SIGHUP; then the ones from before stay."""
