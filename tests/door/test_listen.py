@@ -24,6 +24,19 @@ async def echo(stream: DirectStream) -> None:
         await stream.send_all(data)
 
 
+class Crowd:
+    """Counts how many are served at the same time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def echo(self, stream: DirectStream) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await echo(stream)
+        self.now -= 1
+
+
 async def dial(place: str) -> trio.SocketStream:
     host, port = parse_place(place)
     return await trio.open_tcp_stream(host, port)
@@ -133,47 +146,31 @@ async def test_a_bug_in_a_connection_that_is_being_cancelled_is_still_logged() -
 
 
 async def test_no_more_connections_than_allowed_are_accepted() -> None:
-    now = most = 0
-
-    async def handle(stream: DirectStream) -> None:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await echo(stream)
-        now -= 1
-
+    crowd = Crowd()
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             listeners = await open_listeners(["127.0.0.1:0"])
-            [place] = await nursery.start(_serve, listeners, handle, nursery, Server(max_open_connections=2))
+            [place] = await nursery.start(_serve, listeners, crowd.echo, nursery, Server(max_open_connections=2))
             streams = [await dial(place) for _ in range(5)]
             for stream in streams:
                 await check_echo(stream)
                 await stream.aclose()
             nursery.cancel_scope.cancel()
-    assert most == 2
+    assert crowd.most == 2
 
 
 async def test_all_who_wait_when_the_server_begins_are_served_and_none_beyond_the_limit() -> None:
-    now = most = 0
-
-    async def handle(stream: DirectStream) -> None:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await echo(stream)
-        now -= 1
-
+    crowd = Crowd()
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             listeners = await open_listeners(["127.0.0.1:0"])
             streams = [await dial(listening_places(listeners)[0]) for _ in range(2 * AT_ONCE)]
-            await nursery.start(_serve, listeners, handle, nursery, Server(max_open_connections=AT_ONCE + 5))
+            await nursery.start(_serve, listeners, crowd.echo, nursery, Server(max_open_connections=AT_ONCE + 5))
             for stream in streams:
                 await check_echo(stream)
                 await stream.aclose()
             nursery.cancel_scope.cancel()
-    assert most == AT_ONCE + 5
+    assert crowd.most == AT_ONCE + 5
 
 
 class StarvedListener:
