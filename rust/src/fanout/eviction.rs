@@ -62,21 +62,11 @@ impl Shared {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::Terms;
     use super::super::connection::{Content, Next, Sent, Step};
     use super::super::queue::Batch;
     use super::super::socket::Socket;
+    use super::super::unattended::TERMS;
     use super::*;
-    use crate::wire::{Framing, Reader};
-
-    const TERMS: Terms = Terms {
-        reader: Reader {
-            framing: Framing::Lines,
-            unidirectional: false,
-        },
-        max_queue_bytes: 1 << 20,
-        write_limit: Duration::from_secs(60),
-    };
 
     /// Somebody with messages of 10,000 bytes each, whom the writer has visited and found no room, or not yet.
     fn queue(shared: &Shared, id: u64, messages: usize, is_full: bool) -> Arc<Connection> {

@@ -44,6 +44,8 @@ mod statistics;
 mod steps;
 pub mod subscribers;
 mod train;
+#[cfg(test)]
+mod unattended;
 mod watch;
 mod window;
 mod writer;

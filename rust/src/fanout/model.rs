@@ -4,21 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::channel::{Channel, MANY, MOST_WAITING};
-use super::channels::Channels;
 use super::connection::{Connection, Next, Sent, Step};
 use super::queue::Batch;
 use super::round::{Round, Taken};
 use super::shared::Shared;
 use super::socket::Socket;
+use super::unattended::{TERMS, unattended};
 use super::{Fanout, Subscription, Terms, lock};
 use crate::delta;
-use crate::wire::{Announcement, ClientInfo, Framing, Publication, Reader, Shape};
+use crate::wire::{Announcement, ClientInfo, Publication, Shape};
 
 mod acts;
 mod client;
@@ -57,15 +57,12 @@ fn payload(number: u64) -> String {
 impl World {
     fn new(gathers: bool) -> World {
         let window = Duration::from_secs(u64::from(gathers));
-        let shared = Arc::new(Shared::new(1 << 40, window).unwrap());
+        let fanout = unattended(Shared::new(1 << 40, window).unwrap());
+        let shared = &fanout.shared;
         for id in 0..CONNECTIONS as u64 {
             let terms = Terms {
-                reader: Reader {
-                    framing: Framing::Lines,
-                    unidirectional: false,
-                },
                 max_queue_bytes: 1 << 30,
-                write_limit: Duration::from_secs(60),
+                ..TERMS
             };
             let connection =
                 Connection::new(id, Socket::new(-1), terms, Arc::clone(&shared.budget)).gathering(gathers);
@@ -74,11 +71,7 @@ impl World {
                 .insert(id, Arc::new(connection));
         }
         World {
-            fanout: Fanout {
-                shared,
-                channels: Channels::new(),
-                thread: Mutex::new(None),
-            },
+            fanout,
             rounds: Vec::new(),
             lent: Vec::new(),
             clock: Instant::now(),

@@ -5,13 +5,12 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 
-use super::super::channels::Channels;
 use super::super::connection::{Content, Step};
-use super::super::{Fanout, Kind, Subscription, Terms};
+use super::super::unattended::{TERMS, unattended};
+use super::super::{Fanout, Kind, Subscription};
 use super::*;
-use crate::wire::{Framing, Publication, Reader};
+use crate::wire::Publication;
 
 /// A fan-out whose writer sleeps, and peers.
 struct Night {
@@ -24,25 +23,13 @@ struct Night {
 impl Night {
     fn new(count: usize, window: Duration) -> Night {
         let (ours, theirs): (Vec<_>, Vec<_>) = (0..count).map(|_| UnixStream::pair().unwrap()).unzip();
-        let fanout = Fanout {
-            shared: Arc::new(Shared::new(1 << 30, window).unwrap()),
-            channels: Channels::new(),
-            thread: Mutex::new(None),
-        };
-        let terms = Terms {
-            reader: Reader {
-                framing: Framing::Lines,
-                unidirectional: false,
-            },
-            max_queue_bytes: 1 << 20,
-            write_limit: Duration::from_secs(60),
-        };
+        let fanout = unattended(Shared::new(1 << 30, window).unwrap());
         for their in &theirs {
             their.set_nonblocking(true).unwrap();
         }
         let ids: Vec<_> = ours
             .iter()
-            .map(|socket| fanout.add(socket.as_raw_fd(), terms).unwrap())
+            .map(|socket| fanout.add(socket.as_raw_fd(), TERMS).unwrap())
             .collect();
         for id in &ids {
             let wanted = Subscription {

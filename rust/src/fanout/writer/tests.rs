@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
-use super::super::channels::Channels;
 use super::super::socket::Socket;
+use super::super::unattended::{TERMS, unattended};
 use super::super::{Event, Fanout, Kind, Subscription, Terms};
 use super::*;
 use crate::wire::{Framing, Publication, Reader};
@@ -32,22 +32,10 @@ impl Shore {
         let (stream, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let ours: Vec<_> = (0..count).map(|_| stream.try_clone().unwrap()).collect();
-        let fanout = Fanout {
-            shared: Arc::new(Shared::new(1 << 30, window).unwrap()),
-            channels: Channels::new(),
-            thread: std::sync::Mutex::new(None),
-        };
-        let terms = Terms {
-            reader: Reader {
-                framing: Framing::Lines,
-                unidirectional: false,
-            },
-            max_queue_bytes: 1 << 20,
-            write_limit: Duration::from_secs(60),
-        };
+        let fanout = unattended(Shared::new(1 << 30, window).unwrap());
         let ids = ours
             .iter()
-            .map(|socket| fanout.add(socket.as_raw_fd(), terms).unwrap())
+            .map(|socket| fanout.add(socket.as_raw_fd(), TERMS).unwrap())
             .collect();
         Shore {
             fanout,
