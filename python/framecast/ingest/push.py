@@ -144,13 +144,11 @@ class Intake:
         frame_format: FrameFormat | None = None,
     ) -> "PushResult":
         """Hand one body to its stream and count what became of its lines. Refusal as of `StreamSink.push`."""
-        result = await self._sink.push(
-            identity.org_id, stream_id, body, time.time_ns(), precision=precision, frame_format=frame_format
-        )
+        result = await self.store(identity, stream_id, body, precision=precision, frame_format=frame_format)
         self.count(identity, stream_id, len(body), result)
         return result
 
-    async def store(
+    def store(
         self,
         identity: Identity,
         stream_id: str,
@@ -158,9 +156,9 @@ class Intake:
         *,
         precision: str = "ns",
         frame_format: FrameFormat | None = None,
-    ) -> "PushResult":
+    ) -> Awaitable["PushResult"]:
         """Hand one body to its stream and count nothing yet. Refusal as of `StreamSink.push`."""
-        return await self._sink.push(
+        return self._sink.push(
             identity.org_id, stream_id, body, time.time_ns(), precision=precision, frame_format=frame_format
         )
 
