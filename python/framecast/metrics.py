@@ -8,9 +8,10 @@ from prometheus_client.registry import Collector
 
 
 class Tally(Collector):
-    """A counter that the Trio thread adds to at every push: a Counter takes ten times as long, most of it for a lock.
+    """A counter for what happens at every push or command, on the Trio thread alone.
 
-    With a `label` it has a series for each value that was ever counted.
+    A Counter takes ten times as long, most of it for a lock and to find a label's series. With a `label`
+    it has a series for each value that was ever counted.
     """
 
     def __init__(self, name: str, documentation: str, label: str = "") -> None:

@@ -91,13 +91,13 @@ async def serve_subscriber(newcomer: Newcomer, rooms: Rooms) -> None:
             await _close(newcomer.transport, ending.code, ending.reason, seconds=rooms.settings.close_seconds)
     finally:
         metrics.CONNECTIONS.dec()
-        metrics.closes_with(label).inc()
+        metrics.CLOSES.add(1, label)
         log.debug("subscriber_closed", client=client, connection=outbox.connection, code=label)
 
 
 async def refuse(transport: Transport, code: int, reason: str, *, seconds: float) -> None:
     """Turn away a client that will not be served, such as one past the connection limit (3504)."""
-    metrics.closes_with(str(code)).inc()
+    metrics.CLOSES.add(1, str(code))
     await _close(transport, code, reason, seconds=seconds)
 
 
@@ -287,7 +287,7 @@ class _Connection:
                 for item in self._codec.decode(frame):
                     pause = 0.0
                     if isinstance(item, Command):
-                        metrics.commands_of(item.method).inc()
+                        metrics.COMMANDS.add(1, item.method)
                         pause = self._pace.take_command(trio.current_time())
                     self._heard += 1
                     # Thousands of commands that never wait may come at once, in a message or in many that were read in
